@@ -1,0 +1,1 @@
+"""Development only: set-up, the real host in-process, and access to the pack. A user who has ComfyUI needs none."""

@@ -1,0 +1,1 @@
+"""What the pack does, in plain torch. Only `modules.host` imports ComfyUI."""

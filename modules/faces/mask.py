@@ -1,0 +1,63 @@
+"""Masks in the canonical frame: the silhouette of a face mesh, grown, feathered; and filling of what a mask leaves open."""
+
+import torch
+import torch.nn.functional as F
+from kornia.filters import gaussian_blur2d
+
+from .warp import rasterise
+
+
+def silhouette(points: torch.Tensor, triangles: torch.Tensor, size: int) -> torch.Tensor:
+    """1 where the face mesh covers the picture: [size, size]. points [>= 468, 3] in the frame's pixels."""
+    index, _ = rasterise(points[:468], triangles, size)
+    return (index >= 0).float()
+
+
+def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Mask [B, 1, H, W] grown by a number of pixels (round, to the nearest half pixel); negative shrinks."""
+    radius = int(round(abs(pixels)))
+    if radius == 0:
+        return mask
+    if pixels < 0:
+        return 1 - grow(1 - mask, -pixels)
+    for step in _disc_steps(radius):  # a disc is nearly a square grown, then a cross grown
+        mask = step(mask)
+    return mask
+
+
+def _disc_steps(radius: int):
+    square = int(round(radius * 0.6))
+    cross = radius - square
+    steps = []
+    if square:
+        steps.append(lambda m: F.max_pool2d(m, 2 * square + 1, 1, square))
+    if cross:
+        k = 2 * cross + 1
+        steps.append(
+            lambda m: torch.maximum(
+                F.max_pool2d(m, (k, 1), 1, (cross, 0)),
+                F.max_pool2d(m, (1, k), 1, (0, cross)),
+            )
+        )
+    return steps
+
+
+def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Softens the border of a mask [B, 1, H, W] over about `pixels` inwards; outside the mask it stays exactly 0."""
+    if pixels <= 0:
+        return mask
+    sigma = pixels / 2
+    size = 2 * int(round(1.5 * pixels)) + 1
+    inner = grow(mask, -pixels)
+    return gaussian_blur2d(inner, (size, size), (sigma, sigma), border_type="replicate") * (mask > 0)
+
+
+def fill(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Values [B, C, H, W] known where weight [B, 1, H, W] is above 0, continued smoothly everywhere (push-pull pyramid)."""
+    if min(values.shape[-2:]) <= 1:
+        return values / weight.clamp_min(1e-6)
+    size = values.shape[-2:]
+    total, share = F.avg_pool2d(values * weight, 2, ceil_mode=True), F.avg_pool2d(weight, 2, ceil_mode=True)
+    coarse = fill(total / share.clamp_min(1e-6), (share * 4).clamp(0, 1))
+    smooth = F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return values * weight + smooth * (1 - weight)

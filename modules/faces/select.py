@@ -1,0 +1,51 @@
+"""Which of several faces is meant, and the landmark indices the rest of the pack uses."""
+
+import math
+
+from ..errors import DiffSFSRError
+
+RULES = ("largest", "most central", "index")
+
+# Indices into the 478 points. Left and right are the picture's: image left is the person's right.
+EYE_LEFT_OUTER, EYE_LEFT_INNER = 33, 133
+EYE_RIGHT_INNER, EYE_RIGHT_OUTER = 362, 263
+MOUTH_LEFT, MOUTH_RIGHT = 61, 291
+NOSE_TIP = 1
+IRIS_LEFT, IRIS_RIGHT = 468, 473
+# The border of the canonical mesh, a ring from the middle of the forehead, down the picture's left side.
+OVAL = (
+    10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
+    152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
+)  # fmt: skip
+
+
+def choose_face(faces, rule="largest", index=0, size=None, where="Identity Encoder, image 0"):
+    """faces: list of Face as `find_faces` gives it (largest first); size: (H, W) of the picture -> one Face.
+
+    rule   "largest": the longest box side; "most central": the box nearest to the picture's middle (needs `size`);
+           "index": position `index` in the list, 0 is the largest
+    where  named in the error, so that the artist knows which picture of which node has no face
+    """
+    if rule not in RULES:
+        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", where, f"Choose one of: {', '.join(RULES)}.")
+    if not faces:
+        extent = f" in the picture of {size[1]} x {size[0]} pixels" if size else ""
+        remedy = "Use a picture where the face is turned to the camera and at least about 40 pixels wide."
+        raise DiffSFSRError(f"No face was found{extent}", where, remedy)
+    if rule == "index":
+        if not 0 <= index < len(faces):
+            what = f"Face {index} was asked for, but there {_count(faces)}"
+            last = len(faces) - 1
+            raise DiffSFSRError(what, where, f"Set the index to {f'0 to {last}' if last else '0'} (0 is the largest).")
+        return faces[index]
+    if rule == "most central":
+        if size is None:
+            raise ValueError("the rule 'most central' needs the picture's size")
+        return min(faces, key=lambda face: math.dist(face.centre, (size[1] / 2, size[0] / 2)))
+    return max(faces, key=lambda face: face.size)
+
+
+def _count(faces):
+    """'are 2: face 0 of 210 px (score .94), face 1 of 80 px (score .71)'."""
+    each = ", ".join(f"face {i} of {face.size:.0f} px (score {face.score:.2f})" for i, face in enumerate(faces))
+    return f"{'is only 1' if len(faces) == 1 else f'are {len(faces)}'}: {each}"

@@ -1,0 +1,1 @@
+"""How the weights are made: data, synthesis, networks' training, export. Imports `modules`; nobody imports it."""

@@ -1,0 +1,1 @@
+"""Other pictures of the same person: re-expressed, re-posed, relit, recoloured, degraded."""
