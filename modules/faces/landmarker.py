@@ -1,8 +1,9 @@
-"""Finds faces and measures them: 478 points and 52 blendshapes, as MediaPipe's face landmarker does for still pictures.
+"""Finds faces and measures them: 478 points and 52 blendshapes, as MediaPipe's face landmarker does for stills.
 
-Stages: letterbox to 128 -> detector -> weighted non-maximum suppression -> square of 1.5 boxes, turned until the eyes are
-level -> mesh at 256 -> blendshapes from the points in picture coordinates. Sources: MediaPipe's face_detector_graph.cc,
-face_landmarks_detector_graph.cc and face_blendshapes_graph.cc. Ours: the search windows for tight, small and turned faces.
+Stages: letterbox to 128 -> detector -> weighted non-maximum suppression -> square of 1.5 boxes, turned until the eyes
+are level -> mesh at 256 -> blendshapes from the points in picture coordinates. Sources: MediaPipe's
+face_detector_graph.cc, face_landmarks_detector_graph.cc, face_blendshapes_graph.cc. Ours: the search windows for
+tight, small and turned faces, and the second look at doubtful ones.
 
 Coordinates are continuous pixels: the picture's corner is (0, 0), the first pixel's centre (.5, .5).
 """
@@ -14,13 +15,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .picture import Picture, window_matrix
-from .windows import SMALL, search_windows
+from .detection import OVERLAP, detect, overlap
+from .picture import MAX_STEP, Picture, window_matrix
+from .windows import SMALL, Windows, search_windows
 
 DETECTOR_SIZE, MESH_SIZE = 128, 256
 MIN_SCORE, MIN_PRESENCE = 0.5, 0.5
 LOOKS, DOUBTFUL_PRESENCE = 3, 0.05  # a mesh with this presence is tried again from where it lies
-OVERLAP = 0.3  # intersection over union above which two boxes show one face
+# A detection below this score, or tilted more, is compared with the same place turned by quarters; the gain that
+# counts. Of 560 upright portraits one is taken for a turned one; of 12 turned by quarters none is missed.
+DOUBTFUL_SCORE, TILT, TURN_GAIN = 0.85, math.radians(30), 0.03
+TURN_WINDOW = 2.5  # side of the window for that comparison over the side of the box
 CROP_SCALE = 1.5  # side of the mesh square over the longer side of the box
 # In the aligned frame of side 1 (eyes at (.375, .4727) and (.625, .4727), mouth at (.5, .75)): centre and side of the
 # square the detector's box leads to; medians over 175 aligned synthetic portraits.
@@ -28,22 +33,23 @@ ALIGNED_CENTRE, ALIGNED_SIDE = (0.5, 0.62), 0.96
 
 # fmt: off
 BLENDSHAPE_POINTS = (
-    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80, 81,
-    82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153, 154, 155,
-    157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251, 263, 267,
-    269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321, 323,
-    324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386, 387, 388,
-    389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
+    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80,
+    81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153,
+    154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251,
+    263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318,
+    321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386,
+    387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
 )
 BLENDSHAPE_NAMES = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
     "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
     "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
     "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
-    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel", "mouthLeft",
-    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight",
-    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight",
-    "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
+    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
 )
 # fmt: on
 
@@ -67,8 +73,9 @@ class Face:
 
     @property
     def size(self):
-        """Longer side of the box, pixels."""
-        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+        """Longer side of the points' extent, pixels (steadier than the box, which grows for faces far away)."""
+        outline = self.points[:468, :2]
+        return float((outline.amax(0) - outline.amin(0)).max())
 
     @property
     def centre(self):
@@ -86,16 +93,17 @@ def find_faces(networks, image, max_faces=16):
     height, width = image.shape[:2]
     if min(height, width) < 8 or max_faces < 1:  # no face can be made out
         return []
-    picture = Picture(image, networks.device)
+    picture = Picture(image, networks.triangles.device)
     faces = []
     for windows in search_windows(height, width):
         if windows.only_if_none and faces:
             continue
-        found = _detect(networks, picture, windows)
+        found = detect(networks, picture, windows)
         faces = _merge(faces + _measure(networks, picture, found[: 2 * max_faces]))
         if faces and max(face.size for face in faces) >= SMALL * windows.side:
             break
-    return sorted(faces, key=lambda face: -face.size)[:max_faces]
+    faces = sorted(faces, key=lambda face: -face.size)[:max_faces]
+    return sorted((_upright(networks, picture, face) for face in faces), key=lambda face: -face.size)
 
 
 def landmarks_in_crop(networks, crops):
@@ -113,118 +121,53 @@ def landmarks_in_crop(networks, crops):
     x0, y0 = left + outside[0], top + outside[2]
     square = crops[:, :, y0 : y0 + side, x0 : x0 + side]
     # Enlarged or reduced as `Picture.sample` does it, but with plain slicing: much cheaper than a sampling grid.
-    square = F.interpolate(square.float(), MESH_SIZE, mode="bilinear", align_corners=False, antialias=side > 3 * MESH_SIZE)
+    smooth = side > MAX_STEP * MESH_SIZE
+    square = F.interpolate(square.float(), MESH_SIZE, mode="bilinear", align_corners=False, antialias=smooth)
     points, presence = networks.mesh(square)
     points = points * (side / MESH_SIZE) + points.new_tensor([left, top, 0])
     return points, torch.sigmoid(presence), networks.blendshapes(points[:, BLENDSHAPE_POINTS, :2])
 
 
-def _anchors():
-    """[896,2] cell centres in 0..1: 16x16 cells with 2 anchors each, then 8x8 with 6."""
-    cells = [((x + 0.5) / n, (y + 0.5) / n) for n, per in ((16, 2), (8, 6)) for y in range(n) for x in range(n)
-             for _ in range(per)]  # fmt: skip
-    return np.array(cells)
-
-
-ANCHORS = _anchors()
-
-
-def _detect(networks, picture, windows):
-    """One detector pass per window -> rows [n,17], best first: score, box (x0, y0, x1, y1), six points (x, y); pixels."""
-    pixels = torch.stack([_letterbox(picture, *window) for window in windows])
-    regressors, logits = networks.detector(pixels * 2 - 1)
-    scores = torch.sigmoid(logits.clamp(-100, 100)).cpu().double().numpy()
-    values = regressors.cpu().double().numpy() / DETECTOR_SIZE
-    rows = [np.zeros((0, 17))]
-    for window, score, value in zip(windows, scores, values, strict=True):
-        keep = score >= MIN_SCORE
-        found = weighted_suppression(_decode(window, score[keep], value[keep], ANCHORS[keep]))
-        rows.append(found[np.argsort(-found[:, 0] * _whole(window, found, picture))])
-    rows = np.concatenate(rows)
-    return _distinct(rows) if len(windows) > 1 else rows
-
-
-def _letterbox(picture, cx, cy, side, angle):
-    """A window as MediaPipe's detector gets it -> [3,128,128]: read at the corner of each cell, not at its centre.
-
-    The boxes carry that shift; repeating it makes the mesh squares, and so the blendshapes, those of the original.
-    """
-    shift = 0.5 - side / DETECTOR_SIZE / 2
-    return picture.sample(cx + shift, cy + shift, side, angle, DETECTOR_SIZE, black=True)
-
-
-def _decode(window, score, value, anchors):
-    """Network values [n,16] of one window -> rows [n,17] in picture pixels."""
-    cx, cy, side, angle = window
-    matrix = window_matrix(cx, cy, side, angle, 1)
-    centre = (value[:, :2] + anchors) @ matrix[:, :2].T + matrix[:, 2]
-    extent = value[:, 2:4] @ np.abs(matrix[:, :2]).T  # windows are turned by quarters only
-    points = (value[:, 4:].reshape(-1, 6, 2) + anchors[:, None]) @ matrix[:, :2].T + matrix[:, 2]
-    return np.column_stack([score, centre - extent / 2, centre + extent / 2, points.reshape(-1, 12)])
-
-
-def weighted_suppression(rows):
-    """Boxes that overlap the best one become one row, averaged by score; the score stays the best one's.
-
-    rows: [n,17] as in `_detect` -> [m,17], best first (MediaPipe's NonMaxSuppressionCalculator, WEIGHTED).
-    """
-    rows, kept = rows[np.argsort(-rows[:, 0], kind="stable")], []
-    while len(rows):
-        near = _overlap(rows[0, 1:5], rows[:, 1:5]) > OVERLAP
-        near[0] = True
-        mean = np.average(rows[near], axis=0, weights=rows[near, 0])
-        mean[0] = rows[0, 0]
-        kept.append(mean)
-        rows = rows[~near]
-    return np.array(kept).reshape(-1, 17)
-
-
-def _overlap(box, boxes):
-    """Intersection over union of box [4] with boxes [n,4] -> [n]."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=1)
-    area = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return common / np.maximum(area - common, 1e-9)
-
-
-def _whole(window, rows, picture):
-    """[n] 1, or .5 for boxes cut by an edge of the window inside the picture: another window may hold them whole."""
-    cx, cy, side, _ = window
-    low = np.array([cx, cy]) - side / 2
-    high = low + side
-    low[low <= 0], high[high >= [picture.width, picture.height]] = -np.inf, np.inf
-    cut = (rows[:, 1:3] < low).any(1) | (rows[:, 3:5] > high).any(1)
-    return np.where(cut, 0.5, 1.0)
-
-
-def _distinct(rows):
-    """The rows of several windows without repeats: plain suppression, first come first kept."""
-    kept = []
-    for row in rows:
-        if not kept or not (_overlap(row[1:5], np.array(kept)[:, 1:5]) > OVERLAP).any():
-            kept.append(row)
-    return np.array(kept).reshape(-1, 17)
-
-
 def _measure(networks, picture, rows):
     """Mesh and blendshapes of detections [n,17] -> list of Face; those the mesh network does not see are dropped.
 
-    Good squares are measured once, as in the original: a second pass on the mesh's own extent moves the points away from
-    it (.27 to .50 % of the face width). Doubtful ones get that second look, which saves turned heads.
+    Good squares are measured once, as in the original: a second pass on the mesh's own extent moves the points away
+    from it (.27 to .50 % of the face width). Doubtful ones get that second look, which saves turned heads.
     """
-    faces, windows, rows = [], [_window_of_box(row) for row in rows], list(rows)
+    faces, windows = {}, {i: _window_of_box(row) for i, row in enumerate(rows)}
     for _ in range(LOOKS):
-        if not rows:
+        if not windows:
             break
-        points, presence, blendshapes = _mesh(networks, picture, windows)
-        doubtful = []
-        for row, window_points, seen, shapes in zip(rows, points, presence.tolist(), blendshapes, strict=True):
-            if seen >= MIN_PRESENCE:
-                faces.append(Face(tuple(map(float, row[1:5])), float(row[0]), window_points.float(), seen, shapes))
-            elif seen >= DOUBTFUL_PRESENCE:
-                doubtful.append((row, _window_of_points(window_points.numpy())))
-        rows, windows = [row for row, _ in doubtful], [window for _, window in doubtful]
-    return sorted(faces, key=lambda face: -face.score)
+        measured = zip(windows, *_mesh(networks, picture, list(windows.values())), strict=True)
+        windows = {}
+        for i, points, presence, blendshapes in measured:
+            if presence >= MIN_PRESENCE:
+                score, *box = map(float, rows[i, :5])
+                faces[i] = Face(tuple(box), score, points.float(), float(presence), blendshapes)
+            elif presence >= DOUBTFUL_PRESENCE:
+                windows[i] = _window_of_points(points.numpy())
+    return [faces[i] for i in sorted(faces)]
+
+
+def _upright(networks, picture, face):
+    """The face, or a better measure of it if it lies on its side or upside down.
+
+    The detector often sees such a face all the same, but guesses its eyes wrongly; its score tells the right turn.
+    """
+    (right, left), score = face.points[[33, 263], :2], face.score
+    tilt = math.atan2(float(left[1] - right[1]), float(left[0] - right[0]))
+    if score >= DOUBTFUL_SCORE and abs(tilt) <= TILT:
+        return face
+    box = np.array(face.box)
+    near = []
+    for quarter in range(4):
+        window = Windows([(*face.centre, TURN_WINDOW * face.size, quarter * math.pi / 2)])
+        near += [(row[0], quarter, row) for row in detect(networks, picture, window)
+                 if overlap(box, row[None, 1:5])[0] > OVERLAP]  # fmt: skip
+    best, quarter, row = max(near, key=lambda item: item[0], default=(0, 0, None))
+    score = max([score, *(item[0] for item in near if item[1] == 0)])
+    better = _measure(networks, picture, row[None]) if quarter and best > score + TURN_GAIN else []
+    return better[0] if better else face
 
 
 def _mesh(networks, picture, windows):
@@ -237,7 +180,7 @@ def _mesh(networks, picture, windows):
     depth = local[..., 2:] * torch.tensor([window[2] / MESH_SIZE for window in windows])[:, None, None]
     # Shift and scale mean nothing to the blendshape network: relative points keep float32 exact in huge pictures.
     relative = (plane - plane.mean(1, keepdim=True))[:, BLENDSHAPE_POINTS].float()
-    blendshapes = networks.blendshapes(relative.to(networks.device)).cpu()
+    blendshapes = networks.blendshapes(relative.to(networks.triangles.device)).cpu()
     return torch.cat([plane, depth], -1), torch.sigmoid(presence).cpu(), blendshapes
 
 
@@ -258,11 +201,14 @@ def _window_of_points(points):
 
 
 def _merge(faces):
-    """One Face per person: of those whose meshes cover each other, the first one found stays."""
+    """One Face per person: of those whose meshes cover each other, the one with the best score stays.
+
+    A face scores best in the window that shows it whole and large, and there its box is most exact.
+    """
     kept, boxes = [], []
-    for face in faces:
+    for face in sorted(faces, key=lambda face: -face.score):
         box = torch.cat([face.points[:468, :2].amin(0), face.points[:468, :2].amax(0)]).numpy()
-        if not boxes or not (_overlap(box, np.array(boxes)) > OVERLAP).any():
+        if not boxes or not (overlap(box, np.array(boxes)) > OVERLAP).any():
             kept.append(face)
             boxes.append(box)
     return kept

@@ -31,7 +31,7 @@ def _conv(op, x, weight, bias):
 def _reshape(op, x):
     if op["channels_last"]:
         x = x.permute(0, 2, 3, 1)
-    return x.reshape(-1 if op["shape"][0] == -1 else op["shape"][0], *op["shape"][1:])
+    return x.reshape(op["shape"])
 
 
 def _cat(op, *parts):
@@ -83,6 +83,10 @@ class Graph(nn.Module):
         self.spent = [[r for r, at in last.items() if at == i and r not in self.outputs] for i in range(len(self.ops))]
 
     def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):  # half precision would cost a pixel in the mesh
+            return self._run(x.float())
+
+    def _run(self, x):
         if x.dim() == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         values = {self.inputs[0]: x}
@@ -133,10 +137,6 @@ class FaceNetworks(nn.Module):
             return cls(json.loads(metadata["graphs"]), tensors).eval()
         except (KeyError, ValueError, TypeError) as error:
             raise DiffSFSRError(f"The face model is incomplete: {error}", path, REINSTALL) from error
-
-    @property
-    def device(self):
-        return self.triangles.device
 
     def detector(self, x):
         """x [B,3,128,128] RGB -1..1 -> regressors [B,896,16] (1/128 of the picture side), logits [B,896]."""

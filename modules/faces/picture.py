@@ -1,4 +1,4 @@
-"""Square windows of a picture, at any place, size and turn, sampled without aliasing and without touching every pixel."""
+"""Square windows of a picture, at any place, size and turn, read without touching every pixel."""
 
 import math
 
@@ -13,7 +13,7 @@ MAX_STEP, NEW_STEP = 3.0, 2.0
 
 
 def window_matrix(cx, cy, side, angle, size):
-    """2x3 numpy matrix from the window's own pixels (0..size) to picture pixels; angle in radians, clockwise on screen."""
+    """2x3 numpy matrix from the window's own pixels (0..size) to picture pixels; radians, clockwise on screen."""
     c, s = math.cos(angle) * side / size, math.sin(angle) * side / size
     return np.array([[c, -s, cx - (c - s) * size / 2], [s, c, cy - (s + c) * size / 2]])
 
@@ -38,8 +38,7 @@ class Picture:
         """The window (centre cx, cy, side in pixels, angle) -> [3,size,size]; outside the picture the edge goes on, or
         is black, and then nothing is smoothed beyond the picture's reduced copy."""
         matrix = window_matrix(cx, cy, side, angle, size)
-        # Half a side times sqrt(2) reaches the corners whatever the angle.
-        reach = side / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)))
+        reach = side / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)))  # to the corners, along each axis
         source, scale = (self.image.permute(2, 0, 1), 1.0)
         if self.factor > 1 and side / size >= self.factor:
             source, scale = self.base, 1.0 / self.factor

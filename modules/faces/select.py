@@ -22,8 +22,8 @@ OVAL = (
 def choose_face(faces, rule="largest", index=0, size=None, where="Identity Encoder, image 0"):
     """faces: list of Face as `find_faces` gives it (largest first); size: (H, W) of the picture -> one Face.
 
-    rule   "largest": the longest box side; "most central": the box nearest to the picture's middle (needs `size`);
-           "index": position `index` in the list, 0 is the largest
+    rule   "largest": by the extent of its points; "most central": the box nearest to the picture's middle, which
+           needs `size`; "index": position `index` in the list, 0 is the largest
     where  named in the error, so that the artist knows which picture of which node has no face
     """
     if rule not in RULES:

@@ -1,12 +1,13 @@
 """Reads MediaPipe's face_landmarker.task without TensorFlow: stdlib and numpy only.
 
-A .task file is a zip archive of .tflite models (FlatBuffers) and a protobuf with the canonical face mesh. `convert_task`
-turns it into plain arrays and JSON-able operator lists, laid out for torch (channels first, explicit padding):
+A .task file is a zip archive of .tflite models (FlatBuffers) and a protobuf with the canonical face mesh.
+`convert_task` turns it into arrays and JSON-able operator lists, laid out for torch (channels first, explicit padding):
 
   graph = {"inputs": [id], "outputs": [id, ...], "ops": [{"op": name, "in": [ref, ...], "out": id, ...}, ...]}
 
 A `ref` is an int (a value computed before) or a str (a constant: key `<net>.<ref>` among the arrays).
-Sources: tensorflow/lite/schema/schema.fbs (field and operator numbers), mediapipe/tasks/cc/vision/face_geometry/proto/*.proto.
+Sources: tensorflow/lite/schema/schema.fbs (field and operator numbers) and the .proto files of
+mediapipe/tasks/cc/vision/face_geometry.
 `install.py` loads this file by its path, so it must not import anything of the pack.
 """
 

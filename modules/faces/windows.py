@@ -4,7 +4,7 @@ import math
 
 # The detector is made for faces that fill a good part of its 128 pixels. A face below this share of its window makes us
 # look closer, because others of its size may have been missed.
-SMALL = 0.2
+SMALL = 0.25
 
 
 class Windows(tuple):

@@ -1,0 +1,112 @@
+"""A bundle: every weight of one system in one safetensors file, its configuration as JSON in the file's metadata.
+
+Parts by key: `unet.*`, `tokens.*`, `identity.*`, `shape.*`, and the autoencoder under the names that the host's VAE class
+knows (`taesd_encoder.*`, `taesd_decoder.*`, `vae_scale`, `vae_shift`). Nothing is guessed from a file's name.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .conditioning.tokens import TokenConfig
+from .errors import DiffSFSRError
+from .unet.config import UNetConfig
+
+FORMAT, VERSION = "diffsfsr-bundle", 1
+PARTS = ("unet", "tokens", "identity", "shape")
+VAE_PREFIXES = ("taesd_encoder.", "taesd_decoder.", "vae_scale", "vae_shift")
+IDENTITY_NETWORKS = ("compact-v1",)  # members of the compound that this version can compute
+REMEDY = "Take a bundle of this pack from models/diffsfsr, or make one with `python -m training export`"
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """What a bundle says of itself. `id` is a hash over its weights: conditioning and MODEL must have the same."""
+
+    unet: UNetConfig
+    tokens: TokenConfig
+    resolution: int = 256
+    identity: tuple[str, ...] = IDENTITY_NETWORKS
+    latent_rgb: tuple[tuple[float, ...], ...] = ()
+    runs: tuple[str, ...] = ()
+    licence: str = ""
+    id: str = ""
+
+
+@dataclass
+class Bundle:
+    config: BundleConfig
+    parts: dict[str, dict[str, torch.Tensor]]  # by part, keys without the part's prefix
+    vae: dict[str, torch.Tensor]
+
+
+def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
+    """Twelve hexadecimal digits over names and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def save_bundle(path: Path, config: BundleConfig, tensors: dict[str, torch.Tensor]) -> BundleConfig:
+    """Writes tensors (with prefixes) in half precision; returns the configuration with its id."""
+    half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
+    config = BundleConfig(**{**{f.name: getattr(config, f.name) for f in fields(config)}, "id": fingerprint(half)})
+    metadata = {"format": FORMAT, "format_version": str(VERSION), "config": json.dumps(asdict(config))}
+    save_file(half, path, metadata)
+    return config
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Reads and checks a bundle; every problem is a DiffSFSRError that names the file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
+    except FileNotFoundError as error:
+        raise DiffSFSRError("There is no such bundle", str(path), REMEDY) from error
+    except (SafetensorError, OSError) as error:
+        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", str(path), REMEDY) from error
+    config = read_config(metadata, str(path))
+    missing = [n for n in config.identity if n not in IDENTITY_NETWORKS]
+    if missing:
+        what = f"The bundle asks for identity networks that this version does not have: {', '.join(missing)}"
+        raise DiffSFSRError(what, str(path), "Update the pack, or use another bundle")
+    parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(p + ".")} for p in PARTS}
+    vae = {k: v for k, v in tensors.items() if k.startswith(VAE_PREFIXES)}
+    empty = [name for name, part in {**parts, "autoencoder": vae}.items() if not part]
+    if empty:
+        raise DiffSFSRError(f"The bundle lacks its part {', '.join(empty)}", str(path), REMEDY)
+    return Bundle(config, parts, vae)
+
+
+def read_config(metadata: dict[str, str], where: str) -> BundleConfig:
+    if metadata.get("format") != FORMAT:
+        raise DiffSFSRError("This safetensors file is not a DiffSFSR bundle", where, REMEDY)
+    if metadata.get("format_version") != str(VERSION):
+        what = f"The bundle has format {metadata.get('format_version')}, this version reads {VERSION}"
+        raise DiffSFSRError(what, where, "Update the pack, or use another bundle")
+    try:
+        raw = json.loads(metadata["config"])
+        freeze = lambda d: {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}  # noqa: E731
+        raw["unet"], raw["tokens"] = UNetConfig(**freeze(raw["unet"])), TokenConfig(**freeze(raw["tokens"]))
+        return BundleConfig(**freeze(raw))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", where, REMEDY) from error
+
+
+def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str, where: str) -> None:
+    """Loads a part into its module; missing, unknown or wrongly shaped weights are one clear error."""
+    own = module.state_dict()
+    wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
+    wrong += [k for k in own if k not in state] + [k for k in state if k not in own]
+    if wrong:
+        what = f"The part '{part}' does not fit its configuration ({len(wrong)} weights, first: {wrong[0]})"
+        raise DiffSFSRError(what, where, REMEDY)
+    module.load_state_dict(state)

@@ -1,0 +1,107 @@
+"""A picture with a face becomes a place for another: crop, mask, masked background, and the way back into the picture."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from ..errors import DiffSFSRError
+from ..faces import align
+from ..faces.mask import feather
+from .guide import Crop
+
+GREY = 0.5  # what the part to repaint is filled with before it is encoded
+MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
+
+
+@dataclass(frozen=True)
+class Place:
+    """DIFFSFSR_PLACE: where the generated crops belong. n crops of `size` pixels for the background batch."""
+
+    background: torch.Tensor  # [n or 1, H, W, C] as it came in, untouched
+    to_frame: torch.Tensor  # [n, 2, 3] picture pixels -> crop pixels
+    mask: torch.Tensor  # [n, S, S] in the crop, 0 or 1, what was repainted
+    limit: torch.Tensor | None  # [n or 1, H, W] the artist's own mask
+    feather: float  # pixels of the crop
+    size: int
+
+
+def cut(image: torch.Tensor, points: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Picture [H, W, 3] and its face points [478, 3] -> crop [3, size, size], its points, and the matrix [2, 3] to it."""
+    matrix = align.to_frame(points[None], size)
+    crop = align.sample(image.permute(2, 0, 1)[None], align.invert(matrix), size)[0].clamp(0, 1)
+    return crop, align.apply(matrix, points[None])[0], matrix[0]
+
+
+def check_face_size(points: torch.Tensor, where: str) -> None:
+    extent = points[:468, :2].amax(0) - points[:468, :2].amin(0)
+    if extent.max() < MIN_FACE:
+        what = f"The face is only {extent.max():.0f} pixels large"
+        raise DiffSFSRError(what, where, f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first")
+
+
+def blanked(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Pictures [B, 3, H, W] 0..1 with the part to repaint (mask [B, 1, H, W], 0 or 1) in plain grey."""
+    return image * (1 - mask) + GREY * mask
+
+
+def latent_mask(mask: torch.Tensor) -> torch.Tensor:
+    """Mask [B, S, S] -> [B, 1, S / 8, S / 8]: the share of each latent cell that is repainted."""
+    return F.avg_pool2d(mask[:, None], 8)
+
+
+def own_mask(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tensor:
+    """The artist's mask [H, W] seen in the crop [size, size], 0 or 1."""
+    return (align.sample(limit[None, None], align.invert(matrix[None]), size, "zeros")[0, 0] > 0.5).float()
+
+
+def composite(crops: torch.Tensor, place: Place) -> torch.Tensor:
+    """Crops [n, S', S', 3] 0..1 pasted back: [n, H, W, C]. Outside the mask the background's very values remain."""
+    count = len(place.to_frame)
+    pictures = place.background.expand(count, -1, -1, -1).clone()
+    scale = crops.shape[1] / place.size
+    for i, (rows, columns, window, alpha) in enumerate(_windows(place)):
+        painted = align.sample(crops[i : i + 1].permute(0, 3, 1, 2).float(), window * scale, alpha.shape)[0]
+        old = pictures[i, rows, columns, :3]
+        new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0).clamp(0, 1) - old.float())
+        pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
+    return pictures
+
+
+def spread_mask(place: Place) -> torch.Tensor:
+    """The soft mask of `composite` in the pictures' size: [n, H, W]."""
+    height, width = place.background.shape[1:3]
+    masks = torch.zeros(len(place.to_frame), height, width)
+    for i, (rows, columns, _, alpha) in enumerate(_windows(place)):
+        masks[i, rows, columns] = alpha
+    return masks
+
+
+def _windows(place: Place):
+    """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
+    soft = feather(place.mask[:, None], place.feather)
+    for i in range(len(place.to_frame)):
+        matrix = place.to_frame[i : i + 1]
+        top, bottom, left, right = _extent(matrix, place.size, place.background.shape[1:3])
+        bottom, right = max(top, bottom), max(left, right)
+        window = _chain(matrix, torch.tensor([[[1.0, 0.0, left], [0.0, 1.0, top]]]))
+        alpha = align.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
+        alpha = torch.where(alpha > 1e-3, alpha, torch.zeros_like(alpha))  # what nobody sees stays the background, exactly
+        if place.limit is not None:
+            alpha = alpha * place.limit[i % len(place.limit), top:bottom, left:right]
+        yield slice(top, bottom), slice(left, right), window, alpha
+
+
+def _chain(second: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """The affine map that applies `first`, then `second`: [B, 2, 3] each."""
+    linear = second[:, :, :2] @ first[:, :, :2]
+    return torch.cat([linear, second[:, :, :2] @ first[:, :, 2:] + second[:, :, 2:]], 2)
+
+
+def _extent(matrix: torch.Tensor, size: int, picture: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Rows and columns of the picture that the crop touches: top, bottom, left, right."""
+    corners = torch.tensor([[[0.0, 0.0], [size, 0.0], [0.0, size], [size, size]]])
+    found = align.apply(align.invert(matrix), corners)[0]
+    low, high = found.amin(0).floor().int().tolist(), found.amax(0).ceil().int().tolist()
+    height, width = picture
+    return max(low[1], 0), min(high[1], height), max(low[0], 0), min(high[0], width)

@@ -1,0 +1,1 @@
+"""The only package of ours, besides `nodes`, that imports ComfyUI."""

@@ -1,0 +1,43 @@
+"""Where bundles and the face model lie: models/diffsfsr of the host (extra_model_paths honoured) and our own weights/."""
+
+from pathlib import Path
+
+import folder_paths
+
+from ..errors import DiffSFSRError
+
+KEY = "diffsfsr"
+FACE_MODEL = "face_landmarker.safetensors"
+DEFAULT = "default (built in)"
+BUILT_IN = Path(__file__).resolve().parents[2] / "weights" / "diffsfsr_default_256.safetensors"
+
+
+def register() -> None:
+    """Makes models/diffsfsr known to the host, safetensors only; folders that the user named before stay."""
+    own = str(Path(folder_paths.models_dir) / KEY)
+    known = list(folder_paths.folder_names_and_paths.get(KEY, ([], set()))[0])
+    folder_paths.folder_names_and_paths[KEY] = ([*known, *([] if own in known else [own])], {".safetensors"})
+
+
+def bundle_names() -> list[str]:
+    """The loader's list: the built-in bundle first."""
+    register()
+    found = [n for n in folder_paths.get_filename_list(KEY) if Path(n).name != FACE_MODEL]
+    return [DEFAULT, *found]
+
+
+def bundle_path(name: str) -> Path:
+    """The file of a name from `bundle_names`; any other name is refused."""
+    names = bundle_names()
+    if name not in names:
+        folders = ", ".join(folder_paths.get_folder_paths(KEY))
+        what = f"There is no bundle named '{name}'; found: {', '.join(names)}"
+        raise DiffSFSRError(what, "DiffSFSR UNet Loader, bundle", f"Put the file into {folders} and refresh the list")
+    return BUILT_IN if name == DEFAULT else Path(folder_paths.get_full_path_or_raise(KEY, name))
+
+
+def face_model() -> Path:
+    """The face model's file: the first that exists in the folders, else where install.py would put it."""
+    register()
+    places = [Path(p) / FACE_MODEL for p in folder_paths.get_folder_paths(KEY)]
+    return next((p for p in places if p.exists()), places[-1])

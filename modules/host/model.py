@@ -1,0 +1,94 @@
+"""The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+import comfy.supported_models_base
+import torch
+
+from ..bundle import Bundle, fill_module
+from ..errors import DiffSFSRError
+from .unet import DiffSFSRUNet
+
+WEIGHT_DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Latent(comfy.latent_formats.LatentFormat):
+    """Our autoencoder's latent: about unit size, any number of channels; factors to RGB for the host's latent preview."""
+
+    def __init__(self, channels: int, rgb: tuple[tuple[float, ...], ...]):
+        self.latent_channels = channels
+        self.scale_factor = 1.0
+        if rgb:
+            self.latent_rgb_factors = [list(row) for row in rgb[:-1]]
+            self.latent_rgb_factors_bias = list(rgb[-1])
+
+
+class ModelConfig(comfy.supported_models_base.BASE):
+    """The host's description of a model; the base class would set other attention heads on top."""
+
+    unet_extra_config: dict = {}
+
+
+class DiffSFSRModel(comfy.model_base.BaseModel):
+    """Takes our conditioning from the extras of CONDITIONING, and refuses any other."""
+
+    def __init__(self, model_config, device, bundle_id: str):
+        super().__init__(model_config, comfy.model_base.ModelType.V_PREDICTION, device, unet_model=DiffSFSRUNet)
+        self.bundle_id = bundle_id
+
+    def extra_conds(self, **kwargs):
+        told = kwargs.get("diffsfsr")
+        where = "DiffSFSR MODEL, conditioning"
+        if told is None:
+            what = "The conditioning was not made for DiffSFSR: it has no identity and no expression"
+            raise DiffSFSRError(what, where, "Connect positive and negative of a Background Condition node")
+        check_bundle(told["bundle"], self.bundle_id, where)
+        noise, concat = kwargs["noise"], told["concat"]
+        if noise.shape[-2:] != concat.shape[-2:]:
+            what = f"The latent is {tuple(noise.shape[-2:])}, the conditioning was made for {tuple(concat.shape[-2:])}"
+            raise DiffSFSRError(what, where, "Use the LATENT output of the same Background Condition node")
+        regular, constant = comfy.conds.CONDRegular, comfy.conds.CONDConstant
+        return {
+            "c_concat": comfy.conds.CONDNoiseShape(concat.to(kwargs["device"])),
+            "identity_tokens": regular(told["identity"]),
+            "expression_tokens": regular(told["expression"]),
+            "identity_strength": constant(told["strength"]["identity"]),
+            "expression_strength": constant(told["strength"]["expression"]),
+        }
+
+
+def check_bundle(made_for: str, used_with: str, where: str) -> None:
+    if made_for != used_with:
+        what = f"This was made with bundle {made_for}, but the MODEL is of bundle {used_with}"
+        raise DiffSFSRError(what, where, "Take MODEL, VAE and ENCODERS from the same DiffSFSR UNet Loader")
+
+
+def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.model_patcher.ModelPatcher:
+    """The MODEL. `dtype` None: what the host finds best for its device."""
+    config = ModelConfig(bundle.config.unet.host_arguments())
+    config.latent_format = Latent(bundle.config.unet.latent_channels, bundle.config.latent_rgb)
+    unet = bundle.config.unet
+    config.sampling_settings = {
+        "beta_schedule": unet.beta_schedule, "linear_start": unet.linear_start, "linear_end": unet.linear_end,
+    }  # fmt: skip
+    device = comfy.model_management.get_torch_device()
+    parameters = sum(t.numel() for t in bundle.parts["unet"].values())
+    weights = dtype or comfy.model_management.unet_dtype(
+        device=device, model_params=parameters, supported_dtypes=config.supported_inference_dtypes
+    )
+    config.set_inference_dtype(weights, comfy.model_management.unet_manual_cast(weights, device))
+    offload = comfy.model_management.unet_offload_device()
+    model = DiffSFSRModel(config, offload, bundle.config.id)
+    fill_module(model.diffusion_model, bundle.parts["unet"], "unet", where)
+    # newer hosts rebind this name for dynamic memory, so it is looked up at call time
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher(model, load_device=device, offload_device=offload)
+
+
+def build_vae(bundle: Bundle) -> comfy.sd.VAE:
+    """The host's own VAE, which finds the tiny layout by its keys."""
+    return comfy.sd.VAE(sd=dict(bundle.vae))

@@ -1,0 +1,66 @@
+"""The midpoint sampler on the host's sampling machinery: its noise, guider, progress, preview and interruption."""
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import latent_preview
+import torch
+
+from ..errors import DiffSFSRError
+from ..sampling.midpoint import sample_midpoint
+from .model import DiffSFSRModel, check_bundle
+
+WHERE = "Midpoint Sampler"
+
+
+def midpoint_sampler() -> comfy.samplers.KSAMPLER:
+    """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls."""
+    return comfy.samplers.KSAMPLER(sample_midpoint)
+
+
+def sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoise) -> dict:
+    """LATENT in, LATENT out; arguments as the host's KSampler has them."""
+    check(model, positive, negative, scheduler, steps, denoise)
+    if denoise == 0:
+        return latent.copy()
+    samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+    noise = noise_for(samples, seed, latent.get("batch_index"))
+    count = steps if denoise > 0.9999 else int(steps / denoise)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
+    try:
+        result = comfy.sample.sample_custom(
+            model, noise, cfg, midpoint_sampler(), sigmas, positive, negative, samples,
+            noise_mask=latent.get("noise_mask"), callback=latent_preview.prepare_callback(model, steps),
+            disable_pbar=True, seed=seed,
+        )  # fmt: skip
+    except ValueError as error:
+        if isinstance(error, DiffSFSRError) or "not finite" not in str(error):
+            raise
+        raise DiffSFSRError(str(error), WHERE, "Lower cfg, or set the loader's precision to fp32") from error
+    return {**latent, "samples": result}
+
+
+def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -> torch.Tensor:
+    """Noise by index: picture k of a batch gets the noise of seed + k, so that it can be made again alone.
+
+    The host draws one stream for a whole batch, which is the same for its first picture only.
+    """
+    index = batch_index if batch_index is not None else range(len(samples))
+    return torch.cat([comfy.sample.prepare_noise(samples[:1], seed + int(k)) for k in index])
+
+
+def check(model, positive, negative, scheduler, steps, denoise) -> None:
+    inner = model.model
+    if scheduler not in comfy.samplers.SCHEDULER_NAMES:
+        raise DiffSFSRError(f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {', '.join(comfy.samplers.SCHEDULER_NAMES)}")
+    for name, value in (("positive", positive), ("negative", negative)):
+        for _, extras in value:
+            told = extras.get("diffsfsr")
+            if isinstance(inner, DiffSFSRModel) and told is None:
+                what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
+                raise DiffSFSRError(what, f"{WHERE}, {name}", "Connect the outputs of Background Condition")
+            if told is not None and not isinstance(inner, DiffSFSRModel):
+                what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
+                raise DiffSFSRError(what, f"{WHERE}, model", "Connect MODEL of a DiffSFSR UNet Loader")
+            if told is not None:
+                check_bundle(told["bundle"], inner.bundle_id, f"{WHERE}, {name}")

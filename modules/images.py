@@ -1,0 +1,71 @@
+"""Checks of what comes in on IMAGE and MASK wires. Every refusal says which input, what is wrong and what to do."""
+
+import logging
+
+import torch
+
+from .errors import DiffSFSRError
+
+MIN_SIDE, MAX_PIXELS = 32, 36_000_000
+log = logging.getLogger(__name__)
+
+
+def checked_image(image: torch.Tensor, where: str) -> torch.Tensor:
+    """IMAGE [B, H, W, C] -> float32 RGB [B, H, W, 3] in 0..1. Grey is repeated, an alpha channel left out (and said so)."""
+    if not isinstance(image, torch.Tensor) or image.ndim != 4:
+        shape = tuple(image.shape) if isinstance(image, torch.Tensor) else type(image).__name__
+        raise DiffSFSRError(f"An IMAGE has four dimensions [batch, height, width, colour], this has {shape}", where,
+                            "Connect the output of Load Image or another node that gives IMAGE")  # fmt: skip
+    batch, height, width, channels = image.shape
+    if batch == 0:
+        raise DiffSFSRError("The IMAGE batch is empty", where, "Connect at least one picture")
+    if channels not in (1, 3, 4):
+        raise DiffSFSRError(f"The picture has {channels} colour channels", where, "Give RGB, RGBA or grey pictures")
+    if min(height, width) < MIN_SIDE:
+        remedy = f"Give a picture of at least {MIN_SIDE} pixels a side"
+        raise DiffSFSRError(f"The picture is only {width} x {height} pixels", where, remedy)
+    if height * width > MAX_PIXELS:
+        remedy = f"Scale it below {MAX_PIXELS // 1_000_000} megapixels (6000 x 6000) with Upscale Image By"
+        raise DiffSFSRError(f"The picture of {width} x {height} pixels is too large", where, remedy)
+    if not torch.isfinite(image).all():
+        remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
+        raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", where, remedy)
+    if channels == 4:
+        log.warning("%s: the alpha channel is not used", where)
+        image = image[..., :3]
+    elif channels == 1:
+        log.warning("%s: a grey picture is used as RGB", where)
+        image = image.expand(-1, -1, -1, 3)
+    return image.float().clamp(0, 1)
+
+
+def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int, where: str) -> torch.Tensor | None:
+    """MASK [B, H, W] or [H, W] of the same size as its picture -> [B or 1, H, W] in 0..1; None where nothing is masked.
+
+    Load Image gives an all-zero mask of 64 x 64 for a picture without alpha: that counts as no mask.
+    """
+    if mask is None:
+        return None
+    mask = mask[None] if mask.ndim == 2 else mask
+    if mask.ndim != 3:
+        raise DiffSFSRError(f"A MASK is [batch, height, width], this has {tuple(mask.shape)}", where, "Connect a MASK")
+    if not torch.isfinite(mask).all():
+        raise DiffSFSRError("The mask has values that are not numbers", where, "Look at the node that made it")
+    if tuple(mask.shape[1:]) == (64, 64) and not mask.any():
+        return None
+    if tuple(mask.shape[1:]) != (height, width):
+        what = f"The mask is {mask.shape[2]} x {mask.shape[1]}, the picture {width} x {height} pixels"
+        raise DiffSFSRError(what, where, "Make the mask from this picture, or scale it to the same size")
+    if len(mask) not in (1, batch):
+        what = f"There are {len(mask)} masks for {batch} pictures"
+        raise DiffSFSRError(what, where, "Give one mask, or one for each picture")
+    if not mask.any():
+        raise DiffSFSRError("The mask is empty: there is nothing to repaint", where, "Paint over the face, or disconnect it")
+    return mask.float().clamp(0, 1)
+
+
+def broadcast(count: int, total: int, name: str, where: str) -> None:
+    """One or `total` of something, else an error."""
+    if count not in (1, total):
+        what = f"There are {count} {name} for a batch of {total}"
+        raise DiffSFSRError(what, where, f"Give one, or exactly {total}")

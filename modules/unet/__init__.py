@@ -1,0 +1,1 @@
+"""The denoiser's own parts: its configuration and the balanced cross-attention. Plain torch."""

@@ -1,0 +1,29 @@
+"""What the artist sees: one thin file a node. Imported by the host's entry point only."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from ..modules.host import folders
+from .background_condition import BackgroundCondition
+from .composite_face import CompositeFace
+from .expression_label_encoder import ExpressionLabelEncoder
+from .identity_encoder import IdentityEncoder
+from .midpoint_sampler import MidpointSampler, MidpointSamplerSelect
+from .unet_loader import UNetLoader
+
+NODES = [
+    UNetLoader,
+    IdentityEncoder,
+    ExpressionLabelEncoder,
+    BackgroundCondition,
+    MidpointSampler,
+    MidpointSamplerSelect,
+    CompositeFace,
+]
+
+
+class DiffSFSRExtension(ComfyExtension):
+    async def on_load(self):
+        folders.register()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

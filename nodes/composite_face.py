@@ -1,0 +1,28 @@
+from comfy_api.latest import io
+
+from ..modules.host.paste import paste
+from .wires import CATEGORY, Place
+
+
+class CompositeFace(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DiffSFSRCompositeFace",
+            display_name="Composite Face",
+            category=f"{CATEGORY}/image",
+            description="Pastes the painted face back. Outside the mask the background stays exactly as it was.",
+            inputs=[
+                io.Image.Input("image", tooltip="The decoded face crop, from VAE Decode."),
+                Place.Input("place", tooltip="PLACE of Background Condition."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="IMAGE"),
+                io.Mask.Output(display_name="mask", tooltip="What was repainted, in the picture's size."),
+            ],
+            hidden=[io.Hidden.extra_pnginfo],
+        )
+
+    @classmethod
+    def execute(cls, image, place) -> io.NodeOutput:
+        return io.NodeOutput(*paste(image, place, cls.hidden.extra_pnginfo if cls.hidden else None))

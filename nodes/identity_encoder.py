@@ -1,0 +1,37 @@
+from comfy_api.latest import io, ui
+
+from ..modules.host.prepare import WITHOUT_FACE, encode_identity
+from .wires import CATEGORY, Encoders, Identity, face_choice
+
+
+class IdentityEncoder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DiffSFSRIdentityEncoder",
+            display_name="Identity Encoder",
+            category=f"{CATEGORY}/conditioning",
+            description=(
+                "Who the portrait shows. Give one clear photo of the person, or a batch of several photos of the same "
+                "person. Only use pictures of people who agreed to it."
+            ),
+            inputs=[
+                Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
+                io.Image.Input("image", tooltip="A selfie, or a batch of photos of one person. Frontal and sharp works best."),
+                *face_choice(),
+                io.Combo.Input(
+                    "without_face", options=list(WITHOUT_FACE), default=WITHOUT_FACE[0], display_name="without a face",
+                    tooltip="What to do with a picture in which no face is found: stop, leave that picture out, or use the "
+                    "whole picture as a face that is already cropped and aligned.",
+                ),
+            ],
+            outputs=[
+                Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
+                io.Image.Output(display_name="aligned crop", tooltip="What the encoder saw of each photo."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, encoders, image, face, face_index, without_face) -> io.NodeOutput:
+        identity, crops = encode_identity(encoders, image, face, face_index, without_face)
+        return io.NodeOutput(identity, crops, ui=ui.PreviewImage(crops, cls=cls))

@@ -1,0 +1,293 @@
+"""Face networks and the search for faces, on a public-domain picture (NASA) and against an independent interpreter."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from diffsfsr.modules.errors import DiffSFSRError
+from diffsfsr.modules.faces import select
+from diffsfsr.modules.faces.detection import weighted_suppression
+from diffsfsr.modules.faces.landmarker import (
+    BLENDSHAPE_NAMES,
+    BLENDSHAPE_POINTS,
+    Face,
+    find_faces,
+    landmarks_in_crop,
+)
+from diffsfsr.modules.faces.networks import FaceNetworks
+from diffsfsr.modules.faces.picture import Picture
+from diffsfsr.modules.faces.windows import search_windows
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+GOLDEN = json.loads((ROOT / "tests" / "data" / "landmarker_golden.json").read_text())
+GREY = (0.4, 0.4, 0.4)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    if not MODEL.is_file():
+        pytest.fail(f"{MODEL} is missing: run `make setup`, or python install.py --models-dir .comfyui/models")
+    return FaceNetworks.load(MODEL)
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    """[512,512,3] float 0..1: one face, about 95 pixels."""
+    from skimage import data
+
+    return torch.from_numpy(data.astronaut()).float() / 255
+
+
+@pytest.fixture(scope="module")
+def face(networks, astronaut):
+    return find_faces(networks, astronaut)[0]
+
+
+def resized(image, height, width):
+    x = F.interpolate(image.permute(2, 0, 1)[None], (height, width), mode="bilinear", antialias=True)
+    return x[0].permute(1, 2, 0).contiguous()
+
+
+def canvas(height, width, *pastes):
+    """A grey picture with (image, top, left) pasted in."""
+    out = torch.tensor(GREY).expand(height, width, 3).clone()
+    for image, top, left in pastes:
+        out[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return out
+
+
+def turned(image, degrees):
+    """The picture turned about its centre, same size, edge repeated."""
+    angle = np.deg2rad(degrees)
+    size = image.shape[0]
+    return Picture(image, "cpu").sample(size / 2, size / 2, size, angle, size).permute(1, 2, 0)
+
+
+def point_error(face, expected):
+    """Median distance of the points, in % of the expected face's width."""
+    width = float(np.ptp(expected[:468, 0].numpy()))
+    return float((face.points - expected)[:, :2].norm(dim=1).median()) / width * 100
+
+
+def aligned_crop(image, face, size=256):
+    """The picture in our aligned frame, by least squares on eyes and mouth, and the 3x2 map to picture pixels."""
+    means = [face.points[list(pair), :2].mean(0) for pair in ((33, 133), (362, 263), (61, 291))]
+    source = torch.stack(means).double()
+    target = torch.tensor([[96, 121], [160, 121], [128, 192]]).double() * size / 256
+    x, y = target.T
+    one, zero = torch.ones(3).double(), torch.zeros(3).double()
+    rows = torch.cat([torch.stack([x, -y, one, zero], 1), torch.stack([y, x, zero, one], 1)])
+    a, b, tx, ty = torch.linalg.lstsq(rows, source.T.reshape(-1, 1)).solution[:, 0].tolist()
+    centre = torch.tensor([a * size / 2 - b * size / 2 + tx, b * size / 2 + a * size / 2 + ty])
+    side, angle = size * (a * a + b * b) ** 0.5, np.arctan2(b, a)
+    crop = Picture(image, "cpu").sample(float(centre[0]), float(centre[1]), side, angle, size)
+    return crop, torch.tensor([[a, b], [-b, a], [tx, ty]])
+
+
+def test_golden_figures_of_an_independent_interpreter(networks, astronaut):
+    """The face is large enough there for the first window, so the stages are exactly the original's."""
+    (top, bottom), (left, right) = GOLDEN["rows"], GOLDEN["columns"]
+    (face,) = find_faces(networks, astronaut[top:bottom, left:right])
+    allowed = GOLDEN["tolerance"]
+    assert np.abs(np.array(face.box) - GOLDEN["box"]).max() < allowed["box"]
+    assert abs(face.score - GOLDEN["score"]) < 0.002 and face.presence > 0.99
+    for index, expected in GOLDEN["points"].items():
+        assert np.abs(face.points[int(index)].numpy() - expected).max() < allowed["points"], index
+    for name, expected in GOLDEN["blendshapes"].items():
+        assert abs(float(face.blendshapes[BLENDSHAPE_NAMES.index(name)]) - expected) < allowed["blendshapes"], name
+
+
+def test_shapes_and_units(face):
+    assert face.points.shape == (478, 3) and face.points.dtype == torch.float32
+    assert face.blendshapes.shape == (52,) and 0 <= face.blendshapes.min() and face.blendshapes.max() <= 1
+    assert len(BLENDSHAPE_NAMES) == 52 and len(BLENDSHAPE_POINTS) == 146 and len(set(select.OVAL)) == 36
+    assert face.points[select.EYE_LEFT_OUTER, 0] < face.points[select.EYE_RIGHT_OUTER, 0]
+    assert face.points[select.NOSE_TIP, 2] < 0  # nearer than the head's middle
+
+
+def test_networks_treat_each_picture_of_a_batch_alone(networks):
+    generator = torch.Generator().manual_seed(0)
+    small, large = torch.rand(3, 3, 128, 128, generator=generator), torch.rand(3, 3, 256, 256, generator=generator)
+    points = torch.rand(3, 146, 2, generator=generator) * 100
+    for run, x, tolerance in (
+        (networks.detector, small * 2 - 1, 2e-4),
+        (networks.mesh, large, 1e-3),
+        (lambda x: (networks.blendshapes(x),), points, 1e-5),
+    ):
+        for together, alone in zip(run(x), run(x[1:2]), strict=True):
+            assert together.shape[0] == 3
+            torch.testing.assert_close(together[1:2], alone, atol=tolerance, rtol=1e-4)
+
+
+def test_blendshapes_ignore_shift_and_scale(networks, face):
+    points = face.points[None, BLENDSHAPE_POINTS, :2]
+    torch.testing.assert_close(networks.blendshapes(points * 3 + 50), networks.blendshapes(points), atol=1e-4, rtol=0)
+
+
+def test_networks_are_float32_buffers_without_parameters(networks):
+    assert not list(networks.parameters())
+    x = torch.rand(1, 3, 256, 256)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert networks.mesh(x)[0].dtype == torch.float32
+    assert {b.dtype for b in networks.buffers()} == {torch.float32, torch.int64}
+    assert networks.triangles.shape == (898, 3) and networks.vertices.shape == (468, 3)
+
+
+def test_two_faces_of_different_size_largest_first(networks, astronaut, face):
+    picture = canvas(512, 820, (resized(astronaut, 300, 300), 100, 0), (astronaut, 0, 308))
+    faces = find_faces(networks, picture)
+    assert len(faces) == 2 and faces[0].size > faces[1].size
+    shift, half = torch.tensor([308, 0, 0]), torch.tensor([0, 100, 0])
+    assert point_error(faces[0], face.points + shift) < 1.5
+    assert point_error(faces[1], face.points * (300 / 512) + half) < 2.5
+    assert len(find_faces(networks, picture, max_faces=1)) == 1
+
+
+def test_order_does_not_depend_on_place_or_turn(networks, astronaut):
+    small = resized(astronaut, 300, 300)
+    for degrees in (-20, 0, 20):
+        for left, right in ((small, astronaut), (astronaut, small)):
+            picture = canvas(840, 840, (left, 164, 4), (right, 164, 10 + left.shape[1]))
+            sizes = [found.size for found in find_faces(networks, turned(picture, degrees))]
+            assert len(sizes) == 2, degrees
+            assert sizes[0] / sizes[1] == pytest.approx(512 / 300, rel=0.15)
+
+
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_pictures_lying_on_their_side(networks, astronaut, face, quarter):
+    faces = find_faces(networks, torch.rot90(astronaut, -quarter).contiguous())
+    assert len(faces) == 1
+    turn = np.array([[0, 1], [-1, 0]])  # (x, y) of a picture turned by a quarter clockwise, from its centre
+    expected = (face.points[:, :2].numpy() - 256) @ np.linalg.matrix_power(turn, quarter) + 256
+    expected = torch.cat([torch.from_numpy(expected).float(), face.points[:, 2:]], 1)
+    assert point_error(faces[0], expected) < 3
+
+
+@pytest.mark.parametrize("margin", [0.3, 0.0, -0.1, -0.15])
+def test_tight_crops(networks, astronaut, face, margin):
+    x0, y0, x1, y1 = (int(v) for v in face.box)
+    extra = int(margin * (x1 - x0))
+    top, left = y0 - extra, x0 - extra
+    crop = astronaut[top : y1 + extra, left : x1 + extra].contiguous()
+    faces = find_faces(networks, crop)
+    assert len(faces) == 1
+    assert point_error(faces[0], face.points - torch.tensor([left, top, 0])) < 5
+
+
+def test_tiny_face_in_a_large_picture(networks, astronaut, face):
+    """40 pixels of 1024: far below what the detector sees in one look."""
+    picture = canvas(1024, 1024, (resized(astronaut, 215, 215), 700, 80))
+    faces = find_faces(networks, picture)
+    assert len(faces) == 1
+    assert point_error(faces[0], face.points * (215 / 512) + torch.tensor([80, 700, 0])) < 4
+
+
+def test_points_scale_with_the_picture(networks, astronaut, face):
+    """Also through the reduced copy that pictures of 2048 pixels and more get."""
+    faces = find_faces(networks, resized(astronaut, 2560, 2560))
+    assert len(faces) == 1 and point_error(faces[0], face.points * 5) < 1
+    assert float((faces[0].blendshapes - face.blendshapes).abs().mean()) < 0.01
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (8, 8), (64, 64), (300, 200), (40, 1200)])
+def test_pictures_without_a_face_give_nothing(networks, size):
+    assert find_faces(networks, canvas(*size)) == []
+    assert find_faces(networks, torch.zeros(*size, 3)) == []
+
+
+def test_noise_and_texture_give_nothing(networks):
+    from skimage import data
+
+    noise = torch.rand(200, 300, 3, generator=torch.Generator().manual_seed(1))
+    assert find_faces(networks, noise) == []
+    assert find_faces(networks, torch.from_numpy(data.coffee()).float() / 255) == []
+
+
+def test_half_precision_alpha_and_strides_do_not_matter(networks, astronaut, face):
+    with_alpha = torch.cat([astronaut, torch.ones(512, 512, 1)], -1).half()
+    assert point_error(find_faces(networks, with_alpha)[0], face.points) < 0.3
+    strided = astronaut.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+    assert point_error(find_faces(networks, strided)[0], face.points) < 0.01
+
+
+def test_search_covers_the_picture():
+    for height, width in ((512, 512), (300, 1400), (2000, 500)):
+        for windows in search_windows(height, width):
+            half = windows.side / 2
+            assert min(w[0] for w in windows) - half <= 0.01 and max(w[0] for w in windows) + half >= width - 0.01
+            assert min(w[1] for w in windows) - half <= 0.01 and max(w[1] for w in windows) + half >= height - 0.01
+            columns = sorted({w[0] for w in windows})
+            assert all(b - a <= windows.side for a, b in zip(columns, columns[1:], strict=False))
+
+
+def test_weighted_suppression_averages_what_overlaps():
+    rows = np.zeros((3, 17))
+    rows[:, 0] = 0.9, 0.6, 0.8
+    rows[:, 1:5] = [[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]]
+    kept = weighted_suppression(rows)
+    assert kept[:, 0].tolist() == [0.9, 0.8]
+    np.testing.assert_allclose(kept[0, 1:5], [0.4, 0, 10.4, 10])
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_aligned_crops_agree_with_the_full_chain(networks, astronaut, face, size):
+    crop, back = aligned_crop(astronaut, face, size)
+    points, presence, blendshapes = landmarks_in_crop(networks, torch.stack([crop, crop]))
+    assert points.shape == (2, 478, 3) and presence.shape == (2,) and blendshapes.shape == (2, 52)
+    plane = points[1, :, :2] @ back[:2].float() + back[2].float()
+    width = float(np.ptp(face.points[:468, 0].numpy()))
+    assert float((plane - face.points[:, :2]).norm(dim=1).median()) / width < 0.02
+    assert float((blendshapes[1] - face.blendshapes).abs().mean()) < 0.04 and float(presence.min()) > 0.9
+
+
+def test_gradient_reaches_the_pixels(networks, astronaut, face):
+    crop, _ = aligned_crop(astronaut, face)
+    crop = crop[None].requires_grad_()
+    points, _, blendshapes = landmarks_in_crop(networks, crop)
+    smile = blendshapes[0, BLENDSHAPE_NAMES.index("mouthSmileLeft")]
+    for value in (points[0, 61, 0], smile):
+        (gradient,) = torch.autograd.grad(value, crop, retain_graph=True)
+        assert gradient.isfinite().all() and gradient[0, :, 100:220, 60:200].abs().mean() > 0
+
+
+def test_missing_and_broken_models_say_what_to_do(tmp_path):
+    from safetensors.torch import save_file
+
+    other, broken = tmp_path / "other.safetensors", tmp_path / "broken.safetensors"
+    save_file({"a": torch.zeros(1)}, other)
+    broken.write_bytes(b"half a file")
+    for path in (tmp_path / "absent.safetensors", other, broken):
+        with pytest.raises(DiffSFSRError, match=r"install\.py") as error:
+            FaceNetworks.load(path)
+        assert path.name in str(error.value)
+
+
+def box_face(x0, y0, x1, y1):
+    points = torch.tensor([x0, y0, 0.0]) + torch.rand(478, 3) * (x1 - x0)
+    points[0, :2], points[1, :2] = torch.tensor([x0, y0]), torch.tensor([x1, y1])
+    return Face((x0, y0, x1, y1), 0.9, points, 1.0, torch.zeros(52))
+
+
+def test_choice_by_rule():
+    faces = [box_face(0, 0, 50, 50), box_face(45, 45, 60, 60)]
+    assert select.choose_face(faces, "largest") is faces[0]
+    assert select.choose_face(faces, "most central", size=(100, 100)) is faces[1]
+    assert select.choose_face(faces, "index", 1) is faces[1]
+
+
+def test_choice_that_fails_tells_what_is_there():
+    faces = [box_face(0, 0, 50, 50), box_face(45, 45, 60, 60)]
+    for index in (2, -1):
+        with pytest.raises(DiffSFSRError) as error:
+            select.choose_face(faces, "index", index, where="Identity Encoder, image 3")
+        message = str(error.value)
+        assert "Identity Encoder, image 3" in message and "50 px (score 0.90)" in message and "0 to 1" in message
+    with pytest.raises(DiffSFSRError, match="No face was found in the picture of 640 x 480 pixels"):
+        select.choose_face([], size=(480, 640))
+    with pytest.raises(DiffSFSRError, match="largest, most central, index"):
+        select.choose_face(faces, "nearest")
