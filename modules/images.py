@@ -14,8 +14,11 @@ def checked_image(image: torch.Tensor, where: str) -> torch.Tensor:
     """IMAGE [B, H, W, C] -> float32 RGB [B, H, W, 3] in 0..1. Grey is repeated, an alpha channel left out (and said so)."""
     if not isinstance(image, torch.Tensor) or image.ndim != 4:
         shape = tuple(image.shape) if isinstance(image, torch.Tensor) else type(image).__name__
-        raise DiffSFSRError(f"An IMAGE has four dimensions [batch, height, width, colour], this has {shape}", where,
-                            "Connect the output of Load Image or another node that gives IMAGE")  # fmt: skip
+        raise DiffSFSRError(
+            f"An IMAGE has four dimensions [batch, height, width, colour], this has {shape}",
+            where,
+            "Connect the output of Load Image or another node that gives IMAGE",
+        )
     batch, height, width, channels = image.shape
     if batch == 0:
         raise DiffSFSRError("The IMAGE batch is empty", where, "Connect at least one picture")
@@ -60,7 +63,9 @@ def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int,
         what = f"There are {len(mask)} masks for {batch} pictures"
         raise DiffSFSRError(what, where, "Give one mask, or one for each picture")
     if not mask.any():
-        raise DiffSFSRError("The mask is empty: there is nothing to repaint", where, "Paint over the face, or disconnect it")
+        raise DiffSFSRError(
+            "The mask is empty: there is nothing to repaint", where, "Paint over the face, or disconnect it"
+        )
     return mask.float().clamp(0, 1)
 
 

@@ -18,36 +18,52 @@ class BackgroundCondition(io.ComfyNode):
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 io.Vae.Input("vae", tooltip="The VAE of the same DiffSFSR UNet Loader."),
-                io.Image.Input("image", tooltip="A photo or a generated picture with a face in it. A batch gives a batch."),
+                io.Image.Input(
+                    "image", tooltip="A photo or a generated picture with a face in it. A batch gives a batch."
+                ),
                 Identity.Input("identity", tooltip="Who: from the Identity Encoder."),
                 Expression.Input("expression", tooltip="What they feel: from the Expression Label Encoder."),
                 *face_choice(),
                 io.Int.Input(
-                    "grow", default=9, min=-32, max=64, display_name="mask grow",
+                    "grow",
+                    default=9,
+                    min=-32,
+                    max=64,
+                    display_name="mask grow",
                     tooltip="How far the repainted part reaches over the outline of the face, in pixels of the 256 px crop.",
                 ),
                 io.Int.Input(
-                    "feather", default=8, min=0, max=64, display_name="mask feather",
+                    "feather",
+                    default=8,
+                    min=0,
+                    max=64,
+                    display_name="mask feather",
                     tooltip="Over how many pixels of the crop the new face fades into the picture when it is pasted back.",
                 ),
                 io.Boolean.Input(
-                    "guide", default=True,
+                    "guide",
+                    default=True,
                     tooltip="Gives the model a coarse draft of the face to start from. Off: only the encoders tell it what "
                     "to paint (freer, and less like the person).",
                 ),
                 io.Mask.Input(
-                    "mask", optional=True,
+                    "mask",
+                    optional=True,
                     tooltip="Your own mask of what may be repainted, in the size of the picture, instead of the found face.",
                 ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
                 io.Conditioning.Output(display_name="negative", tooltip="Nothing said of person and feeling: for cfg."),
-                io.Latent.Output(display_name="LATENT", tooltip="The cut-out background. With denoise 1 only its size counts."),
+                io.Latent.Output(
+                    display_name="LATENT", tooltip="The cut-out background. With denoise 1 only its size counts."
+                ),
                 Place.Output(display_name="PLACE", tooltip="For Composite Face: where the result belongs."),
-                io.Image.Output(display_name="draft", tooltip="The coarse draft that guides the model: an instant preview."),
+                io.Image.Output(
+                    display_name="draft", tooltip="The coarse draft that guides the model: an instant preview."
+                ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None):

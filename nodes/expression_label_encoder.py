@@ -16,21 +16,32 @@ class ExpressionLabelEncoder(io.ComfyNode):
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 io.Combo.Input(
-                    "expression", options=list(MENU), default="surprise: amazement",
+                    "expression",
+                    options=list(MENU),
+                    default="surprise: amazement",
                     tooltip="135 emotion words in six families: love, joy, surprise, anger, sadness, fear.",
                 ),
                 io.Float.Input(
-                    "intensity", default=1.0, min=0.0, max=1.5, step=0.05, display_mode=io.NumberDisplay.slider,
+                    "intensity",
+                    default=1.0,
+                    min=0.0,
+                    max=1.5,
+                    step=0.05,
+                    display_mode=io.NumberDisplay.slider,
                     tooltip="0 is a neutral face, 1 the word as it is meant, 1.5 overdone.",
                 ),
                 io.Int.Input(
-                    "variation", default=0, min=0, max=0xFFFFFFFF, control_after_generate=False,
+                    "variation",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFF,
+                    control_after_generate=False,
                     tooltip="0 is the plain expression. Other numbers choose variants: softer, stronger, mouth open or "
                     "closed, uneven, another gaze.",
                 ),
             ],
             outputs=[Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, encoders, expression, intensity, variation) -> io.NodeOutput:

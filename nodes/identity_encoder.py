@@ -17,10 +17,15 @@ class IdentityEncoder(io.ComfyNode):
             ),
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
-                io.Image.Input("image", tooltip="A selfie, or a batch of photos of one person. Frontal and sharp works best."),
+                io.Image.Input(
+                    "image", tooltip="A selfie, or a batch of photos of one person. Frontal and sharp works best."
+                ),
                 *face_choice(),
                 io.Combo.Input(
-                    "without_face", options=list(WITHOUT_FACE), default=WITHOUT_FACE[0], display_name="without a face",
+                    "without_face",
+                    options=list(WITHOUT_FACE),
+                    default=WITHOUT_FACE[0],
+                    display_name="without a face",
                     tooltip="What to do with a picture in which no face is found: stop, leave that picture out, or use the "
                     "whole picture as a face that is already cropped and aligned.",
                 ),
@@ -29,7 +34,7 @@ class IdentityEncoder(io.ComfyNode):
                 Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
                 io.Image.Output(display_name="aligned crop", tooltip="What the encoder saw of each photo."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, encoders, image, face, face_index, without_face) -> io.NodeOutput:

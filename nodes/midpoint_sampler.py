@@ -1,5 +1,5 @@
-from comfy_api.latest import io
 from comfy.samplers import SCHEDULER_NAMES
+from comfy_api.latest import io
 
 from ..modules.host.sample import midpoint_sampler, sample
 from .wires import CATEGORY
@@ -18,18 +18,43 @@ class MidpointSampler(io.ComfyNode):
                 io.Conditioning.Input("positive", tooltip="From Background Condition."),
                 io.Conditioning.Input("negative", tooltip="From Background Condition."),
                 io.Latent.Input("latent", tooltip="LATENT of Background Condition."),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
-                             tooltip="The same seed and inputs give the same picture, also inside a batch."),
-                io.Int.Input("steps", default=6, min=1, max=200, tooltip="6 to 10 is enough; each costs two model calls."),
-                io.Float.Input("cfg", default=1.5, min=0.0, max=20.0, step=0.1, round=0.01,
-                               tooltip="How strongly person and feeling are followed. 1 is fastest, 1.2 to 2.5 is useful."),
-                io.Combo.Input("scheduler", options=SCHEDULER_NAMES, default="karras",
-                               tooltip="How the noise levels are spread over the steps."),
-                io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01,
-                               tooltip="Below 1 something of the background's own face stays."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The same seed and inputs give the same picture, also inside a batch.",
+                ),
+                io.Int.Input(
+                    "steps", default=6, min=1, max=200, tooltip="6 to 10 is enough; each costs two model calls."
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=1.5,
+                    min=0.0,
+                    max=20.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="How strongly person and feeling are followed. 1 is fastest, 1.2 to 2.5 is useful.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=SCHEDULER_NAMES,
+                    default="karras",
+                    tooltip="How the noise levels are spread over the steps.",
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Below 1 something of the background's own face stays.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="LATENT", tooltip="For VAE Decode with the bundle's VAE.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, model, positive, negative, latent, seed, steps, cfg, scheduler, denoise) -> io.NodeOutput:

@@ -16,20 +16,27 @@ class UNetLoader(io.ComfyNode):
             description="Loads a DiffSFSR bundle: the model, its autoencoder and its encoders, which belong together.",
             inputs=[
                 io.Combo.Input(
-                    "bundle", options=folders.bundle_names(), default=folders.DEFAULT,
+                    "bundle",
+                    options=folders.bundle_names(),
+                    default=folders.DEFAULT,
                     tooltip="The built-in weights, or a file from models/diffsfsr.",
                 ),
                 io.Combo.Input(
-                    "weight_dtype", options=list(WEIGHT_DTYPES), default="auto", display_name="precision",
+                    "weight_dtype",
+                    options=list(WEIGHT_DTYPES),
+                    default="auto",
+                    display_name="precision",
                     tooltip="auto: what ComfyUI finds best for your device. Others trade memory against precision.",
                 ),
             ],
             outputs=[
                 io.Model.Output(display_name="MODEL", tooltip="For the Midpoint Sampler, or any sampler of ComfyUI."),
-                io.Vae.Output(display_name="VAE", tooltip="The bundle's autoencoder, for Background Condition and VAE Decode."),
+                io.Vae.Output(
+                    display_name="VAE", tooltip="The bundle's autoencoder, for Background Condition and VAE Decode."
+                ),
                 Encoders.Output(display_name="ENCODERS", tooltip="For the encoder nodes and Background Condition."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, bundle, weight_dtype) -> io.NodeOutput:

@@ -15,11 +15,18 @@ def face_choice() -> list[io.Input]:
     """Which face of a picture is meant."""
     return [
         io.Combo.Input(
-            "face", options=list(RULES), default="largest", display_name="which face",
+            "face",
+            options=list(RULES),
+            default="largest",
+            display_name="which face",
             tooltip="Which face of the picture is meant when there are several.",
         ),
         io.Int.Input(
-            "face_index", default=0, min=0, max=63, display_name="face index",
+            "face_index",
+            default=0,
+            min=0,
+            max=63,
+            display_name="face index",
             tooltip="Only for 'index': 0 is the largest face, 1 the next.",
         ),
-    ]  # fmt: skip
+    ]

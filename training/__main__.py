@@ -18,10 +18,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/, ...)")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where runs are kept (default: runs/)")
     parser.add_argument("--out", type=Path, default=ROOT / "weights" / "diffsfsr_default_256.safetensors")
-    parser.add_argument("--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors")
+    parser.add_argument(
+        "--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors"
+    )
     parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 8, unet 60)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored")
-    parser.add_argument("--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored"
+    )
+    parser.add_argument(
+        "--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -40,7 +46,9 @@ def main() -> None:
     from diffsfsr.training import stages
 
     if not (args.data / "faces" / "faces.jsonl").exists():
-        raise SystemExit(f"training: {args.data} has no faces/faces.jsonl. Name the data folder with --data (make: DATA=...).")
+        raise SystemExit(
+            f"training: {args.data} has no faces/faces.jsonl. Name the data folder with --data (make: DATA=...)."
+        )
     for stage in STAGES[1:] if args.stage == "all" else (args.stage,):  # the split is committed, not made anew
         print(f"== {stage}", flush=True)
         getattr(stages, stage)(args)

@@ -93,15 +93,20 @@ def train(data: Path, out: Path, steps: int, device: str = "cpu", bf16: bool = T
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         first, began = state["step"], time.time() - state["elapsed"]
+    last = math.nan
     for step in range(first, steps + 1):
         done = max(step / steps, (time.time() - began) / 60 / minutes)
         if step % 100 == 0 or done >= 1:
             with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
                 z = model.taesd_encoder(frames.to(device, memory_format=torch.channels_last))
                 value = psnr(model.taesd_decoder(z), frames.to(device))
-            run.log(step=step, psnr=value, latent_std=z.float().std().item(), loss=loss.item() if step > first else math.nan)
+            run.log(
+                step=step, psnr=value, latent_std=z.float().std().item(), loss=last
+            )
             run.save(model=model.state_dict(), optimiser=optimiser.state_dict(), step=step, elapsed=time.time() - began)
-            save_file({k: v.contiguous() for k, v in model.state_dict().items()}, run.folder / "autoencoder.safetensors")
+            save_file(
+                {k: v.contiguous() for k, v in model.state_dict().items()}, run.folder / "autoencoder.safetensors"
+            )
         if done >= 1:
             break
         for group in optimiser.param_groups:
@@ -109,7 +114,9 @@ def train(data: Path, out: Path, steps: int, device: str = "cpu", bf16: bool = T
         x = crops(wide, CONFIG["batch"], CONFIG["crop"], rng).to(device, memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             z = model.taesd_encoder(x)
-            noisy = z + 0.05 * torch.randn(z.shape, generator=rng).to(z)  # the decoder must bear a sampler's small errors
+            noisy = z + 0.05 * torch.randn(z.shape, generator=rng).to(
+                z
+            )  # the decoder must bear a sampler's small errors
             y = model.taesd_decoder(noisy)
             got = features(frozen, y.clamp(-0.1, 1.1))
             with torch.no_grad():
@@ -120,6 +127,7 @@ def train(data: Path, out: Path, steps: int, device: str = "cpu", bf16: bool = T
             loss = loss + CONFIG["features"] * F.l1_loss(a.float(), b.float()) / b.float().abs().mean().clamp_min(1e-3)
         # keep the latent near unit size without pulling single values
         loss = loss + 0.01 * (z.float().pow(2).mean((0, 2, 3)) - 1).relu().mean()
+        last = loss.item()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

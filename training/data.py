@@ -62,7 +62,15 @@ def _load_faces(folder: Path, tiers: str) -> list[Portrait]:
     rows = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
     return [
         Portrait(
-            r["id"], "faces", folder / r["file"], None, marks[r["id"]], _values(r), r["yaw"], r["pitch"], r["tier"],
+            r["id"],
+            "faces",
+            folder / r["file"],
+            None,
+            marks[r["id"]],
+            _values(r),
+            r["yaw"],
+            r["pitch"],
+            r["tier"],
             r["age_estimate"],
         )
         for r in rows
@@ -76,8 +84,16 @@ def _load_scenes(folder: Path) -> list[Portrait]:
     rows = [json.loads(line) for line in (folder / "portraits.jsonl").read_text().splitlines()]
     return [
         Portrait(
-            r["id"], "portraits", folder / r["aligned"], folder / r["scene"], marks[r["id"]], _values(r), r["yaw"],
-            r["pitch"], "P", r["age_estimate"],
+            r["id"],
+            "portraits",
+            folder / r["aligned"],
+            folder / r["scene"],
+            marks[r["id"]],
+            _values(r),
+            r["yaw"],
+            r["pitch"],
+            "P",
+            r["age_estimate"],
         )
         for r in rows
     ]

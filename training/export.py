@@ -1,6 +1,6 @@
 """Put the trained parts into one bundle.
 
-    python -m training export --runs runs --out weights/diffsfsr_default_256.safetensors
+python -m training export --runs runs --out weights/diffsfsr_default_256.safetensors
 """
 
 import json
@@ -48,9 +48,12 @@ def export(data: Path, runs: Path, out: Path) -> BundleConfig:
     model.load_state_dict(vae)
     records = [json.loads(f.read_text()) for f in sorted(runs.glob("*/run.json"))]
     config = BundleConfig(
-        UNetConfig(), TokenConfig(), latent_rgb=latent_rgb(model.taesd_encoder, data),
-        runs=tuple(f"{r['run']} {r['started']} {r['code']}" for r in records), licence=LICENCE,
-    )  # fmt: skip
+        UNetConfig(),
+        TokenConfig(),
+        latent_rgb=latent_rgb(model.taesd_encoder, data),
+        runs=tuple(f"{r['run']} {r['started']} {r['code']}" for r in records),
+        licence=LICENCE,
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     config = save_bundle(out, config, tensors)
     print(f"{out}: bundle {config.id}, {out.stat().st_size / 2**20:.1f} MiB")

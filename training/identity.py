@@ -85,12 +85,15 @@ def separation(net: IdentityNetwork, portraits: torch.Tensor, renderings: torch.
     between = a.var(0).sum()
     net.train()
     return {
-        "rank1": (cosine.argmax(1) == person).double().mean().item(), "auc": auc.item(),
+        "rank1": (cosine.argmax(1) == person).double().mean().item(),
+        "auc": auc.item(),
         "ratio": (between / within).item(),
-    }  # fmt: skip
+    }
 
 
-def train(data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, minutes: float, bf16: bool = False) -> None:
+def train(
+    data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, minutes: float, bf16: bool = False
+) -> None:
     run, rng = Run(out, CONFIG, manifest_hash(data)), torch.Generator().manual_seed(CONFIG["seed"])
     cache = out / "morphs.pt"
     if not cache.exists():
@@ -99,7 +102,9 @@ def train(data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, min
     shards = [torch.load(f, weights_only=True) for f in pairs]
     selfies, person = torch.cat([s["selfie"] for s in shards]), torch.cat([s["person"] for s in shards])
     count = int(person.max()) + 1
-    checked = person >= count - 40  # the last training people are kept to watch this network (not the evaluation people)
+    checked = (
+        person >= count - 40
+    )  # the last training people are kept to watch this network (not the evaluation people)
     kept = torch.ones(len(crops), dtype=torch.bool)
     kept[count - 40 : count] = False
     images = torch.cat([crops[kept], selfies[~checked]])
@@ -129,7 +134,11 @@ def train(data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, min
             run.log(step=step, loss=loss.item(), **figures)
         step += 1
     net.eval()
-    run.log(step=step, loss=loss.item(), **separation(net, crops[count - 40 : count], selfies[checked], person[checked] - (count - 40)))
+    run.log(
+        step=step,
+        loss=loss.item(),
+        **separation(net, crops[count - 40 : count], selfies[checked], person[checked] - (count - 40)),
+    )
     save_file({k: v.contiguous() for k, v in net.state_dict().items()}, out / "identity.safetensors")
 
 

@@ -44,7 +44,9 @@ class Picture:
         return Crop(self.image[:, MARGIN:-MARGIN, MARGIN:-MARGIN], self.points - offset, self.code)
 
 
-def read(portrait: Portrait, flip: bool, mirror_points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def read(
+    portrait: Portrait, flip: bool, mirror_points: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Picture, points and code of a portrait, mirrored if asked."""
     image = torch.from_numpy(portrait.wide().copy()).permute(2, 0, 1).float() / 255
     points, code = torch.from_numpy(portrait.landmarks).float(), torch.from_numpy(portrait.blendshapes).clone()

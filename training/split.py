@@ -1,6 +1,6 @@
 """Make training/split.json: identities for training, validation and evaluation, look-alikes never apart.
 
-    python -m training split --data DATA
+python -m training split --data DATA
 """
 
 import json
@@ -46,7 +46,9 @@ def make_split(data: Path, evaluation: int = 64, validation: int = 20, seed: int
     portraits = load_portraits(data)
     lone = [g[0] for g in groups(embeddings(portraits, data)) if len(g) == 1]
     order = np.random.default_rng(seed).permutation(lone).tolist()
-    usable = [i for i in order if portraits[i].tier in "AP" and abs(portraits[i].yaw) < 25 and abs(portraits[i].pitch) < 25]
+    usable = [
+        i for i in order if portraits[i].tier in "AP" and abs(portraits[i].yaw) < 25 and abs(portraits[i].pitch) < 25
+    ]
     faces = [i for i in usable if portraits[i].group == "faces"]
     scenes = [i for i in usable if portraits[i].group == "portraits"]
     half = evaluation // 2

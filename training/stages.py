@@ -51,14 +51,15 @@ def latents(args: Namespace) -> None:
     model = TAESD(latent_channels=UNetConfig().latent_channels)
     model.load_state_dict(load_file(args.runs / "autoencoder" / "autoencoder.safetensors"))
     encoder = model.taesd_encoder.to(memory_format=torch.channels_last)
-    network = identity_training.load(args.runs / "identity" / "identity.safetensors")
     for seed in args.seeds:
-        latent_making.encode_all(args.runs / "pairs", args.runs / "latents", encoder, network, f"pairs_{seed}_*.pt")
+        latent_making.encode_all(args.runs / "pairs", args.runs / "latents", encoder, f"pairs_{seed}_*.pt")
 
 
 def unet(args: Namespace) -> None:
     bf16, data_hash = args.precision == "bf16", manifest_hash(args.data)
-    unet_training.train(args.runs / "latents", args.runs / "unet", args.minutes or 60, data_hash, args.device, bf16)
+    network = identity_training.load(args.runs / "identity" / "identity.safetensors")
+    samples = unet_training.Samples(args.runs / "latents", network)
+    unet_training.train(samples, args.runs / "unet", args.minutes or 60, data_hash, args.device, bf16)
 
 
 def export(args: Namespace) -> None:

@@ -1,6 +1,6 @@
 """Train the UNet with its token encoder: velocity loss on latents, masked part first, conditions dropped by group, EMA.
 
-    python -m training unet --latents runs/latents --out runs/unet --minutes 60
+python -m training unet --latents runs/latents --out runs/unet --minutes 60
 """
 
 import copy
@@ -19,10 +19,18 @@ from ..modules.unet.config import UNetConfig
 from .runlog import Run
 
 CONFIG = {
-    "batch": 16, "lr": 6e-4, "weight_decay": 0.01, "ema": 0.9995, "seed": 0,
-    "drop_identity": 0.1, "drop_expression": 0.1, "drop_both": 0.05, "drop_guide": 0.12,
-    "outside": 0.15, "painted": 0.15,
-}  # fmt: skip
+    "batch": 16,
+    "lr": 6e-4,
+    "weight_decay": 0.01,
+    "ema": 0.9995,
+    "seed": 0,
+    "drop_identity": 0.1,
+    "drop_expression": 0.1,
+    "drop_both": 0.05,
+    "drop_guide": 0.12,
+    "outside": 0.15,
+    "painted": 0.15,
+}
 
 
 def initialise(unet: nn.Module) -> None:
@@ -71,9 +79,12 @@ class Denoiser(nn.Module):
         identity = torch.where(drop[:, 0, None, None], nothing[0].to(identity.dtype), identity)
         expression = torch.where(drop[:, 1, None, None], nothing[1].to(expression.dtype), expression)
         return self.unet(
-            torch.cat([z, concat], 1), t, identity_tokens=identity, expression_tokens=expression,
+            torch.cat([z, concat], 1),
+            t,
+            identity_tokens=identity,
+            expression_tokens=expression,
             transformer_options=dict(self.options),
-        )  # fmt: skip
+        )
 
 
 def schedule(config: UNetConfig) -> torch.Tensor:
@@ -83,18 +94,20 @@ def schedule(config: UNetConfig) -> torch.Tensor:
 
 
 class Samples:
-    """All latents of a folder in memory; batches of random rows."""
+    """All latents of a folder in memory, with the identity vectors of their selfies; batches of random rows."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, identity: nn.Module):
         shards = [torch.load(f, weights_only=True) for f in sorted(Path(folder).glob("*.pt"))]
         self.data = {k: torch.cat([s[k] for s in shards]) for k in shards[0]}
-        self.rng = torch.Generator().manual_seed(seed)
+        with torch.inference_mode():
+            vectors = [identity(x.float() / 255).half() for x in self.data["selfie"].split(128)]
+        self.data["vector"] = torch.cat(vectors).clone()
 
     def __len__(self) -> int:
         return len(self.data["target"])
 
-    def batch(self, size: int) -> dict[str, torch.Tensor]:
-        pick = torch.randint(len(self), (size,), generator=self.rng)
+    def batch(self, size: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
+        pick = torch.randint(len(self), (size,), generator=rng)
         return {k: v[pick] for k, v in self.data.items()}
 
 
@@ -119,42 +132,64 @@ def velocity_loss(model, batch, alpha_bar, rng, bf16: bool, device: str) -> torc
     return ((got.float() - v) ** 2 * weight).mean() / weight.mean()
 
 
-def train(latents: Path, out: Path, minutes: float, data_hash: str, device: str = "cpu", bf16: bool = True) -> None:
+def learning_rate(step: int, done: float) -> float:
+    """Short warm-up, level for the first 30 % of the time, then a quarter cosine squared down to 2 %."""
+    fall = 1.0 if done < 0.3 else 0.02 + 0.98 * math.cos(math.pi / 2 * (done - 0.3) / 0.7) ** 2
+    return CONFIG["lr"] * min(1, (step + 1) / 200) * fall
+
+
+class Training:
+    """What a run needs to go on exactly where it stopped: model, its running average, optimiser, time spent."""
+
+    def __init__(self, run: Run, unet: UNetConfig, tokens: TokenConfig, device: str):
+        torch.manual_seed(CONFIG["seed"])
+        # not channels-last: torch's group norm is five times slower in it on a CPU, more than the convolutions gain
+        self.model = Denoiser(unet, tokens).to(device)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), CONFIG["lr"], betas=(0.9, 0.98), weight_decay=CONFIG["weight_decay"]
+        )
+        self.run, self.step, self.spent = run, 0, 0.0
+        if state := run.load():
+            for name in ("model", "average", "optimiser"):
+                getattr(self, name).load_state_dict(state[name])
+            self.step, self.spent = state["step"], state["elapsed"]
+
+    def save(self, elapsed: float) -> None:
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimiser")}
+        self.run.save(**parts, step=self.step, elapsed=elapsed)
+
+    def update(self, loss: torch.Tensor, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(CONFIG["ema"], (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+
+
+def train(samples: Samples, out: Path, minutes: float, data_hash: str, device: str = "cpu", bf16: bool = True) -> None:
     """Runs until `minutes` of training are spent over all its resumptions; the rate falls with the time left."""
     unet, tokens = UNetConfig(), TokenConfig()
-    run = Run(out, {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), "minutes": minutes, "bf16": bf16}, data_hash)
-    torch.manual_seed(CONFIG["seed"])
-    # not channels-last: torch's group norm is five times slower in it on a CPU, more than the convolutions gain
-    model = Denoiser(unet, tokens).to(device)
-    average = copy.deepcopy(model).requires_grad_(False)
-    optimiser = torch.optim.AdamW(model.parameters(), CONFIG["lr"], betas=(0.9, 0.98), weight_decay=CONFIG["weight_decay"])
-    step, before = 0, 0.0
-    if state := run.load():
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, before = state["step"], state["elapsed"]
-    samples, rng = Samples(latents, CONFIG["seed"] + step), torch.Generator().manual_seed(CONFIG["seed"] + step + 1)
+    config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), "minutes": minutes, "bf16": bf16}
+    state = Training(Run(out, config, data_hash), unet, tokens, device)
+    rng = torch.Generator().manual_seed(CONFIG["seed"] + state.step + 1)
     alpha_bar, began, total = schedule(unet), time.time(), 0.0
-    print(f"{len(samples)} pairs, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters", flush=True)
-    while (done := (before + time.time() - began) / 60 / minutes) < 1:
-        rate = CONFIG["lr"] * min(1, (step + 1) / 200) * (1 if done < 0.3 else 0.02 + 0.98 * math.cos(math.pi / 2 * (done - 0.3) / 0.7) ** 2)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        loss = velocity_loss(model, samples.batch(CONFIG["batch"]), alpha_bar, rng, bf16, device)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        decay = min(CONFIG["ema"], (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
-        total += loss.item()
-        if step % 100 == 0:
-            run.log(step=step, loss=total / 100, rate=rate)
+    size = sum(p.numel() for p in state.model.parameters()) / 1e6
+    print(f"{len(samples)} pairs, {size:.1f} M parameters, step {state.step}", flush=True)
+    elapsed = state.spent
+    while elapsed < minutes * 60:
+        rate = learning_rate(state.step, elapsed / 60 / minutes)
+        loss = velocity_loss(state.model, samples.batch(CONFIG["batch"], rng), alpha_bar, rng, bf16, device)
+        state.update(loss, rate)
+        total, elapsed = total + loss.item(), state.spent + time.time() - began
+        if state.step % 100 == 0:
+            state.run.log(step=state.step, loss=total / 100, rate=rate)
             total = 0.0
-        if step % 500 == 0:
-            elapsed = before + time.time() - began
-            run.save(model=model.state_dict(), average=average.state_dict(), optimiser=optimiser.state_dict(), step=step, elapsed=elapsed)
-    run.save(model=model.state_dict(), average=average.state_dict(), optimiser=optimiser.state_dict(), step=step, elapsed=minutes * 60)
+        if state.step % 500 == 0:
+            state.save(elapsed)
+    state.save(elapsed)

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from ..errors import DiffSFSRError
 from ..faces import align
 from ..faces.mask import feather
-from .guide import Crop
 
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
 MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
@@ -37,7 +36,9 @@ def check_face_size(points: torch.Tensor, where: str) -> None:
     extent = points[:468, :2].amax(0) - points[:468, :2].amin(0)
     if extent.max() < MIN_FACE:
         what = f"The face is only {extent.max():.0f} pixels large"
-        raise DiffSFSRError(what, where, f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first")
+        raise DiffSFSRError(
+            what, where, f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first"
+        )
 
 
 def blanked(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -86,7 +87,9 @@ def _windows(place: Place):
         bottom, right = max(top, bottom), max(left, right)
         window = _chain(matrix, torch.tensor([[[1.0, 0.0, left], [0.0, 1.0, top]]]))
         alpha = align.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
-        alpha = torch.where(alpha > 1e-3, alpha, torch.zeros_like(alpha))  # what nobody sees stays the background, exactly
+        alpha = torch.where(
+            alpha > 1e-3, alpha, torch.zeros_like(alpha)
+        )  # what nobody sees stays the background, exactly
         if place.limit is not None:
             alpha = alpha * place.limit[i % len(place.limit), top:bottom, left:right]
         yield slice(top, bottom), slice(left, right), window, alpha

@@ -37,7 +37,9 @@ class TokenEncoder(nn.Module):
 
     def identity_tokens(self, vector: torch.Tensor, selfie: torch.Tensor) -> torch.Tensor:
         """Identity vector [B, 256] and selfie crop [B, 3, 128, 128] 0..1 -> [B, N, D]."""
-        who = rearrange(self.recognition(vector * vector.shape[-1] ** 0.5), "b (n d) -> b n d", n=self.config.recognition)
+        who = rearrange(
+            self.recognition(vector * vector.shape[-1] ** 0.5), "b (n d) -> b n d", n=self.config.recognition
+        )
         looks = rearrange(self.appearance(selfie * 2 - 1), "b d h w -> b (h w) d") + self.place
         return torch.cat([who, looks], 1)
 

@@ -46,7 +46,11 @@ def apply(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 
 
 def sample(
-    image: torch.Tensor, to_source: torch.Tensor, size: tuple[int, int] | int, padding: str = "border", mode: str = "bilinear"
+    image: torch.Tensor,
+    to_source: torch.Tensor,
+    size: tuple[int, int] | int,
+    padding: str = "border",
+    mode: str = "bilinear",
 ) -> torch.Tensor:
     """Pictures [B, C, H, W] sampled at `to_source` [B, 2, 3] @ (x, y, 1) for each pixel of the new size (h, w).
 

@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 
 
-def rasterise(points: torch.Tensor, triangles: torch.Tensor, size: int, patch: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+def rasterise(
+    points: torch.Tensor, triangles: torch.Tensor, size: int, patch: int = 8
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Which triangle covers each pixel, the nearest one first.
 
     points [P, 3]: x, y in pixels, z towards the viewer. triangles [T, 3].

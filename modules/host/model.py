@@ -73,8 +73,10 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     config.latent_format = Latent(bundle.config.unet.latent_channels, bundle.config.latent_rgb)
     unet = bundle.config.unet
     config.sampling_settings = {
-        "beta_schedule": unet.beta_schedule, "linear_start": unet.linear_start, "linear_end": unet.linear_end,
-    }  # fmt: skip
+        "beta_schedule": unet.beta_schedule,
+        "linear_start": unet.linear_start,
+        "linear_end": unet.linear_end,
+    }
     device = comfy.model_management.get_torch_device()
     parameters = sum(t.numel() for t in bundle.parts["unet"].values())
     weights = dtype or comfy.model_management.unet_dtype(

@@ -68,7 +68,9 @@ def encode_identity(
                 raise
             log.warning("%s (%s)", error, without)
             if without == "treat as an aligned crop":
-                square = F.interpolate(image.permute(2, 0, 1)[None], size=(size, size), mode="bilinear", antialias=True)[0]
+                square = F.interpolate(
+                    image.permute(2, 0, 1)[None], size=(size, size), mode="bilinear", antialias=True
+                )[0]
                 crops.append(Crop(square, *measured(square)))
     if not crops:
         raise DiffSFSRError("None of the pictures shows a usable face", where, "Connect a clear photo of the person")
@@ -82,9 +84,18 @@ def encode_identity(
 
 @torch.inference_mode()
 def condition(
-    encoders: Encoders, vae, image: torch.Tensor, mask, identity: Identity, expression: Expression,
-    rule: str, index: int, grow: float, feather: float, guide: bool = True,
-):  # fmt: skip
+    encoders: Encoders,
+    vae,
+    image: torch.Tensor,
+    mask,
+    identity: Identity,
+    expression: Expression,
+    rule: str,
+    index: int,
+    grow: float,
+    feather: float,
+    guide: bool = True,
+):
     """Everything that the Background Condition node gives: positive, negative, LATENT, Place, drafts [n, S, S, 3]."""
     where = "Background Condition"
     for wire in (identity, expression):
@@ -94,7 +105,7 @@ def condition(
     total = max(len(image), len(expression.codes))
     broadcast(len(image), total, "background pictures", where)
     broadcast(len(expression.codes), total, "expressions", where)
-    crops, drafts, masks, matrices = [], [], [], []
+    drafts, masks, matrices, crops, blanks = [], [], [], [], []
     selfie = Crop(identity.image, identity.points, identity.code)
     size, shape = encoders.config.resolution, encoders.shape
     triangles = face_networks().ready().triangles.cpu()
@@ -102,6 +113,7 @@ def condition(
         comfy.model_management.throw_exception_if_processing_interrupted()
         if i < len(image):
             crop, matrix = face_crop(image[i], rule, index, size, f"{where}, image {i}")
+            crops.append(crop.image)
         placed = placed_points(shape, selfie, crop, expression.codes[i % len(expression.codes)])
         if mask is None:
             area = face_mask(crop, placed, triangles, grow * size / 256)
@@ -110,17 +122,18 @@ def condition(
             if not area.any():
                 what = "The mask does not touch the chosen face"
                 raise DiffSFSRError(what, f"{where}, mask, image {i}", "Paint over the face, or choose another face")
-        crops.append(crop.image)
+        blanks.append(blanked(crop.image, area))
         masks.append(area)
         matrices.append(matrix)
         drafts.append(draft(selfie, crop, placed, area, triangles))
-    crops, masks, drafts = torch.stack(crops), torch.stack(masks), torch.stack(drafts)
-    pixels = torch.cat([blanked(crops, masks[:, None]), drafts if guide else drafts[:0], crops])
-    latents = vae.encode(pixels.permute(0, 2, 3, 1)).float().cpu()
-    told = latents[:total], latents[total:-total] if guide else torch.zeros_like(latents[:total]), latents[-total:]
-    positive, negative = conditioning(encoders, identity, expression, total, told[0], latent_mask(masks), told[1])
+    masks, drafts = torch.stack(masks), torch.stack(drafts)
+    encode = lambda pictures: vae.encode(torch.stack(list(pictures)).permute(0, 2, 3, 1)).float().cpu()  # noqa: E731
+    background = encode(blanks)
+    guided = encode(drafts) if guide else torch.zeros_like(background)
+    positive, negative = conditioning(encoders, identity, expression, total, background, latent_mask(masks), guided)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
-    latent = {"samples": told[2]}
+    samples = encode(crops)
+    latent = {"samples": samples.expand(total, -1, -1, -1) if len(samples) == 1 else samples}
     place = Place(original, torch.stack(matrices), masks, mask, float(feather) * size / 256, size)
     return positive, negative, latent, place, drafts.permute(0, 2, 3, 1)
 

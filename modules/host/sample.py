@@ -29,10 +29,19 @@ def sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoi
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
     try:
         result = comfy.sample.sample_custom(
-            model, noise, cfg, midpoint_sampler(), sigmas, positive, negative, samples,
-            noise_mask=latent.get("noise_mask"), callback=latent_preview.prepare_callback(model, steps),
-            disable_pbar=True, seed=seed,
-        )  # fmt: skip
+            model,
+            noise,
+            cfg,
+            midpoint_sampler(),
+            sigmas,
+            positive,
+            negative,
+            samples,
+            noise_mask=latent.get("noise_mask"),
+            callback=latent_preview.prepare_callback(model, steps),
+            disable_pbar=True,
+            seed=seed,
+        )
     except ValueError as error:
         if isinstance(error, DiffSFSRError) or "not finite" not in str(error):
             raise
@@ -52,7 +61,9 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
 def check(model, positive, negative, scheduler, steps, denoise) -> None:
     inner = model.model
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
-        raise DiffSFSRError(f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {', '.join(comfy.samplers.SCHEDULER_NAMES)}")
+        raise DiffSFSRError(
+            f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {', '.join(comfy.samplers.SCHEDULER_NAMES)}"
+        )
     for name, value in (("positive", positive), ("negative", negative)):
         for _, extras in value:
             told = extras.get("diffsfsr")

@@ -14,19 +14,37 @@ FULL = {"identity": 1.0, "expression": 1.0}
 class DiffSFSRUNet(UNetModel):
     """The host's UNetModel whose second attention reads identity and expression tokens instead of text."""
 
-    def __init__(self, *, context_dim, dtype=torch.float32, device=None, operations=comfy.ops.disable_weight_init, **config):
+    def __init__(
+        self, *, context_dim, dtype=torch.float32, device=None, operations=comfy.ops.disable_weight_init, **config
+    ):
         super().__init__(context_dim=context_dim, dtype=dtype, device=device, operations=operations, **config)
         for block in self.modules():
             if isinstance(block, BasicTransformerBlock):
                 block.attn2 = BalancedCrossAttention(
-                    block.attn2.to_q.in_features, context_dim, block.n_heads, block.d_head, operations,
-                    optimized_attention, dtype, device,
-                )  # fmt: skip
+                    block.attn2.to_q.in_features,
+                    context_dim,
+                    block.n_heads,
+                    block.d_head,
+                    operations,
+                    optimized_attention,
+                    dtype,
+                    device,
+                )
 
     def forward(
-        self, x, timesteps=None, context=None, y=None, control=None, transformer_options=None,
-        identity_tokens=None, expression_tokens=None, identity_strength=None, expression_strength=None, **kwargs,
-    ):  # fmt: skip
+        self,
+        x,
+        timesteps=None,
+        context=None,
+        y=None,
+        control=None,
+        transformer_options=None,
+        identity_tokens=None,
+        expression_tokens=None,
+        identity_strength=None,
+        expression_strength=None,
+        **kwargs,
+    ):
         """x [B, 3 C + 1, h, w], timesteps [B], tokens [B, N, D] each -> v [B, C, h, w]."""
         strength = {
             "identity": 1.0 if identity_strength is None else identity_strength,

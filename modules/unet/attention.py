@@ -27,9 +27,16 @@ class BalancedCrossAttention(nn.Module):
     """
 
     def __init__(
-        self, query_dim: int, token_dim: int, heads: int, dim_head: int, operations=nn, attention: Callable = plain_attention,
-        dtype: torch.dtype | None = None, device: torch.device | None = None,
-    ):  # fmt: skip
+        self,
+        query_dim: int,
+        token_dim: int,
+        heads: int,
+        dim_head: int,
+        operations=nn,
+        attention: Callable = plain_attention,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+    ):
         super().__init__()
         inner, made = heads * dim_head, {"dtype": dtype, "device": device}
         self.heads, self.dim_head, self.attention = heads, dim_head, attention
@@ -38,7 +45,7 @@ class BalancedCrossAttention(nn.Module):
             self.add_module(f"norm_{group}", operations.LayerNorm(token_dim, **made))
             self.add_module(f"to_k_{group}", operations.Linear(token_dim, inner, bias=False, **made))
             self.add_module(f"to_v_{group}", operations.Linear(token_dim, inner, bias=False, **made))
-            # a Linear from 1 to 1 would do as well; a bias-free 1x1 layer lets the host cast it like any weight
+            # one factor a head, as a layer and not a parameter, so that the host casts it like any other weight
             self.add_module(f"gate_{group}", operations.Linear(1, heads, bias=False, **made))
         self.to_out = nn.Sequential(operations.Linear(inner, query_dim, **made), nn.Dropout(0.0))
 

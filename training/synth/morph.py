@@ -8,9 +8,11 @@ from ...modules.faces.warp import redraw
 
 
 def morph(
-    first: tuple[torch.Tensor, torch.Tensor], second: tuple[torch.Tensor, torch.Tensor], triangles: torch.Tensor,
+    first: tuple[torch.Tensor, torch.Tensor],
+    second: tuple[torch.Tensor, torch.Tensor],
+    triangles: torch.Tensor,
     rng: np.random.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(picture [3, 256, 256], points [478, 3]) of two people -> the same of somebody between them.
 
     Shape and texture have their own mixing weights. Outside the face the first picture stays.

@@ -9,8 +9,8 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from kornia.filters import gaussian_blur2d
+from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from scipy.ndimage import distance_transform_edt
 
 from ...modules.conditioning.guide import paint_mouth
@@ -25,7 +25,9 @@ def turned(fit: Fit, yaw: float, pitch: float) -> Fit:
     return Fit(**{**vars(fit), "rotation": axis_angle_to_rotation_matrix(axis) @ fit.rotation})
 
 
-def moved_points(shape: FaceShape, fit: Fit, points: torch.Tensor, code: torch.Tensor, yaw=0.0, pitch=0.0) -> torch.Tensor:
+def moved_points(
+    shape: FaceShape, fit: Fit, points: torch.Tensor, code: torch.Tensor, yaw=0.0, pitch=0.0
+) -> torch.Tensor:
     """Points [478, 3] after the change; exactly the old ones when nothing changes. z towards the viewer."""
     before = place(shape, fit, fit, fit.expression)[0]
     after = place(shape, fit, turned(fit, yaw, pitch), code[None])[0]
@@ -50,7 +52,7 @@ def redraw_person(
     spread = fill(shift, covered)
     distance = torch.from_numpy(distance_transform_edt(covered[0, 0].numpy() == 0)).float()
     width = (after[:468, 0].amax() - after[:468, 0].amin()).item()
-    fade = torch.exp(-((distance - 1).clamp_min(0) / (0.22 * width)) ** 2)
+    fade = torch.exp(-(((distance - 1).clamp_min(0) / (0.22 * width)) ** 2))
     spread = gaussian_blur2d(spread * fade, (9, 9), (2.0, 2.0))
     shift = torch.where(covered > 0, shift, spread)[0].permute(1, 2, 0)
     grid = (here + shift) * (2 / size) - 1

@@ -1,0 +1,4 @@
+"""How good the pack is: pictures without the graph (`generate`), measures, the demonstration and the bench.
+
+Run from the project root: `python -m evaluation generate|evaluate|demo|bench`. Nothing of the pack imports this.
+"""

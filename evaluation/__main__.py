@@ -1,0 +1,91 @@
+"""`python -m evaluation COMMAND`: pictures from a table, the measures, the demonstration, the bench.
+
+Run it from the project root. `python -m evaluation COMMAND --help` lists what a command takes.
+"""
+
+import argparse
+import importlib
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.pack import ROOT, load_pack
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    generate = commands.add_parser("generate", help="one picture for each row of a CSV")
+    generate.add_argument("--pairs", type=Path, required=True, help="CSV: selfie,background,label,intensity")
+    generate.add_argument("--out", type=Path, required=True, help="folder for 00000.png ... and results.jsonl")
+    evaluate = commands.add_parser("evaluate", help="the measures on people kept out of training")
+    evaluate.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    evaluate.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")
+    evaluate.add_argument("--people", type=int, default=40, help="how many people of the protocol")
+    evaluate.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
+    evaluate.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    demo = commands.add_parser("demo", help="the whole graph in ComfyUI, four words, one strip")
+    demo.add_argument("--selfie", type=Path, help="default: the astronaut portrait of scikit-image")
+    demo.add_argument("--background", type=Path, help="default: evaluation/assets/background.jpg")
+    demo.add_argument("--label", default="amazement", help="one of the 135 words")
+    demo.add_argument("--out", type=Path, default=ROOT / "output", help="where demo.png and demo.json go")
+    demo.add_argument("--steps", type=int, help="default: what the workflow says")
+    bench = commands.add_parser("bench", help="where the time goes")
+    bench.add_argument("--out", type=Path, default=ROOT / "runs" / "bench")
+    for command in (generate, evaluate, bench):
+        add_settings(command)
+    for command in (generate, evaluate, demo, bench):
+        command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    return parser.parse_args(words)
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """What the nodes are told; whatever is not given stays at the node's own default."""
+    command.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    command.add_argument("--steps", type=int)
+    command.add_argument("--seed", type=int, default=0, help="the same for every row")
+    command.add_argument("--cfg", type=float)
+    command.add_argument("--scheduler")
+
+
+def run(args: argparse.Namespace) -> int:
+    from dev.bootstrap import bootstrap_comfy
+
+    if args.command == "demo":
+        from diffsfsr.evaluation.demo import demo
+
+        return demo(args)
+    bootstrap_comfy(cpu=args.device == "cpu")
+    import folder_paths
+
+    with tempfile.TemporaryDirectory() as previews:  # nodes write previews for a front end; here nobody looks at them
+        folder_paths.set_temp_directory(previews)
+        return command_of(args.command)(args)
+
+
+def command_of(name: str):
+    """The function of a command. ComfyUI's warnings while it is imported (about parts we do not use) are dropped."""
+    logging.disable(logging.WARNING)
+    try:
+        modules = {"generate": "generate", "evaluate": "run", "bench": "bench"}
+        return getattr(importlib.import_module(f"diffsfsr.evaluation.{modules[name]}"), name)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def main(words: list[str] | None = None) -> int:
+    args = arguments(words)
+    load_pack()
+    from dev.bootstrap import HostError
+    from diffsfsr.modules.errors import DiffSFSRError
+
+    try:
+        return run(args)
+    except (DiffSFSRError, HostError) as error:
+        print(f"evaluation {args.command}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""One picture for each row of a CSV, by the nodes' own code. A bad row is noted and never stops the others."""
+
+import csv
+import io
+import json
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..modules.errors import DiffSFSRError
+from .pictures import read_picture, save_png
+from .pipeline import Kept, Pipeline, warnings_heard
+
+COLUMNS = ("selfie", "background", "label", "intensity")
+HEADER = ",".join(COLUMNS)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table, as typed; `problem` is a fault of the line itself."""
+
+    line: int  # of the file, from 1
+    selfie: str = ""
+    background: str = ""
+    label: str = ""
+    intensity: str = ""
+    problem: str = ""
+
+    def amount(self) -> float:
+        try:
+            return float(self.intensity) if self.intensity else 1.0
+        except ValueError as error:
+            where = f"line {self.line}, intensity"
+            raise DiffSFSRError(f"'{self.intensity}' is no number", where, "Write 0 to 1.5, or nothing for 1") from error
+
+
+def read_pairs(path: Path) -> list[Row]:
+    """The rows of the table; a table that cannot be understood at all is one error."""
+    where = str(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
+    except OSError as error:
+        raise DiffSFSRError(f"The table cannot be read ({error.strerror})", where, "Name an existing CSV file") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DiffSFSRError(f"This is not a CSV in UTF-8 ({error})", where, f"Save it as CSV: {HEADER}") from error
+    if not lines:
+        raise DiffSFSRError("The table is empty", where, f"Its first line must be: {HEADER}")
+    header = [name.lower() for name in lines[0][1]]
+    missing = [name for name in COLUMNS[:3] if header.count(name) != 1]
+    if missing:
+        what = f"The first line must name each column once; not so: {', '.join(missing)} (found: {', '.join(header)})"
+        raise DiffSFSRError(what, f"{where}, line {lines[0][0]}", f"Write as the first line: {HEADER}")
+    if len(lines) == 1:
+        raise DiffSFSRError("The table has a header but no rows", where, "Add a row: selfie.jpg,place.jpg,amazement,1")
+    return [_row(line, header, cells) for line, cells in lines[1:]]
+
+
+def _row(line: int, header: list[str], cells: list[str]) -> Row:
+    if len(cells) > len(header):
+        return Row(line, problem=f"{len(cells)} cells under {len(header)} columns: put a path with commas in quotes")
+    values = {name: value for name, value in zip(header, cells, strict=False) if name in COLUMNS}
+    empty = [name for name in COLUMNS[:3] if not values.get(name)]
+    return Row(line, **values, problem=f"no value for {', '.join(empty)}" if empty else "")
+
+
+class Maker:
+    """Makes rows; pictures and identities are kept between rows that share them."""
+
+    def __init__(self, pipeline: Pipeline, base: Path):
+        self.pipeline, self.base = pipeline, base
+        self.pictures, self.people = Kept(8), Kept(64)
+
+    def make(self, row: Row):
+        """The finished picture [H, W, C] of a row."""
+        where = f"line {row.line}"
+        if row.problem:
+            raise DiffSFSRError(f"The row is incomplete: {row.problem}", where, f"The columns are {HEADER}")
+        expression = self.pipeline.expression([(row.label, row.amount())])
+        who = self.people.get(self.path(row.selfie), lambda: self.identity(self.picture(row.selfie, f"{where}, selfie")))
+        background = self.picture(row.background, f"{where}, background")
+        return self.pipeline.render(who, background, expression).images[0]
+
+    def identity(self, picture):
+        return self.pipeline.identity(picture)[0]
+
+    def path(self, name: str) -> Path:
+        return (self.base / Path(name).expanduser()).resolve()
+
+    def picture(self, name: str, where: str):
+        return self.pictures.get(self.path(name), lambda: read_picture(self.path(name), where))
+
+
+def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
+    """Makes one row's picture; what happened, as results.jsonl has it."""
+    name, start, error = f"{index:05d}.png", time.perf_counter(), None
+    (out / name).unlink(missing_ok=True)  # a failed row must not leave the picture of an earlier run
+    with warnings_heard() as warnings:
+        try:
+            image = maker.make(row)
+            about = {k: maker.pipeline.settings[k] for k in ("steps", "seed", "cfg", "scheduler")}
+            save_png(image, out / name, settings={"label": row.label, **about, "bundle": maker.pipeline.encoders.id})
+        except DiffSFSRError as problem:
+            error = str(problem)
+        except Exception as problem:  # whatever it is, the other rows still deserve their turn
+            log.debug("row %d", index, exc_info=True)
+            error = f"{type(problem).__name__}: {problem}"
+    typed = {k: getattr(row, k) for k in COLUMNS}
+    seconds = round(time.perf_counter() - start, 3)
+    return {"row": index, "file": None if error else name, "seconds": seconds, "warnings": warnings, "error": error, **typed}
+
+
+def generate(args) -> int:
+    """The command: 0 when at least one row gave a picture."""
+    rows = read_pairs(args.pairs)
+    names = ("bundle", "steps", "seed", "cfg", "scheduler")
+    pipeline = Pipeline(**{name: getattr(args, name) for name in names})
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiffSFSRError(f"The folder cannot be made ({error.strerror})", str(args.out), "Choose another --out") from error
+    maker, made = Maker(pipeline, args.pairs.resolve().parent), 0
+    with open(args.out / "results.jsonl", "w", encoding="utf-8") as file:
+        for index, row in enumerate(rows):
+            result = record(maker, index, row, args.out)
+            file.write(json.dumps(result, ensure_ascii=False) + "\n")
+            file.flush()
+            made += result["error"] is None
+            print(f"row {index}: {result['error'] or result['file']} ({result['seconds']:.1f} s)", flush=True)
+    print(f"{made} of {len(rows)} rows made; see {args.out / 'results.jsonl'}")
+    return 0 if made else 1

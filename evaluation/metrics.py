@@ -1,0 +1,97 @@
+"""The figures: plain numpy on what was measured, no pictures and no networks."""
+
+import numpy as np
+
+from ..modules.labels import BLENDSHAPES, FAMILIES, prototype
+
+PAIRED = lambda name: (f"{name}Left", f"{name}Right")  # noqa: E731
+# What a word must do to the face at least: of these groups one has to rise, in sum, against the neutral result
+MOVES = {
+    "amazement": (("jawOpen", "browInnerUp"),),
+    "cheerfulness": (PAIRED("mouthSmile"),),
+    "rage": (PAIRED("browDown"),),
+    "sorrow": (PAIRED("mouthFrown"), ("browInnerUp",)),
+}
+CHANNELS = {
+    "smile": PAIRED("mouthSmile"), "jawOpen": ("jawOpen",), "browInnerUp": ("browInnerUp",), "browDown": PAIRED("browDown"),
+    "frown": PAIRED("mouthFrown"), "pucker": ("mouthPucker",), "eyeWide": PAIRED("eyeWide"),
+    "eyeSquint": PAIRED("eyeSquint"),
+}  # fmt: skip
+
+
+def part(codes: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Codes [..., 52] -> the sum of the named coefficients [...]."""
+    return codes[..., [BLENDSHAPES.index(name) for name in names]].sum(-1)
+
+
+def shifts(word: str, codes: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """Codes and neutral codes [N, 52] -> how far the word's best moved group rose [N]."""
+    rises = [part(codes, group) - part(neutral, group) for group in MOVES[word]]
+    return np.max(rises, axis=0)
+
+
+def ranks(vectors: np.ndarray, gallery: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Unit vectors [N, D], gallery [P, D], the right entry of each [N] -> its place, 1 is the most similar."""
+    similar = vectors @ gallery.T
+    return 1 + (similar > np.take_along_axis(similar, own[:, None], 1)).sum(1)
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Unit vectors [N, D], [N, D] -> [N]."""
+    return (a * b).sum(-1)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's r of [N] and [N]; NaN where one of them does not vary."""
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a**2).sum() * (b**2).sum())
+    return float((a * b).sum() / norm) if norm > 1e-12 else float("nan")
+
+
+def interval(values, people, statistic=np.mean, rounds: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+    """A statistic of values [N, ...] and its 95 % interval: whole people are drawn again with replacement (bootstrap).
+
+    Results of one person resemble each other; drawing single results would make the interval too narrow.
+    """
+    values, people = np.asarray(values, np.float64), np.asarray(people)
+    if len(values) == 0:
+        return (float("nan"),) * 3
+    groups = [np.flatnonzero(people == p) for p in np.unique(people)]
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(rounds):
+        chosen = np.concatenate([groups[k] for k in rng.integers(len(groups), size=len(groups))])
+        draws.append(statistic(values[chosen]))
+    low, high = np.nanpercentile(draws, (2.5, 97.5)) if not np.isnan(draws).all() else (np.nan, np.nan)
+    return float(statistic(values)), float(low), float(high)
+
+
+def centroids() -> tuple[tuple[str, ...], np.ndarray]:
+    """The six families and the mean code of each one's words [6, 52]."""
+    names = tuple(FAMILIES)
+    words = [[w for group in FAMILIES[name].values() for w in group] for name in names]
+    return names, np.stack([np.mean([prototype(w) for w in each], 0) for each in words])
+
+
+def nearest_family(change: np.ndarray) -> np.ndarray:
+    """Changes of the code against neutral [N, 52] -> index of the family whose mean code points the same way [N]."""
+    _, means = centroids()
+    unit = lambda x: x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)  # noqa: E731
+    return (unit(change) @ unit(means).T).argmax(1)
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Peak signal to noise ratio of pictures 0..1, dB."""
+    return float(-10 * np.log10(max(((a - b) ** 2).mean(), 1e-12)))
+
+
+def angles(rotation: np.ndarray) -> np.ndarray:
+    """Rotations [..., 3, 3] (x right, y up, z to the viewer) -> yaw, pitch, roll [..., 3] in degrees.
+
+    Yaw and pitch say where the nose points, roll how the line between the eyes is tilted.
+    """
+    nose, across = rotation[..., :, 2], rotation[..., :, 0]
+    yaw = np.arctan2(nose[..., 0], nose[..., 2])
+    pitch = np.arctan2(nose[..., 1], np.hypot(nose[..., 0], nose[..., 2]))
+    roll = np.arctan2(across[..., 1], np.hypot(across[..., 0], across[..., 2]))
+    return np.degrees(np.stack([yaw, pitch, roll], -1))

@@ -1,0 +1,68 @@
+"""Pictures from and to files, and strips of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from ..modules.errors import DiffSFSRError
+from ..modules.host.paste import NOTE
+
+
+def read_picture(path: Path, where: str) -> torch.Tensor:
+    """IMAGE [1, H, W, 3] float 0..1, upright as the camera's EXIF note says, as the host's Load Image reads it."""
+    remedy = "Give the path of a picture (PNG, JPEG, WebP), absolute or relative to the table"
+    try:
+        with Image.open(path) as file:
+            upright = ImageOps.exif_transpose(file)
+            if upright.mode.startswith("I"):  # 16 bits a pixel: plain conversion would clip it to white
+                upright = Image.fromarray((np.asarray(upright).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
+            pixels = np.array(upright.convert("RGB"))
+    except FileNotFoundError as error:
+        raise DiffSFSRError(f"There is no file {path}", where, remedy) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DiffSFSRError(f"{path} cannot be read as a picture ({error})", where, remedy) from error
+    return torch.from_numpy(pixels)[None].float() / 255
+
+
+def to_pil(image: torch.Tensor) -> Image.Image:
+    """[H, W, 3] 0..1 -> 8 bits, rounded, so that an 8-bit background comes out with its very values."""
+    return Image.fromarray((image[..., :3].float().clamp(0, 1) * 255).round().byte().cpu().numpy())
+
+
+def save_png(image: Image.Image | torch.Tensor, path: Path, **texts) -> None:
+    """A PNG that says that a face in it was generated; `texts` are further entries, stored as JSON."""
+    info = PngInfo()
+    for name, value in {"diffsfsr": NOTE, **texts}.items():
+        info.add_text(name, json.dumps(value))
+    picture = to_pil(image) if isinstance(image, torch.Tensor) else image
+    picture.save(path, pnginfo=info)
+
+
+def fitted(picture: Image.Image, side: int) -> Image.Image:
+    """The whole picture inside a square of `side` pixels, grey around it."""
+    return ImageOps.pad(picture.convert("RGB"), (side, side), Image.Resampling.LANCZOS, color=(40, 40, 40))
+
+
+def strip(pictures: list[Image.Image], captions: list[str], side: int, line: int = 20) -> Image.Image:
+    """Squares of `side` pixels side by side, each with its caption below (empty captions everywhere: no line)."""
+    line = line if any(captions) else 0
+    canvas = Image.new("RGB", (side * len(pictures), side + line), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(max(9, int(line * 0.65)))
+    for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        canvas.paste(fitted(picture, side), (i * side, 0))
+        if line:
+            draw.text((i * side + side / 2, side + line / 2), caption, fill="black", font=font, anchor="mm")
+    return canvas
+
+
+def stacked(rows: list[Image.Image], columns: int = 1) -> Image.Image:
+    """Equal pictures in a grid, row by row."""
+    width, height = rows[0].size
+    canvas = Image.new("RGB", (width * columns, height * -(-len(rows) // columns)), "white")
+    for i, row in enumerate(rows):
+        canvas.paste(row, (i % columns * width, i // columns * height))
+    return canvas

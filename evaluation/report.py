@@ -1,0 +1,199 @@
+"""From measures to a table, with 95 % intervals over people and the targets beside them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dev.pack import ROOT
+
+from .measure import Seen
+from .metrics import CHANNELS, MOVES, centroids, correlation, cosines, interval, nearest_family, part, ranks, shifts
+from .protocol import LABELS, WORDS
+
+BEGIN, END = "<!-- evaluation:begin -->", "<!-- evaluation:end -->"
+COMMAND = "make evaluate DATA=../shared/data"
+
+
+@dataclass
+class Evidence:
+    """All that was measured: pairs (selfie, background), their records, the people's own pictures, the round trips."""
+
+    pairs: list[tuple[str, str]]
+    done: list[dict]
+    people: dict[str, Seen]
+    ceiling: dict[str, dict]
+
+    def stack(self, kind: str, name: str) -> np.ndarray:
+        """[pairs, labels, ...] of "results" or "drafts"."""
+        return np.stack([np.asarray(d[kind][name]) for d in self.done])
+
+    def own(self, side: int, name: str) -> np.ndarray:
+        """[pairs, ...] of the person's own picture: side 0 the selfie, 1 the background."""
+        return np.stack([getattr(self.people[pair[side]], name)[0] for pair in self.pairs])
+
+    @property
+    def gallery(self) -> list[str]:
+        return list(dict.fromkeys(selfie for selfie, _ in self.pairs))
+
+
+def row(name: str, values, people, target: float | None = None, unit: str = "share") -> dict:
+    """One measure; NaN values (nothing to measure) are left out."""
+    values, people = np.asarray(values, np.float64), np.asarray(people)
+    keep = ~np.isnan(values)
+    mean, low, high = interval(values[keep], people[keep])
+    met = None if target is None else bool(mean >= target)
+    return {"name": name, "value": mean, "low": low, "high": high, "target": target, "met": met, "unit": unit, "n": int(keep.sum())}
+
+
+def identity_rows(e: Evidence, kind: str) -> list[dict]:
+    """Who the six words' results look like. A result without a face counts as unlike the selfie."""
+    found, vectors = e.stack(kind, "found")[:, 1:], e.stack(kind, "vector")[:, 1:]
+    count = found.shape[1]
+    repeat = lambda x: np.repeat(x, count, 0)  # noqa: E731
+    flat, seen = vectors.reshape(len(e.pairs) * count, -1), found.ravel()
+    people = repeat([selfie for selfie, _ in e.pairs])
+    to_selfie = np.where(seen, cosines(flat, repeat(e.own(0, "vector"))), np.nan)
+    to_background = np.where(seen, cosines(flat, repeat(e.own(1, "vector"))), np.nan)
+    gallery = np.stack([e.people[i].vector[0] for i in e.gallery])
+    place = ranks(flat, gallery, np.array([e.gallery.index(p) for p in people]))
+    closer = seen & (np.nan_to_num(to_selfie) > np.nan_to_num(to_background))
+    return [
+        row("identity: cosine to the selfie", to_selfie, people, unit="cosine"),
+        row("identity: cosine to the background person", to_background, people, unit="cosine"),
+        row("identity: closer to the selfie", closer, people, 0.85),
+        row(f"identity: rank 1 among {len(gallery)}", seen & (place == 1), people, 0.6),
+        row(f"identity: rank 5 among {len(gallery)}", seen & (place <= 5), people),
+    ]
+
+
+def expression_rows(e: Evidence, kind: str) -> list[dict]:
+    """What the face does, against the neutral result of the same pair. Without a face it counts as not moved."""
+    found, codes = e.stack(kind, "found"), e.stack(kind, "code")
+    people, rows, every = np.array([selfie for selfie, _ in e.pairs]), [], []
+    for word in MOVES:
+        k = 1 + WORDS.index(word)
+        both = found[:, 0] & found[:, k]
+        moved = both & (shifts(word, codes[:, k], codes[:, 0]) > 0)
+        every.append(moved)
+        rows.append(row(f"expression: {word} moves the right way", moved, people, 0.85))
+    rows.insert(0, row("expression: right way, four words", np.stack(every, 1).ravel(), np.repeat(people, len(every)), 0.85))
+    change = (codes[:, 1:] - codes[:, :1]).reshape(-1, 52)
+    ok = (found[:, 1:] & found[:, :1]).ravel()
+    families = family_indices(len(e.pairs))
+    agree = ok & (nearest_family(change) == families)
+    return [*rows, row("expression: nearest family is the word's (chance 0.17)", agree, np.repeat(people, len(WORDS)))]
+
+
+def family_indices(pairs: int) -> np.ndarray:
+    from ..modules.labels import family_of
+
+    names, _ = centroids()
+    return np.tile([names.index(family_of(word)) for word in WORDS], pairs)
+
+
+def channel_rows(e: Evidence, kind: str) -> list[dict]:
+    """Correlation of asked and measured coefficients, over all results with a face, the neutral ones too."""
+    asked = np.stack([np.asarray(d["asked"]) for d in e.done])
+    seen = e.stack(kind, "found").ravel()
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(LABELS))[seen]
+    rows = []
+    for name, group in CHANNELS.items():
+        both = np.stack([part(asked, group).ravel()[seen], part(e.stack(kind, "code"), group).ravel()[seen]], 1)
+        mean, low, high = interval(both, people, lambda v: correlation(v[:, 0], v[:, 1]), rounds=500)
+        met = {"target": None, "met": None, "unit": "r", "n": len(both)}
+        rows.append({"name": f"asked against measured: {name}", "value": mean, "low": low, "high": high, **met})
+    return rows
+
+
+def place_rows(e: Evidence, kind: str) -> list[dict]:
+    """Face found again, and the pose it has against the background's."""
+    found = e.stack(kind, "found")[:, 1:]
+    people = np.repeat([selfie for selfie, _ in e.pairs], found.shape[1])
+    error = np.abs(e.stack(kind, "pose")[:, 1:] - e.own(1, "pose")[:, None])
+    error = np.where(found[..., None], error, np.nan).reshape(-1, 3)
+    rows = [row("face found again", found.ravel(), people, 0.98)]
+    for k, name in enumerate(("yaw", "pitch", "roll")):
+        rows.append(row(f"pose: {name} error to the background", error[:, k], people, unit="degrees"))
+    return rows
+
+
+def ceiling_rows(e: Evidence) -> list[dict]:
+    """The real crops through the autoencoder: quality, and what the observer still recognises."""
+    ids = e.gallery
+    vectors = np.stack([np.asarray(e.ceiling[i]["vector"]) for i in ids])
+    own = np.stack([e.people[i].vector[0] for i in ids])
+    place = ranks(vectors, own, np.arange(len(ids)))
+    strangers = (own @ own.T)[~np.eye(len(ids), dtype=bool)].reshape(len(ids), -1).mean(1) if len(ids) > 1 else [np.nan]
+    return [
+        row("autoencoder: PSNR on real crops", [e.ceiling[i]["psnr"] for i in ids], ids, unit="dB"),
+        row("real crop through the autoencoder: cosine to itself", cosines(vectors, own), ids, unit="cosine"),
+        row("real crop through the autoencoder: rank 1", place == 1, ids),
+        row("two different people: cosine", strangers, ids[: len(strangers)], unit="cosine"),
+    ]
+
+
+def report(e: Evidence, settings: dict) -> dict:
+    """All tables: "results" and "drafts" with the same rows, "ceiling", "outside" and seconds."""
+    outside = float(max(np.asarray(d["outside"]).max() for d in e.done))
+    tables = {
+        kind: identity_rows(e, kind) + expression_rows(e, kind) + place_rows(e, kind) + channel_rows(e, kind)
+        for kind in ("results", "drafts")
+    }
+    seconds = row("seconds a picture", [d["seconds"] for d in e.done], [s for s, _ in e.pairs], unit="s")
+    settings = {k: v for k, v in settings.items() if k != "labels"}
+    counts = {"people": len(e.gallery), "pairs": len(e.pairs), "pictures": len(e.pairs) * len(WORDS)}
+    return {"settings": settings, **counts, **tables, "ceiling": ceiling_rows(e), "outside": outside, "seconds": seconds}
+
+
+def markdown(result: dict) -> str:
+    """The tables as committed in docs/results.md."""
+    s = result["settings"]
+    lines = [
+        f"Bundle `{s['id']}`, {s['steps']} midpoint steps, cfg {s['cfg']}, {s['scheduler']}, seed {s['seed']}: "
+        f"{result['people']} people kept out of training, {result['pairs']} pairs, {result['pictures']} pictures "
+        "(six words each; beside them one neutral picture a pair). Brackets: 95 % bootstrap interval over people. "
+        "Identity is judged by faceres, which was never a loss on pictures.", "",
+        "| measure | result | target | met | coarse draft alone |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for r, d in zip(result["results"], result["drafts"], strict=True):
+        target = "" if r["target"] is None else f"{r['target']:g}"
+        lines.append(f"| {r['name']} | {figure(r)} | {target} | {verdict(r['met'])} | {figure(d, False)} |")
+    exact = result["outside"] == 0
+    lines += [
+        f"| background: largest difference outside the mask | {result['outside']:g} | 0 | {verdict(exact)} | |",
+        f"| {result['seconds']['name']} (batch of {len(LABELS)}) | {figure(result['seconds'])} | | | |", "",
+        "For comparison:", "", "| measure | figure |", "|---|---|",
+        *(f"| {r['name']} | {figure(r)} |" for r in result["ceiling"]), "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def figure(r: dict, spread: bool = True) -> str:
+    unit = {"degrees": "°", "dB": " dB", "s": " s"}.get(r["unit"], "")
+    digits = 2 if r["unit"] in ("share", "cosine", "r", "s") else 1
+    if np.isnan(r["value"]):
+        return "none"
+    text = f"{r['value']:.{digits}f}{unit}"
+    return f"{text} ({r['low']:.{digits}f} to {r['high']:.{digits}f})" if spread else text
+
+
+def verdict(met: bool | None) -> str:
+    return "" if met is None else "yes" if met else "no"
+
+
+def write_report(result: dict, out: Path) -> str:
+    text = markdown(result)
+    (out / "report.md").write_text(text, encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    return text
+
+
+def write_docs(text: str, path: Path = ROOT / "docs" / "results.md") -> None:
+    """Puts the table between the marks of docs/results.md, all other text stays; makes the page if there is none."""
+    page = f"# Results\n\nPrinted by `{COMMAND}`; the next part is written by it with `--write-docs`.\n\n{BEGIN}\n{END}\n"
+    if path.exists() and BEGIN in path.read_text(encoding="utf-8"):
+        page = path.read_text(encoding="utf-8")
+    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
+    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")

@@ -1,0 +1,120 @@
+"""Makes and measures the results of the protocol, pair by pair; what is there already is not made again."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..modules.host.paste import paste
+from ..modules.host.prepare import measured
+from .measure import Observer, Seen, box_around, whereabouts
+from .metrics import psnr
+from .pictures import read_picture, to_pil
+from .pipeline import Pipeline, Rendered
+from .protocol import LABELS, picture_file, portraits, read_pairs
+from .report import Evidence, report, write_docs, write_report
+from .sheet import write_sheet
+
+
+def evaluate(args) -> int:
+    """The command: everything, then the table on the screen and in runs/evaluation."""
+    pairs, people = read_pairs(args.people, args.limit), portraits(args.data)
+    pipeline = Pipeline(bundle=args.bundle, steps=args.steps, seed=args.seed, cfg=args.cfg, scheduler=args.scheduler)
+    key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
+    print(f"evaluate: bundle {key['id']}, {len(pairs)} pairs, {key['steps']} steps, cfg {key['cfg']}", flush=True)
+    observer = Observer(args.data, pipeline.encoders.shape)
+    for folder in ("pairs", "pictures"):
+        (args.out / folder).mkdir(parents=True, exist_ok=True)
+    study = Study(pipeline, observer, {i: picture_file(p) for i, p in people.items()}, args.out, key)
+    done, start = [], time.perf_counter()
+    for count, pair in enumerate(pairs, 1):
+        done.append(study.pair(*pair))
+        if count % 5 == 0 or count == len(pairs):
+            print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
+    ids = sorted({i for pair in pairs for i in pair})
+    evidence = Evidence(pairs, done, {i: study.person(i) for i in ids}, study.ceiling([p for p, _ in pairs]))
+    result = report(evidence, key)
+    text = write_report(result, args.out)
+    write_sheet(pairs, study.files, args.out)
+    if args.write_docs:
+        write_docs(text)
+    print(text)
+    return 0
+
+
+class Study:
+    """Results are kept under `out`: measures in pairs/*.pt, pictures in pictures/. A change of settings makes them anew."""
+
+    def __init__(self, pipeline: Pipeline, observer: Observer, files: dict[str, Path], out: Path, key: dict):
+        self.pipeline, self.observer, self.files, self.out = pipeline, observer, files, out
+        self.key, self.known, self.last = json.dumps(key, sort_keys=True), {}, (None, None)
+
+    def stored(self, name: str, make) -> dict:
+        """The dictionary under pairs/`name`.pt, made and written if it is missing or of other settings."""
+        path = self.out / "pairs" / f"{name}.pt"
+        if path.exists():
+            found = torch.load(path, weights_only=True)
+            if found["key"] == self.key:
+                return found
+        made = {**make(), "key": self.key}
+        torch.save(made, path)
+        return made
+
+    def picture(self, person: str) -> torch.Tensor:
+        return read_picture(self.files[person], person)
+
+    def person(self, person: str) -> Seen:
+        """What the observer sees on a person's own picture [1, ...]."""
+        if person not in self.known:
+            stored = self.stored(f"own_{person}", lambda: self.observer.look(self.picture(person)).as_dict())
+            self.known[person] = Seen.of_dict({k: v for k, v in stored.items() if k != "key"})
+        return self.known[person]
+
+    def identity(self, person: str):
+        if self.last[0] != person:
+            self.last = person, self.pipeline.identity(self.picture(person))[0]
+        return self.last[1]
+
+    def pair(self, selfie: str, background: str) -> dict:
+        return self.stored(f"{selfie}_{background}", lambda: self._make(selfie, background))
+
+    def _make(self, selfie: str, background: str) -> dict:
+        scene, expression = self.picture(background), self.pipeline.expression(list(LABELS))
+        who = self.identity(selfie)
+        start = time.perf_counter()
+        made = self.pipeline.render(who, scene, expression)
+        seconds = (time.perf_counter() - start) / len(LABELS)
+        drafts, _ = paste(made.drafts, made.place, None)
+        near = whereabouts(made.place)
+        outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
+        self._save(f"{selfie}_{background}", made, drafts)
+        return {
+            "results": self.observer.look(made.images, near).as_dict(),
+            "drafts": self.observer.look(drafts, near).as_dict(),
+            "asked": expression.codes, "outside": outside, "seconds": seconds, "parts": made.seconds,
+        }  # fmt: skip
+
+    def _save(self, name: str, made: Rendered, drafts: torch.Tensor) -> None:
+        box, folder = box_around(made.place), self.out / "pictures"
+        to_pil(made.place.background[0]).crop(box).save(folder / f"{name}_background.jpg", quality=92)
+        for k, (word, _) in enumerate(LABELS):
+            to_pil(drafts[k]).crop(box).save(folder / f"{name}_{k}_{word}_draft.jpg", quality=92)
+            picture: Image.Image = to_pil(made.images[k])
+            picture.save(folder / f"{name}_{k}_{word}.jpg", quality=92)
+            picture.crop(box).save(folder / f"{name}_{k}_{word}_head.jpg", quality=92)
+
+    def ceiling(self, people: list[str]) -> dict[str, dict]:
+        """The people's own crops through the autoencoder and back: what no result can be expected to surpass."""
+        return {p: self.stored(f"round_{p}", lambda p=p: self._round_trip(p)) for p in dict.fromkeys(people)}
+
+    @torch.inference_mode()
+    def _round_trip(self, person: str) -> dict:
+        _, crop = self.pipeline.identity(self.picture(person))
+        back = self.pipeline.vae.decode(self.pipeline.vae.encode(crop)).float().clamp(0, 1)
+        planes = back[0].permute(2, 0, 1)
+        points, code = measured(planes)
+        vector = self.observer.teachers.faceres(planes[None], points[None, :, :2])[0]
+        return {"psnr": psnr(np.asarray(crop), np.asarray(back)), "vector": vector, "code": code}

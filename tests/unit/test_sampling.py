@@ -1,0 +1,164 @@
+"""The midpoint sampler on a problem with a known solution: its order, its ends, its callback, its errors."""
+
+import math
+
+import pytest
+import torch
+
+from diffsfsr.modules.sampling.midpoint import evaluations, sample_midpoint
+
+MEANS, SPREADS, SHARES = (-2.0, 0.5, 3.0), (0.7, 0.4, 1.1), (0.3, 0.5, 0.2)
+
+
+def mixture(x, sigma, **_):
+    """E[clean | noisy] where clean is a mixture of Gaussians: the exact denoiser, smooth in x and sigma."""
+    sigma = sigma.view(-1, 1, 1, 1)
+    weights, means = [], []
+    for mean, spread, share in zip(MEANS, SPREADS, SHARES, strict=True):
+        total = spread**2 + sigma**2
+        weights.append(math.log(share) - (x - mean) ** 2 / (2 * total) - total.log() / 2)
+        means.append(mean + spread**2 / total * (x - mean))
+    return (torch.softmax(torch.stack(weights), 0) * torch.stack(means)).sum(0)
+
+
+def start(count=64):
+    return torch.linspace(-8, 8, count, dtype=torch.float64).view(2, 1, 1, count // 2)
+
+
+def slope(errors, steps):
+    """Order of convergence: by least squares in the log-log plane."""
+    x, y = torch.log(torch.tensor(steps, dtype=torch.float64)), torch.log(torch.tensor(errors, dtype=torch.float64))
+    x, y = x - x.mean(), y - y.mean()
+    return -((x * y).sum() / (x * x).sum()).item()
+
+
+def descent(high, low, steps):
+    """Evenly spread in the logarithm: neighbouring intervals keep one ratio, so that halving them is clean."""
+    return torch.exp(torch.linspace(math.log(high), math.log(low), steps + 1, dtype=torch.float64))
+
+
+class Counting:
+    """A model that remembers at which sigmas it was asked."""
+
+    def __init__(self, model=mixture):
+        self.model, self.sigmas, self.kwargs = model, [], []
+
+    def __call__(self, x, sigma, **kwargs):
+        assert sigma.shape == (len(x),)
+        self.sigmas.append(sigma[0].item())
+        self.kwargs.append(kwargs)
+        return self.model(x, sigma, **kwargs)
+
+
+def test_global_order_is_two():
+    exact = sample_midpoint(mixture, start(), descent(8.0, 0.2, 4096))
+    steps = [32, 64, 128, 256]
+    errors = [(sample_midpoint(mixture, start(), descent(8.0, 0.2, n)) - exact).abs().mean().item() for n in steps]
+    assert 1.9 < slope(errors, steps) < 2.1, errors
+
+
+def test_the_slope_tells_orders_apart():
+    """The same measure gives about one for Euler: otherwise the test above would prove nothing."""
+
+    def euler(x, sigmas):
+        for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+            x = x + (x - mixture(x, sigma * x.new_ones(len(x)))) / sigma * (following - sigma)
+        return x
+
+    exact = sample_midpoint(mixture, start(), descent(8.0, 0.2, 4096))
+    steps = [32, 64, 128, 256]
+    errors = [(euler(start(), descent(8.0, 0.2, n)) - exact).abs().mean().item() for n in steps]
+    assert 0.85 < slope(errors, steps) < 1.15, errors
+
+
+def test_one_gaussian_has_a_closed_form():
+    """For one Gaussian N(m, s) the flow scales x - m by sqrt((s^2 + sigma'^2) / (s^2 + sigma^2))."""
+    mean, spread = 1.5, 0.8
+
+    def one(x, sigma):
+        return mean + spread**2 / (spread**2 + sigma.view(-1, 1, 1, 1) ** 2) * (x - mean)
+
+    low, high = 0.1, 6.0
+    wanted = mean + (start() - mean) * math.sqrt((spread**2 + low**2) / (spread**2 + high**2))
+    assert torch.allclose(sample_midpoint(one, start(), descent(high, low, 400)), wanted, atol=1e-4)
+
+
+def test_the_last_step_to_zero_lands_on_the_models_estimate():
+    sigmas = torch.cat([descent(8.0, 0.2, 6), torch.zeros(1)])
+    seen = []
+    result = sample_midpoint(mixture, start(), sigmas, callback=seen.append)
+    assert torch.equal(result, seen[-1]["denoised"])
+    before = sample_midpoint(mixture, start(), sigmas[:-1])
+    assert torch.equal(before, seen[-1]["x"])
+
+
+def test_a_single_step():
+    to_zero, model = torch.tensor([5.0, 0.0]), Counting()
+    assert torch.equal(sample_midpoint(model, start(), to_zero), mixture(start(), torch.tensor([5.0, 5.0])))
+    assert model.sigmas == [5.0]
+    model = Counting()
+    sample_midpoint(model, start(), torch.tensor([5.0, 3.0]))
+    assert model.sigmas == [5.0, 4.0], "the midpoint in sigma"
+
+
+def test_no_step_gives_the_input_back():
+    assert torch.equal(sample_midpoint(mixture, start(), torch.tensor([5.0])), start())
+    assert torch.equal(sample_midpoint(mixture, start(), torch.tensor([])), start())
+
+
+def test_equal_sigmas_do_nothing():
+    once = sample_midpoint(mixture, start(), torch.tensor([6.0, 2.0, 0.0]))
+    twice = sample_midpoint(mixture, start(), torch.tensor([6.0, 6.0, 2.0, 2.0, 0.0]))
+    assert torch.equal(once, twice)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_number_of_model_calls(steps):
+    model = Counting()
+    sample_midpoint(model, start(), torch.cat([descent(8.0, 0.2, steps)[:-1], torch.zeros(1)]), extra_args={"cfg": 3})
+    assert len(model.sigmas) == evaluations(steps) == 2 * steps - 1
+    assert all(kwargs == {"cfg": 3} for kwargs in model.kwargs)
+    model = Counting()
+    sample_midpoint(model, start(), descent(8.0, 0.2, steps))
+    assert len(model.sigmas) == 2 * steps
+
+
+def test_the_callback_gets_what_the_host_gives_its_own():
+    sigmas, calls = torch.tensor([6.0, 3.0, 1.0, 0.0], dtype=torch.float64), []
+    sample_midpoint(mixture, start(), sigmas, callback=calls.append, disable=True)
+    assert [call["i"] for call in calls] == [0, 1, 2]
+    assert [call["sigma"].item() for call in calls] == [6.0, 3.0, 1.0]
+    for call in calls:
+        assert {"x", "i", "sigma", "sigma_hat", "denoised"} <= set(call)
+        assert torch.equal(call["denoised"], mixture(call["x"], call["sigma"] * torch.ones(2)))
+
+
+def test_the_input_is_left_as_it_was():
+    x, sigmas = start(), descent(8.0, 0.2, 5)
+    kept, levels = x.clone(), sigmas.clone()
+    sample_midpoint(mixture, x, sigmas)
+    assert torch.equal(x, kept) and torch.equal(sigmas, levels)
+
+
+@pytest.mark.parametrize(("call", "step"), [(0, 1), (1, 1), (2, 2), (5, 3), (6, 4)])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_answer_that_is_not_finite_names_its_step(call, step, bad):
+    """Steps count from one, as the progress bar does; both calls of a step belong to it."""
+    asked = []
+
+    def broken(x, sigma):
+        asked.append(1)
+        answer = mixture(x, sigma)
+        if len(asked) == call + 1:
+            answer[1, ..., 3] = bad
+        return answer
+
+    with pytest.raises(ValueError, match=f"step {step} is not finite: lower cfg"):
+        sample_midpoint(broken, start(), torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0]))
+
+
+def test_half_precision_keeps_its_type():
+    x = start().half()
+    sigmas = torch.tensor([6.0, 3.0, 1.0, 0.0])
+    result = sample_midpoint(lambda x, sigma: mixture(x.float(), sigma.float()).to(x.dtype), x, sigmas)
+    assert result.dtype == torch.float16
