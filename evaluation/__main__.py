@@ -52,23 +52,23 @@ def add_settings(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from dev.bootstrap import bootstrap_comfy
 
-    if args.command == "demo":
-        from diffsfsr.evaluation.demo import demo
-
-        return demo(args)
     bootstrap_comfy(cpu=args.device == "cpu")
     import folder_paths
 
+    usual = folder_paths.get_temp_directory()
     with tempfile.TemporaryDirectory() as previews:  # nodes write previews for a front end; here nobody looks at them
         folder_paths.set_temp_directory(previews)
-        return command_of(args.command)(args)
+        try:
+            return command_of(args.command)(args)
+        finally:
+            folder_paths.set_temp_directory(usual)
 
 
 def command_of(name: str):
     """The function of a command. ComfyUI's warnings while it is imported (about parts we do not use) are dropped."""
     logging.disable(logging.WARNING)
     try:
-        modules = {"generate": "generate", "evaluate": "run", "bench": "bench"}
+        modules = {"generate": "generate", "evaluate": "run", "demo": "demo", "bench": "bench"}
         return getattr(importlib.import_module(f"diffsfsr.evaluation.{modules[name]}"), name)
     finally:
         logging.disable(logging.NOTSET)

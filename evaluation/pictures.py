@@ -14,7 +14,7 @@ from ..modules.host.paste import NOTE
 
 def read_picture(path: Path, where: str) -> torch.Tensor:
     """IMAGE [1, H, W, 3] float 0..1, upright as the camera's EXIF note says, as the host's Load Image reads it."""
-    remedy = "Give the path of a picture (PNG, JPEG, WebP), absolute or relative to the table"
+    remedy = "Give the path of a picture (PNG, JPEG, WebP)"
     try:
         with Image.open(path) as file:
             upright = ImageOps.exif_transpose(file)

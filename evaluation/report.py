@@ -8,12 +8,13 @@ import numpy as np
 
 from dev.pack import ROOT
 
+from ..modules.labels import family_of
 from .measure import Seen
 from .metrics import CHANNELS, MOVES, centroids, correlation, cosines, interval, nearest_family, part, ranks, shifts
 from .protocol import LABELS, WORDS
 
 BEGIN, END = "<!-- evaluation:begin -->", "<!-- evaluation:end -->"
-COMMAND = "make evaluate DATA=../shared/data"
+COMMAND = "make evaluate DATA=path/to/data"
 
 
 @dataclass
@@ -44,7 +45,8 @@ def row(name: str, values, people, target: float | None = None, unit: str = "sha
     keep = ~np.isnan(values)
     mean, low, high = interval(values[keep], people[keep])
     met = None if target is None else bool(mean >= target)
-    return {"name": name, "value": mean, "low": low, "high": high, "target": target, "met": met, "unit": unit, "n": int(keep.sum())}
+    about = {"target": target, "met": met, "unit": unit, "n": int(keep.sum())}
+    return {"name": name, "value": mean, "low": low, "high": high, **about}
 
 
 def identity_rows(e: Evidence, kind: str) -> list[dict]:
@@ -87,8 +89,7 @@ def expression_rows(e: Evidence, kind: str) -> list[dict]:
 
 
 def family_indices(pairs: int) -> np.ndarray:
-    from ..modules.labels import family_of
-
+    """The right answer of `nearest_family` for each result [pairs * words]."""
     names, _ = centroids()
     return np.tile([names.index(family_of(word)) for word in WORDS], pairs)
 
@@ -111,7 +112,8 @@ def place_rows(e: Evidence, kind: str) -> list[dict]:
     """Face found again, and the pose it has against the background's."""
     found = e.stack(kind, "found")[:, 1:]
     people = np.repeat([selfie for selfie, _ in e.pairs], found.shape[1])
-    error = np.abs(e.stack(kind, "pose")[:, 1:] - e.own(1, "pose")[:, None])
+    turned = e.stack(kind, "pose")[:, 1:] - e.own(1, "pose")[:, None]
+    error = np.abs((turned + 180) % 360 - 180)
     error = np.where(found[..., None], error, np.nan).reshape(-1, 3)
     rows = [row("face found again", found.ravel(), people, 0.98)]
     for k, name in enumerate(("yaw", "pitch", "roll")):
@@ -186,13 +188,14 @@ def verdict(met: bool | None) -> str:
 def write_report(result: dict, out: Path) -> str:
     text = markdown(result)
     (out / "report.md").write_text(text, encoding="utf-8")
-    (out / "report.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    plain = json.loads(json.dumps(result), parse_constant=lambda _: None)  # NaN is no JSON
+    (out / "report.json").write_text(json.dumps(plain, indent=1), encoding="utf-8")
     return text
 
 
 def write_docs(text: str, path: Path = ROOT / "docs" / "results.md") -> None:
     """Puts the table between the marks of docs/results.md, all other text stays; makes the page if there is none."""
-    page = f"# Results\n\nPrinted by `{COMMAND}`; the next part is written by it with `--write-docs`.\n\n{BEGIN}\n{END}\n"
+    page = f"# Results\n\n`{COMMAND}` prints this table and a sheet to look at (in `runs/evaluation`).\n\n{BEGIN}\n{END}\n"
     if path.exists() and BEGIN in path.read_text(encoding="utf-8"):
         page = path.read_text(encoding="utf-8")
     before, after = page.partition(BEGIN)[0], page.partition(END)[2]

@@ -14,7 +14,7 @@ STAGES = ("split", "shape", "autoencoder", "pairs", "identity", "latents", "unet
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=("all", *STAGES))
+    parser.add_argument("stage", choices=("all", *STAGES, "nobody"))
     parser.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/, ...)")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where runs are kept (default: runs/)")
     parser.add_argument("--out", type=Path, default=ROOT / "weights" / "diffsfsr_default_256.safetensors")

@@ -9,6 +9,7 @@ from . import autoencoder as autoencoder_training
 from . import export as exporting
 from . import identity as identity_training
 from . import latents as latent_making
+from . import nobody as portrait_of_nobody
 from . import pairs as pair_making
 from . import shape as shape_fitting
 from . import split as splitting
@@ -64,3 +65,8 @@ def unet(args: Namespace) -> None:
 
 def export(args: Namespace) -> None:
     exporting.export(args.data, args.runs, args.out)
+
+
+def nobody(args: Namespace) -> None:
+    out = args.out.parents[1] / "evaluation" / "assets" / "background.jpg"
+    portrait_of_nobody.main(args.data, out, load_file(args.face_model)["mesh.triangles"])

@@ -19,10 +19,10 @@ from ..modules.unet.config import UNetConfig
 from .runlog import Run
 
 CONFIG = {
-    "batch": 16,
-    "lr": 6e-4,
+    "batch": 8,
+    "lr": 5e-4,
     "weight_decay": 0.01,
-    "ema": 0.9995,
+    "ema": 0.9993,
     "seed": 0,
     "drop_identity": 0.1,
     "drop_expression": 0.1,
@@ -128,7 +128,7 @@ def velocity_loss(model, batch, alpha_bar, rng, bf16: bool, device: str) -> torc
     with torch.autocast(device, torch.bfloat16, enabled=bf16):
         got = model(z, concat, t.to(device), x["vector"], selfie, x["code"], drop.to(device))
     weight = CONFIG["outside"] + (1 - CONFIG["outside"]) * x["mask"]
-    weight = weight * (1 - (1 - CONFIG["painted"]) * x["painted"][:, None])
+    weight = weight * (1 - (1 - CONFIG["painted"]) * x["painted"][:, None] / 255)  # stored as a byte
     return ((got.float() - v) ** 2 * weight).mean() / weight.mean()
 
 

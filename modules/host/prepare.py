@@ -101,6 +101,8 @@ def condition(
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, where)
     original, image = image, checked_image(image, f"{where}, image")
+    if original.shape[-1] == 1:
+        original = original.expand(-1, -1, -1, 3)  # a painted face has colour
     mask = checked_mask(mask, len(image), *image.shape[1:3], f"{where}, mask")
     total = max(len(image), len(expression.codes))
     broadcast(len(image), total, "background pictures", where)

@@ -176,7 +176,7 @@ def test_fill_keeps_what_is_known_and_continues_it():
     assert (filled[:, 2] - 0.3).abs().max() < 1e-4, "a plain colour goes on exactly"
 
 
-OBLONG = pytest.mark.xfail(strict=True, reason="fill() stops at the first side of one pixel: an oblong rest stays black")
+OBLONG = pytest.mark.xfail(strict=True, reason="fill() stops at the first side of one pixel: the rest stays black")
 
 
 @pytest.mark.parametrize("size", [(96, 96), (100, 100), pytest.param((96, 57), marks=OBLONG)])

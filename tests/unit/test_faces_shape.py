@@ -1,4 +1,4 @@
-"""The linear face model and the mesh warp: pose and expression are found again, triangles are drawn where they belong."""
+"""The linear face model and the mesh warp: pose and expression are found again, triangles land where they belong."""
 
 import math
 from pathlib import Path
@@ -103,6 +103,22 @@ def test_fit_corrects_a_wrong_prior_towards_the_truth(shape):
     mouth = [44, 45]
     assert found.expression[0, mouth].mean() > 0.45
     assert found.expression.min() >= 0 and found.expression.max() <= 1
+
+
+@pytest.mark.xfail(strict=True, reason="fit() always computes in single precision, where BLAS rounds by memory address")
+def test_fit_gives_the_same_bits_wherever_its_numbers_lie(shape):
+    """Same seed, same picture: the draft must not depend on where memory happened to be free. Double precision is
+    rounded to the same single-precision bits.
+    """
+    points, _ = synthetic(shape, 3, 20, expression=smile())
+    found, kept = [], []
+    for i in range(8):
+        kept.append(torch.empty(1000 * i * i + 17 * i))
+        moved = FaceShape(len(shape.identity))
+        moved.load_state_dict({k: v.clone() for k, v in shape.state_dict().items()})
+        fit = moved.double().fit(points.clone(), smile())
+        found.append(place(moved, fit, fit, smile(0.5)).float())
+    assert all(torch.equal(points, found[0]) for points in found)
 
 
 def test_fit_is_the_same_alone_and_in_a_batch(shape):

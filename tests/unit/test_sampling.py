@@ -93,8 +93,8 @@ def test_the_last_step_to_zero_lands_on_the_models_estimate():
 
 
 def test_a_single_step():
-    to_zero, model = torch.tensor([5.0, 0.0]), Counting()
-    assert torch.equal(sample_midpoint(model, start(), to_zero), mixture(start(), torch.tensor([5.0, 5.0])))
+    model, five = Counting(), torch.full((2,), 5.0, dtype=torch.float64)
+    assert torch.equal(sample_midpoint(model, start(), torch.tensor([5.0, 0.0])), mixture(start(), five))
     assert model.sigmas == [5.0]
     model = Counting()
     sample_midpoint(model, start(), torch.tensor([5.0, 3.0]))
@@ -130,7 +130,7 @@ def test_the_callback_gets_what_the_host_gives_its_own():
     assert [call["sigma"].item() for call in calls] == [6.0, 3.0, 1.0]
     for call in calls:
         assert {"x", "i", "sigma", "sigma_hat", "denoised"} <= set(call)
-        assert torch.equal(call["denoised"], mixture(call["x"], call["sigma"] * torch.ones(2)))
+        assert torch.equal(call["denoised"], mixture(call["x"], call["sigma"].expand(2)))
 
 
 def test_the_input_is_left_as_it_was():

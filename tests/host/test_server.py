@@ -1,0 +1,161 @@
+"""The real server as an artist starts it: `main.py` in its own process, spoken to over HTTP and a websocket."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from tests.host.graphs import ROOT, TWIN, astronaut, somebody_else
+from tests.host.test_nodes import OURS
+
+PACK = "ComfyUI-DiffSFSR"
+PATIENCE = 90  # seconds until the server must answer: far more than it needs, for busy machines
+pytestmark = pytest.mark.host
+
+
+def base_folder(base):
+    """A user's ComfyUI folder: the pack linked into custom_nodes, the face model in place, two pictures in input."""
+    for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
+        (base / name).mkdir()
+    (base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
+    shim = ROOT / "dev" / "cpu_torchvision"
+    (base / "custom_nodes" / "00_cpu_torchvision").symlink_to(shim, target_is_directory=True)
+    (base / "models" / "diffsfsr").symlink_to(ROOT / ".comfyui" / "models" / "diffsfsr", target_is_directory=True)
+    for name, image in (("astronaut", astronaut()), ("background", somebody_else())):
+        Image.fromarray((image[0] * 255).round().byte().numpy()).save(base / "input" / f"{name}.png")
+    return base
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Address of a running server, and where its log goes."""
+    from dev.bootstrap import HostError, find_comfyui
+
+    try:
+        comfyui = find_comfyui()
+    except HostError as error:
+        pytest.skip(str(error))
+    base, port = base_folder(tmp_path_factory.mktemp("server")), free_port()
+    log = base / "log.txt"
+    command = [sys.executable, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base),
+               "--database-url", "sqlite:///:memory:", "--disable-auto-launch", "--disable-api-nodes"]  # fmt: skip
+    with log.open("w") as out:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, cwd=comfyui, stdout=out, stderr=subprocess.STDOUT, env=environment)
+        try:
+            wait_for(process, port, log)
+            yield f"http://127.0.0.1:{port}", log, base
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def wait_for(process, port, log):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()[-2000:]
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server does not answer: {log.read_text()[-2000:]}")
+
+
+async def fetch(session, path):
+    async with session.get(path) as answer:
+        assert answer.status == 200, (path, answer.status)
+        return await answer.text()
+
+
+async def visit(address, talk):
+    import aiohttp
+
+    async with aiohttp.ClientSession(address, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
+        return await talk(session)
+
+
+def test_nodes_templates_and_help_are_served(server):
+    address, log, _ = server
+
+    async def talk(session):
+        nodes = json.loads(await fetch(session, "/object_info"))
+        templates = json.loads(await fetch(session, "/api/workflow_templates"))
+        graph = json.loads(await fetch(session, f"/api/workflow_templates/{PACK}/portrait.json"))
+        helps = [await fetch(session, f"/extensions/{PACK}/docs/{node}.md") for node in OURS]
+        return nodes, templates, graph, helps
+
+    nodes, templates, graph, helps = asyncio.run(visit(address, talk))
+    assert set(OURS) <= set(nodes) and "IMPORT FAILED: " + PACK not in log.read_text()
+    assert tuple(nodes["DiffSFSRUNetLoader"]["output"]) == OURS["DiffSFSRUNetLoader"]
+    assert "portrait" in templates[PACK] and "index" not in templates[PACK]
+    assert graph == json.loads((ROOT / "workflows" / "portrait.json").read_text())
+    for node, text in zip(OURS, helps, strict=True):
+        assert text.startswith("# ") and nodes[node]["display_name"] in text.splitlines()[0]
+        inputs = {**nodes[node]["input"].get("required", {}), **nodes[node]["input"].get("optional", {})}
+        for name, spec in inputs.items():
+            assert f"**{spec[1].get('display_name') or name}**" in text, f"{node}: {name} has no help"
+
+
+def test_a_prompt_runs_and_is_watched_over_the_websocket(server):
+    address, _, base = server
+    prompt = json.loads(TWIN.read_text())
+    prompt["7"]["inputs"]["steps"] = 2
+    sent = {"prompt": prompt, "client_id": "artist", "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}}}}
+
+    async def talk(session):
+        events = []
+        async with session.ws_connect("/ws?clientId=artist") as socket_:
+            async with session.post("/prompt", json=sent) as answer:
+                assert answer.status == 200, await answer.text()
+                ident = (await answer.json())["prompt_id"]
+            async for message in socket_:
+                if message.type.name != "TEXT":  # previews come as bytes
+                    continue
+                event = json.loads(message.data)
+                events.append(event)
+                done = event["type"] == "executing" and event["data"]["node"] is None
+                if event["type"] == "execution_error" or (done and event["data"]["prompt_id"] == ident):
+                    break
+        return events, json.loads(await fetch(session, f"/history/{ident}"))[ident]
+
+    events, history = asyncio.run(visit(address, talk))
+    kinds = [event["type"] for event in events]
+    assert "execution_success" in kinds, [e for e in events if e["type"] == "execution_error"]
+    assert "progress" in kinds and history["status"]["status_str"] == "success"
+    (saved,) = history["outputs"]["10"]["images"]
+    with Image.open(base / "output" / saved["filename"]) as image:
+        assert image.size == (512, 512) and {"prompt", "diffsfsr"} <= set(image.text)
+
+
+def test_bad_input_reaches_the_artist(server):
+    """An error while running comes over the websocket with the node and our message."""
+    address, *_ = server
+    prompt = {k: v for k, v in json.loads(TWIN.read_text()).items() if k in ("1", "5")}
+    prompt["5"]["inputs"]["expression"] = "amazment"
+    prompt |= {k: v for k, v in json.loads(TWIN.read_text()).items() if k not in ("1", "5")}
+
+    async def talk(session):
+        async with session.ws_connect("/ws?clientId=artist") as socket_:
+            async with session.post("/prompt", json={"prompt": prompt, "client_id": "artist"}) as answer:
+                if answer.status == 400:  # newer hosts check list values before they run
+                    return {"node_id": "5", "exception_message": "Did you mean 'amazement'?"}
+            async for message in socket_:
+                event = json.loads(message.data) if message.type.name == "TEXT" else {"type": ""}
+                if event["type"] in ("execution_error", "execution_success"):
+                    return event["data"]
+
+    told = asyncio.run(visit(address, talk))
+    assert told["node_id"] == "5" and "Did you mean 'amazement'" in told["exception_message"]

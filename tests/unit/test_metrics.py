@@ -1,0 +1,57 @@
+"""The figures of the evaluation on small numbers that can be worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+
+def code(**values) -> np.ndarray:
+    from diffsfsr.modules.labels import BLENDSHAPES
+
+    return np.array([values.get(name, 0.0) for name in BLENDSHAPES])
+
+
+def test_shifts_take_the_groups_of_the_word():
+    from diffsfsr.evaluation.metrics import shifts
+
+    neutral = code(browInnerUp=0.2, jawOpen=0.1)[None]
+    assert shifts("amazement", code(jawOpen=0.6)[None], neutral)[0] == pytest.approx(0.3)
+    assert shifts("sorrow", code(mouthFrownLeft=0.2)[None], neutral)[0] == pytest.approx(0.2)  # either group will do
+    assert shifts("sorrow", code(browInnerUp=0.1)[None], neutral)[0] == pytest.approx(0.0)
+    assert shifts("rage", code(browDownLeft=0.1, browDownRight=0.2)[None], neutral)[0] == pytest.approx(0.3)
+
+
+def test_ranks_and_cosines():
+    from diffsfsr.evaluation.metrics import cosines, ranks
+
+    gallery = np.eye(3)
+    vectors = np.array([[1, 0, 0], [0.8, 0.6, 0]])
+    assert ranks(vectors, gallery, np.array([0, 1])).tolist() == [1, 2]
+    assert cosines(vectors, gallery[[0, 1]]).tolist() == [1, 0.6]
+
+
+def test_interval_draws_whole_people():
+    from diffsfsr.evaluation.metrics import interval
+
+    assert interval([1, 1, 1, 1], ["a", "a", "b", "b"]) == (1, 1, 1)
+    mean, low, high = interval([0, 0, 1, 1], ["a", "a", "b", "b"])
+    assert (mean, low, high) == (0.5, 0, 1)  # two people who agree with themselves: anything is possible
+    assert interval([0, 1], ["a", "b"]) == interval([0, 1], ["a", "b"])
+    assert math.isnan(interval([], [])[0])
+
+
+def test_correlation_families_psnr_and_angles():
+    from diffsfsr.evaluation import metrics
+
+    steps = np.arange(5.0)
+    assert metrics.correlation(steps, 2 * steps + 1) == pytest.approx(1)
+    assert math.isnan(metrics.correlation(steps, np.ones(5)))
+    names, means = metrics.centroids()
+    assert metrics.nearest_family(0.3 * means).tolist() == list(range(6)) and len(names) == 6
+    assert metrics.psnr(np.zeros(4), np.full(4, 0.1)) == pytest.approx(20)
+    yaw = math.radians(30)
+    turn = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
+    assert metrics.angles(turn) == pytest.approx([30, 0, 0])
