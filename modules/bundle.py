@@ -97,7 +97,7 @@ def read_config(metadata: dict[str, str], where: str) -> BundleConfig:
         freeze = lambda d: {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}  # noqa: E731
         raw["unet"], raw["tokens"] = UNetConfig(**freeze(raw["unet"])), TokenConfig(**freeze(raw["tokens"]))
         return BundleConfig(**freeze(raw))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", where, REMEDY) from error
 
 

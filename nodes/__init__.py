@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..modules.host import folders
+from ..modules.host import folders, provenance
 from .background_condition import BackgroundCondition
 from .composite_face import CompositeFace
 from .expression_label_encoder import ExpressionLabelEncoder
@@ -22,8 +22,8 @@ NODES = [
 
 
 class DiffSFSRExtension(ComfyExtension):
-    async def on_load(self):
-        folders.register()
-
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        # not in on_load: hosts of the 0.3 series do not call it
+        folders.register()
+        provenance.register()
         return NODES

@@ -190,6 +190,6 @@ def train(samples: Samples, out: Path, minutes: float, data_hash: str, device: s
         if state.step % 100 == 0:
             state.run.log(step=state.step, loss=total / 100, rate=rate)
             total = 0.0
-        if state.step % 500 == 0:
+        if state.step % 200 == 0:
             state.save(elapsed)
     state.save(elapsed)

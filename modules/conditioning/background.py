@@ -35,7 +35,7 @@ def cut(image: torch.Tensor, points: torch.Tensor, size: int) -> tuple[torch.Ten
 def check_face_size(points: torch.Tensor, where: str) -> None:
     extent = points[:468, :2].amax(0) - points[:468, :2].amin(0)
     if extent.max() < MIN_FACE:
-        what = f"The face is only {extent.max():.0f} pixels large"
+        what = f"The face is only {int(extent.max())} pixels large"
         raise DiffSFSRError(
             what, where, f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first"
         )

@@ -43,9 +43,14 @@ def _disc_steps(radius: int):
 
 
 def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
-    """Softens the border of a mask [B, 1, H, W] over about `pixels` inwards; outside the mask it stays exactly 0."""
-    if pixels <= 0:
+    """Softens the border of a mask [B, 1, H, W] over about `pixels` inwards; outside the mask it stays exactly 0.
+
+    A mask too narrow for that is softened by what it has room for, so that its middle is always opaque.
+    """
+    if pixels < 0.5:
         return mask
+    if not grow(mask, -2 * pixels).flatten(1).any(1).all():
+        return torch.cat([feather(m[None], pixels) for m in mask]) if len(mask) > 1 else feather(mask, 0.75 * pixels)
     sigma = pixels / 2
     size = 2 * int(round(1.5 * pixels)) + 1
     inner = grow(mask, -pixels)
@@ -54,7 +59,7 @@ def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
 
 def fill(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Values [B, C, H, W] known where weight [B, 1, H, W] is above 0, continued smoothly everywhere (push-pull pyramid)."""
-    if min(values.shape[-2:]) <= 1:
+    if max(values.shape[-2:]) <= 1:
         return values / weight.clamp_min(1e-6)
     size = values.shape[-2:]
     total, share = F.avg_pool2d(values * weight, 2, ceil_mode=True), F.avg_pool2d(weight, 2, ceil_mode=True)

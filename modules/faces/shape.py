@@ -48,13 +48,14 @@ class FaceShape(nn.Module):
         Alternates pose (weighted affine solution, nearest rotation) and ridge regression of identity and expression;
         the expression is held near the prior, because geometry alone mistakes a wide mouth for a smile.
         """
-        target = points[..., :2].float() * torch.tensor([1.0, -1.0], device=points.device)
-        identity = torch.zeros(len(points), len(self.identity), device=points.device)
-        expression = prior.float().clone()
+        kind = {"dtype": self.mean.dtype, "device": points.device}  # double where the same bits must come out each time
+        target = points[..., :2].to(**kind) * torch.tensor([1.0, -1.0], **kind)
+        identity, prior = torch.zeros(len(points), len(self.identity), **kind), prior.to(**kind)
+        expression = prior.clone()
         for _ in range(rounds):
             mesh = self.mesh(identity, expression)
             rotation, scale, shift = pose(mesh, target, self.weight)
-            identity, expression = self._coefficients(target, prior.float(), rotation, scale, shift)
+            identity, expression = self._coefficients(target, prior, rotation, scale, shift)
         mesh = self.mesh(identity, expression)
         rotation, scale, shift = pose(mesh, target, self.weight)
         residual = target - project(mesh, rotation, scale, shift)
@@ -68,7 +69,7 @@ class FaceShape(nn.Module):
         wanted = (target - start).flatten(1)
         weight = self.weight.repeat_interleave(2)
         count = len(self.identity)
-        ridge = torch.full((len(basis),), ridge_expression, device=target.device)
+        ridge = torch.full((len(basis),), ridge_expression, dtype=target.dtype, device=target.device)
         ridge[:count] = ridge_identity
         ridge = torch.diag_embed(ridge * (scale**2)[:, None] * self.weight.sum() * 0.02)
         normal = (flat * weight[None, :, None]).transpose(1, 2) @ flat + ridge
@@ -103,6 +104,7 @@ def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor, d
     x, y in the background picture's pixels (y down), z towards the viewer. `detail` is the share of the unexplained part
     of the selfie's own geometry that is carried over. Size and place are those of the background's neutral face.
     """
+    asked = asked.to(shape.mean.dtype)
     zero = torch.zeros_like(asked)
     lost = torch.cat([selfie.residual / selfie.scale[:, None, None], torch.zeros_like(selfie.residual[..., :1])], -1)
     neutral = shape.mesh(selfie.identity, zero) + detail * lost @ selfie.rotation
@@ -117,4 +119,4 @@ def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor, d
     shift = background.shift + background.scale[:, None] * centre_other[:, 0, :2]
     xy = scale[:, None, None] * (asked_mesh - centre_mine)[..., :2] + shift[:, None]
     z = scale[:, None, None] * (asked_mesh - centre_mine)[..., 2:]
-    return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1)
+    return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1).float()

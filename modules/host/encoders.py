@@ -58,7 +58,8 @@ def build_encoders(bundle: Bundle, where: str) -> Encoders:
     for part, module in (("identity", stack.identity), ("tokens", stack.tokens), ("shape", shape)):
         state = {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts[part].items()}
         fill_module(module, state, part, where)
-    return Encoders(bundle.config, Managed(stack), shape)
+    # single precision rounds by memory address, and the same inputs must give the same draft, bit for bit
+    return Encoders(bundle.config, Managed(stack), shape.double())
 
 
 _face_networks: dict[tuple, Managed] = {}

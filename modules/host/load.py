@@ -14,4 +14,4 @@ def load(name: str, precision: str = "auto"):
         raise DiffSFSRError(f"'{precision}' is no precision", "DiffSFSR UNet Loader, precision", remedy)
     path = folders.bundle_path(name)
     bundle, where = load_bundle(path), str(path)
-    return build_model(bundle, WEIGHT_DTYPES[precision], where), build_vae(bundle), build_encoders(bundle, where)
+    return build_model(bundle, WEIGHT_DTYPES[precision], where), build_vae(bundle, where), build_encoders(bundle, where)

@@ -9,7 +9,7 @@ import comfy.sd
 import comfy.supported_models_base
 import torch
 
-from ..bundle import Bundle, fill_module
+from ..bundle import REMEDY, Bundle, fill_module
 from ..errors import DiffSFSRError
 from .unet import DiffSFSRUNet
 
@@ -91,6 +91,15 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     return patcher(model, load_device=device, offload_device=offload)
 
 
-def build_vae(bundle: Bundle) -> comfy.sd.VAE:
-    """The host's own VAE, which finds the tiny layout by its keys."""
-    return comfy.sd.VAE(sd=dict(bundle.vae))
+def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:
+    """The host's own VAE, which finds the tiny layout by its keys. It only logs what is missing, so that is checked here."""
+    try:
+        vae = comfy.sd.VAE(sd=dict(bundle.vae))
+    except (RuntimeError, KeyError, IndexError) as error:
+        what = f"The autoencoder does not fit the host's layout ({str(error).splitlines()[-1].strip()})"
+        raise DiffSFSRError(what, where, REMEDY) from error
+    own = vae.first_stage_model.state_dict() if vae.first_stage_model is not None else {"taesd_decoder.1.weight": None}
+    lost = sorted(set(own) - set(bundle.vae))
+    if lost:
+        raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", where, REMEDY)
+    return vae

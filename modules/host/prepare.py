@@ -19,7 +19,7 @@ from ..encoders.identity import INPUT, pooled
 from ..encoders.wires import Expression, Identity
 from ..errors import DiffSFSRError
 from ..faces.landmarker import find_faces, landmarks_in_crop
-from ..faces.select import choose_face
+from ..faces.select import RULES, choose_face
 from ..images import broadcast, checked_image, checked_mask
 from .encoders import Encoders, face_networks
 from .model import check_bundle
@@ -58,6 +58,10 @@ def encode_identity(
     if without not in WITHOUT_FACE:
         remedy = f"Choose one of: {', '.join(WITHOUT_FACE)}"
         raise DiffSFSRError(f"'{without}' is no way to treat a picture without a face", where, remedy)
+    if rule not in RULES:
+        remedy = f"Choose one of: {', '.join(RULES)}"
+        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", f"{where}, image 0", remedy)
+    face_networks()  # a missing face model is no picture without a face: it must not be skipped
     size, crops = encoders.config.resolution, []
     for i, image in enumerate(images):
         comfy.model_management.throw_exception_if_processing_interrupted()
@@ -129,8 +133,12 @@ def condition(
         matrices.append(matrix)
         drafts.append(draft(selfie, crop, placed, area, triangles))
     masks, drafts = torch.stack(masks), torch.stack(drafts)
-    encode = lambda pictures: vae.encode(torch.stack(list(pictures)).permute(0, 2, 3, 1)).float().cpu()  # noqa: E731
+    # one by one: the host would split a batch by the memory that happens to be free, and rounding follows the batch size
+    encode = lambda pictures: torch.cat([vae.encode(p.permute(1, 2, 0)[None]).float().cpu() for p in pictures])  # noqa: E731
     background = encode(blanks)
+    if background.shape[1] != encoders.config.unet.latent_channels:
+        what = f"The VAE has {background.shape[1]} latent channels, the model {encoders.config.unet.latent_channels}"
+        raise DiffSFSRError(what, f"{where}, vae", "Connect VAE of the same DiffSFSR UNet Loader")
     guided = encode(drafts) if guide else torch.zeros_like(background)
     positive, negative = conditioning(encoders, identity, expression, total, background, latent_mask(masks), guided)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE

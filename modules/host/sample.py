@@ -55,7 +55,7 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
     The host draws one stream for a whole batch, which is the same for its first picture only.
     """
     index = batch_index if batch_index is not None else range(len(samples))
-    return torch.cat([comfy.sample.prepare_noise(samples[:1], seed + int(k)) for k in index])
+    return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
 
 
 def check(model, positive, negative, scheduler, steps, denoise) -> None:

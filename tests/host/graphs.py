@@ -34,10 +34,10 @@ def scaled(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def two_faces() -> torch.Tensor:
-    """[1, 512, 896, 3]: a large face left, a smaller one right."""
-    picture = torch.full((1, 512, 896, 3), 0.4)
+    """[1, 512, 1024, 3]: a large face left, a smaller one nearer to the middle."""
+    picture = torch.full((1, 512, 1024, 3), 0.4)
     picture[:, :, :512] = astronaut()
-    picture[:, 64:448, 512:] = scaled(astronaut(), 384, 384)
+    picture[:, 64:448, 512:896] = scaled(astronaut(), 384, 384)
     return picture
 
 

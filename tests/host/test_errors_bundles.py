@@ -51,9 +51,6 @@ def loading(pictures, name):
     return shown(portrait(*pictures).only(IDENTITY).set(LOADER, bundle=name), IDENTITY, 1)
 
 
-VAE_UNCHECKED = pytest.mark.xfail(strict=True, reason="build_vae() leaves faults of the autoencoder to the host")
-
-
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
@@ -63,8 +60,8 @@ VAE_UNCHECKED = pytest.mark.xfail(strict=True, reason="build_vae() leaves faults
         ("wrong unet", "part 'unet' does not fit its configuration (1 weights, first: out.2.bias)"),
         ("wrong identity", "part 'identity' does not fit"),
         ("wrong shape", "part 'shape' does not fit"),
-        pytest.param("wrong vae", "autoencoder", marks=VAE_UNCHECKED),
-        pytest.param("lost vae", "autoencoder", marks=VAE_UNCHECKED),
+        ("wrong vae", "autoencoder"),
+        ("lost vae", "autoencoder"),
     ],
 )
 def test_broken_bundles(studio, pictures, shelf, name, fault):
@@ -156,10 +153,6 @@ def test_latent_of_another_size(studio, pictures):
     assert "(64, 64)" in message and "(32, 32)" in message and "LATENT output" in message
 
 
-FOREIGN_VAE = pytest.mark.xfail(strict=True, reason="condition() does not check the latent's channels: an obscure error")
-
-
-@FOREIGN_VAE
 def test_foreign_vae(studio, pictures):
     """A VAE of four channels, as SD1.5 has: the mix-up that the wires allow."""
 
@@ -174,12 +167,7 @@ def test_foreign_vae(studio, pictures):
 # --- the face model --------------------------------------------------------------------------------------------------
 
 
-HIDDEN_BY_SKIP = pytest.mark.xfail(strict=True, reason="'skip this image' swallows the missing face model's error")
-
-
-@pytest.mark.parametrize(
-    "without_face", ["error", "treat as an aligned crop", pytest.param("skip this image", marks=HIDDEN_BY_SKIP)]
-)
+@pytest.mark.parametrize("without_face", ["error", "treat as an aligned crop", "skip this image"])
 def test_missing_face_model(studio, pictures, monkeypatch, without_face):
     from diffsfsr.modules.host import folders
 

@@ -202,7 +202,6 @@ def test_the_saved_picture_says_that_it_was_generated(studio, twin):
     assert "painted by a diffusion model" in json.loads(texts["diffsfsr"])["generated"]
 
 
-@pytest.mark.xfail(strict=True, reason="paste() writes the note while it runs: not when its result comes from the cache")
 def test_the_note_is_there_when_only_the_file_name_changed(studio, twin):
     twin["7"]["inputs"]["seed"] = 12
     for prefix in ("DiffSFSR", "DiffSFSR_again"):
@@ -213,7 +212,6 @@ def test_the_note_is_there_when_only_the_file_name_changed(studio, twin):
         assert "diffsfsr" in image.text
 
 
-@pytest.mark.xfail(strict=True, reason="paste() needs extra_pnginfo, which only the front end sends")
 def test_the_note_is_there_for_a_script_that_sends_the_prompt_alone(studio, twin):
     """POST /prompt with nothing but the prompt: most batch scripts. The server's own hook sees every prompt."""
     twin["7"]["inputs"]["seed"] = 13

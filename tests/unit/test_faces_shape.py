@@ -105,7 +105,6 @@ def test_fit_corrects_a_wrong_prior_towards_the_truth(shape):
     assert found.expression.min() >= 0 and found.expression.max() <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="fit() always computes in single precision, where BLAS rounds by memory address")
 def test_fit_gives_the_same_bits_wherever_its_numbers_lie(shape):
     """Same seed, same picture: the draft must not depend on where memory happened to be free. Double precision is
     rounded to the same single-precision bits.
