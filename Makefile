@@ -35,7 +35,7 @@ train: setup ## every training stage, from the data in DATA
 
 evaluate: setup ## measures the default weights on the held-out part of DATA
 	@echo "evaluate: measuring the default weights on $(DATA)"
-	@OMP_NUM_THREADS=1 $(PYTHON) -m evaluation evaluate --data "$(DATA)"
+	@OMP_NUM_THREADS=1 $(PYTHON) -m evaluation evaluate --data "$(DATA)" --write-docs
 
 bench: setup ## time and memory of each step
 	@echo "bench: time and memory of each step"

@@ -14,7 +14,7 @@ from dev.host import Host
 from dev.pack import ROOT
 
 from ..modules.errors import DiffSFSRError
-from ..modules.host.prepare import encode_identity
+from ..modules.host.identify import encode_identity
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
 from .pictures import read_picture, save_png, strip, to_pil
 from .pipeline import warnings_heard

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..modules.host.crops import measured
 from ..modules.host.paste import paste
-from ..modules.host.prepare import measured
 from .measure import Observer, Seen, box_around, whereabouts
 from .metrics import psnr
 from .pictures import read_picture, to_pil

@@ -1,6 +1,6 @@
 from comfy_api.latest import io, ui
 
-from ..modules.host.prepare import condition
+from ..modules.host.condition import condition
 from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice
 
 
@@ -56,7 +56,7 @@ class BackgroundCondition(io.ComfyNode):
                 io.Conditioning.Output(display_name="positive"),
                 io.Conditioning.Output(display_name="negative", tooltip="Nothing said of person and feeling: for cfg."),
                 io.Latent.Output(
-                    display_name="LATENT", tooltip="The cut-out background. With denoise 1 only its size counts."
+                    display_name="LATENT", tooltip="The cut-out background, for the Midpoint Sampler."
                 ),
                 Place.Output(display_name="PLACE", tooltip="For Composite Face: where the result belongs."),
                 io.Image.Output(

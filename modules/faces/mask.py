@@ -14,7 +14,7 @@ def silhouette(points: torch.Tensor, triangles: torch.Tensor, size: int) -> torc
 
 
 def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:
-    """Mask [B, 1, H, W] grown by a number of pixels (round, to the nearest half pixel); negative shrinks."""
+    """Mask [B, 1, H, W] grown by a number of pixels (rounded to whole ones); negative shrinks."""
     radius = int(round(abs(pixels)))
     if radius == 0:
         return mask

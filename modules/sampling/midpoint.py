@@ -38,5 +38,5 @@ def sample_midpoint(model, x, sigmas, extra_args=None, callback=None, disable=No
 
 def _finite(value: torch.Tensor, step: int) -> torch.Tensor:
     if not torch.isfinite(value).all():
-        raise ValueError(f"the model's answer at step {step + 1} is not finite: lower cfg, or use a wider precision")
+        raise ValueError(f"the model's answer at step {step + 1} is not finite")
     return value

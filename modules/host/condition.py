@@ -1,0 +1,122 @@
+"""What Background Condition does: a picture, a person and a feeling to CONDITIONING, LATENT and a place."""
+
+from dataclasses import dataclass
+
+import comfy.model_management
+import torch
+
+from ..conditioning.background import Place, blanked, latent_mask, own_mask
+from ..conditioning.guide import Crop, draft, face_mask, placed_points
+from ..encoders.wires import Expression, Identity
+from ..errors import DiffSFSRError
+from ..images import broadcast, checked_image, checked_mask
+from .crops import face_crop
+from .encoders import Encoders, face_networks
+from .model import check_bundle
+
+WHERE = "Background Condition"
+
+
+@dataclass
+class Scenes:
+    """One row for each result, before anything is encoded. Pictures [n, 3, S, S], masks [n, S, S], matrices [n, 2, 3]."""
+
+    crops: torch.Tensor  # one for each background picture, not for each result
+    blanks: torch.Tensor
+    drafts: torch.Tensor
+    masks: torch.Tensor
+    matrices: torch.Tensor
+
+
+@torch.inference_mode()
+def condition(
+    encoders: Encoders,
+    vae,
+    image: torch.Tensor,
+    mask: torch.Tensor | None,
+    identity: Identity,
+    expression: Expression,
+    rule: str,
+    index: int,
+    grow: float,
+    feather: float,
+    guide: bool = True,
+):
+    """Everything that the Background Condition node gives: positive, negative, LATENT, Place, drafts [n, S, S, 3]."""
+    for wire in (identity, expression):
+        check_bundle(wire.bundle, encoders.id, WHERE)
+    original, image = image, checked_image(image, f"{WHERE}, image")
+    if original.shape[-1] == 1:
+        original = original.expand(-1, -1, -1, 3)  # a painted face has colour
+    mask = checked_mask(mask, len(image), *image.shape[1:3], f"{WHERE}, mask")
+    total = max(len(image), len(expression.codes))
+    broadcast(len(image), total, "background pictures", WHERE)
+    broadcast(len(expression.codes), total, "expressions", WHERE)
+    scenes = scenes_of(encoders, image, mask, identity, expression.codes, total, rule, index, grow)
+    background = encoded(vae, scenes.blanks, encoders)
+    guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
+    concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
+    positive, negative = conditioning(encoders, identity, expression, concat)
+    # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
+    samples = encoded(vae, scenes.crops, encoders)
+    latent = {"samples": samples.expand(total, -1, -1, -1) if len(samples) == 1 else samples}
+    size = encoders.config.resolution
+    place = Place(original, scenes.matrices, scenes.masks, mask, float(feather) * size / 256, size)
+    return positive, negative, latent, place, scenes.drafts.permute(0, 2, 3, 1)
+
+
+def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow) -> Scenes:
+    """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked."""
+    selfie = Crop(identity.image, identity.points, identity.code)
+    size, triangles = encoders.config.resolution, face_networks().ready().triangles.cpu()
+    crops, rows = [], []
+    for i in range(total):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        if i < len(image):
+            crop, matrix = face_crop(image[i], rule, index, size, f"{WHERE}, image {i}")
+            crops.append(crop.image)
+        placed = placed_points(encoders.shape, selfie, crop, codes[i % len(codes)])
+        if mask is None:
+            area = face_mask(crop, placed, triangles, grow * size / 256)
+        else:
+            area = own_mask(mask[i % len(mask)], matrix, size)
+        if not area.any() and mask is None:
+            raise DiffSFSRError("Nothing is left to repaint", f"{WHERE}, mask grow, image {i}", "Shrink the mask less")
+        if not area.any():
+            what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
+            raise DiffSFSRError(what, f"{WHERE}, mask, image {i}", remedy)
+        rows.append((blanked(crop.image, area), draft(selfie, crop, placed, area, triangles), area, matrix))
+    return Scenes(torch.stack(crops), *(torch.stack(column) for column in zip(*rows, strict=True)))
+
+
+def encoded(vae, pictures: torch.Tensor, encoders: Encoders) -> torch.Tensor:
+    """Pictures [n, 3, S, S] -> latents [n, C, S / 8, S / 8] on the CPU; a VAE of another width is refused.
+
+    One by one: the host would split a batch by the memory that happens to be free, and rounding follows the batch size.
+    """
+    latents = torch.cat([vae.encode(p.permute(1, 2, 0)[None]).float().cpu() for p in pictures])
+    wanted = encoders.config.unet.latent_channels
+    if latents.shape[1] != wanted:
+        what = f"The VAE has {latents.shape[1]} latent channels, the model {wanted}"
+        raise DiffSFSRError(what, f"{WHERE}, vae", "Connect VAE of the same DiffSFSR UNet Loader")
+    return latents
+
+
+def conditioning(encoders: Encoders, identity: Identity, expression: Expression, concat: torch.Tensor):
+    """CONDITIONING pair. The tokens travel as extras; the host's text slot holds one zero token of our width.
+
+    concat [n, 2 C + 1, h, w]: latent of the masked background, mask, latent of the guide.
+    """
+    tokens, device = encoders.stack.ready().tokens, encoders.stack.device
+    vectors = identity.vector[None].expand(len(identity.selfies), -1)
+    who = tokens.identity_tokens(vectors.to(device), identity.selfies.to(device)).mean(0, keepdim=True)
+    feels = tokens.expression_tokens(expression.codes.to(device))
+    blank = torch.zeros(1, 1, encoders.config.tokens.width)
+
+    def told(who: torch.Tensor, feels: torch.Tensor):
+        extras = {"bundle": encoders.id, "concat": concat, "strength": {"identity": 1.0, "expression": 1.0}}
+        for name, value in (("identity", who), ("expression", feels)):
+            extras[name] = value.expand(len(concat), -1, -1).cpu()
+        return [[blank, {"diffsfsr": extras}]]
+
+    return told(who, feels), told(*tokens.null(len(concat)))

@@ -1,0 +1,33 @@
+"""From a picture to an aligned face crop with its measures, on the host's memory management."""
+
+import logging
+
+import torch
+
+from ..conditioning.background import check_face_size, cut
+from ..conditioning.guide import Crop
+from ..faces.landmarker import find_faces, landmarks_in_crop
+from ..faces.select import choose_face
+from .encoders import face_networks
+
+log = logging.getLogger(__name__)
+
+
+def measured(crop: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points [478, 3] and expression code [52] of an aligned crop [3, S, S]; the unused first value is 0."""
+    networks = face_networks().ready()
+    points, _, code = landmarks_in_crop(networks, crop[None].to(networks.triangles.device))
+    code = code[0].cpu().clone()
+    code[0] = 0
+    return points[0].cpu(), code
+
+
+def face_crop(image: torch.Tensor, rule: str, index: int, size: int, where: str) -> tuple[Crop, torch.Tensor]:
+    """The chosen face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
+    faces = find_faces(face_networks().ready(), image)
+    face = choose_face(faces, rule, index, tuple(image.shape[:2]), where)
+    if len(faces) > 1:
+        log.info("%s: %d faces, the %s one is used", where, len(faces), rule)
+    check_face_size(face.points, where)
+    crop, _, matrix = cut(image, face.points, size)
+    return Crop(crop, *measured(crop)), matrix
