@@ -21,7 +21,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors"
     )
-    parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 8, unet 60)")
+    parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 9, unet 60)")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored"
     )

@@ -23,6 +23,7 @@ from .runlog import Run
 from .synth.morph import morph
 from .teachers import Teachers
 
+WATCHED = 40  # training people kept to watch the network
 CONFIG = {"batch": 64, "lr": 2e-3, "weight_decay": 1e-3, "morphs": 6000, "seed": 0}
 
 
@@ -74,8 +75,8 @@ def centred(vectors: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
 def separation(net: IdentityNetwork, portraits: torch.Tensor, renderings: torch.Tensor, person: torch.Tensor) -> dict:
     """Rank-1 of renderings among portraits, area under the ROC, and the ratio of variances between and within people."""
     net.eval()
-    a = torch.cat([net(x.float() / 255) for x in portraits.split(64)])
-    b = torch.cat([net(x.float() / 255) for x in renderings.split(64)])
+    device = next(net.parameters()).device
+    a, b = (torch.cat([net(x.to(device).float() / 255).cpu() for x in y.split(64)]) for y in (portraits, renderings))
     cosine = b @ a.T
     same = cosine.gather(1, person[:, None])[:, 0]
     other = cosine[torch.arange(len(a))[None] != person[:, None]]
@@ -92,54 +93,68 @@ def separation(net: IdentityNetwork, portraits: torch.Tensor, renderings: torch.
 
 
 def train(
-    data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, minutes: float, bf16: bool = False
+    data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, minutes: float, device="cpu", bf16: bool = False
 ) -> None:
+    """Runs until `minutes` are spent over all its resumptions."""
     run, rng = Run(out, CONFIG, manifest_hash(data)), torch.Generator().manual_seed(CONFIG["seed"])
+    images, told, watched = material(data, out, pairs, triangles)
+    net = IdentityNetwork().to(device)
+    heads = nn.ModuleList([nn.Linear(WIDTH, 1024), nn.Linear(WIDTH, 256)]).to(device)
+    parts = {"net": net, "heads": heads}
+    weights = [*net.parameters(), *heads.parameters()]
+    parts["optimiser"] = torch.optim.AdamW(weights, CONFIG["lr"], weight_decay=CONFIG["weight_decay"])
+    step, spent, began = 0, 0.0, time.time()
+    if state := run.load():
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        step, spent = state["step"], state["elapsed"]
+    elapsed = spent
+    while elapsed < minutes * 60:
+        for group in parts["optimiser"].param_groups:
+            fall = 0.5 + 0.5 * math.cos(math.pi * elapsed / 60 / minutes)
+            group["lr"] = CONFIG["lr"] * min(1, step / 100) * fall
+        pick = torch.randint(len(images), (CONFIG["batch"],), generator=rng)
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            vector = net(augmented(images[pick], rng).to(device)).float()
+        loss = distillation_loss(vector, heads, [t[pick].to(device) for t in told])
+        parts["optimiser"].zero_grad(set_to_none=True)
+        loss.backward()
+        parts["optimiser"].step()
+        step, elapsed = step + 1, spent + time.time() - began
+        if step % 200 == 0 or elapsed >= minutes * 60:
+            run.log(step=step, loss=loss.item(), **separation(net, *watched))
+            run.save(**{n: p.state_dict() for n, p in parts.items()}, step=step, elapsed=elapsed)
+    save_file({k: v.cpu().contiguous() for k, v in net.state_dict().items()}, out / "identity.safetensors")
+
+
+def material(data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor):
+    """Pictures, what both teachers say of them, and the 40 training people kept to watch the network.
+
+    Morphs with the watched people stay in; the evaluation people are in nothing here.
+    """
     cache = out / "morphs.pt"
     if not cache.exists():
         torch.save(portraits_and_morphs(data, triangles, CONFIG["morphs"], CONFIG["seed"]), cache)
-    crops, faceres, mobile = torch.load(cache, weights_only=True)
+    crops, *teachers = torch.load(cache, weights_only=True)
     shards = [torch.load(f, weights_only=True) for f in pairs]
     selfies, person = torch.cat([s["selfie"] for s in shards]), torch.cat([s["person"] for s in shards])
     count = int(person.max()) + 1
-    checked = (
-        person >= count - 40
-    )  # the last training people are kept to watch this network (not the evaluation people)
+    first = count - WATCHED
     kept = torch.ones(len(crops), dtype=torch.bool)
-    kept[count - 40 : count] = False
-    images = torch.cat([crops[kept], selfies[~checked]])
-    told = [torch.cat([t[kept], t[person[~checked]]]) for t in (faceres, mobile)]
-    told = [centred(t, t.mean(0)) for t in told]
-    net, heads = IdentityNetwork(), nn.ModuleList([nn.Linear(WIDTH, 1024), nn.Linear(WIDTH, 256)])
-    optimiser = torch.optim.AdamW(
-        [*net.parameters(), *heads.parameters()], CONFIG["lr"], weight_decay=CONFIG["weight_decay"]
-    )
-    began, step = time.time(), 0
-    while (done := (time.time() - began) / 60 / minutes) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = CONFIG["lr"] * min(1, step / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
-        pick = torch.randint(len(images), (CONFIG["batch"],), generator=rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            vector = net(augmented(images[pick], rng))
-        vector, loss = vector.float(), 0.0
-        for head, target in zip(heads, told, strict=True):
-            wanted = target[pick]
-            loss = loss + (1 - F.cosine_similarity(head(vector), wanted)).mean()
-            loss = loss + 2 * F.mse_loss(vector @ vector.T, wanted @ wanted.T)  # the same neighbours as the teacher
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        if step % 200 == 0:
-            figures = separation(net, crops[count - 40 : count], selfies[checked], person[checked] - (count - 40))
-            run.log(step=step, loss=loss.item(), **figures)
-        step += 1
-    net.eval()
-    run.log(
-        step=step,
-        loss=loss.item(),
-        **separation(net, crops[count - 40 : count], selfies[checked], person[checked] - (count - 40)),
-    )
-    save_file({k: v.contiguous() for k, v in net.state_dict().items()}, out / "identity.safetensors")
+    kept[first:count] = False
+    seen = person < first
+    told = [torch.cat([t[kept], t[person[seen]]]) for t in teachers]
+    images = torch.cat([crops[kept], selfies[seen]])
+    return images, [centred(t, t.mean(0)) for t in told], (crops[first:count], selfies[~seen], person[~seen] - first)
+
+
+def distillation_loss(vector: torch.Tensor, heads: nn.ModuleList, told: list[torch.Tensor]) -> torch.Tensor:
+    """Each head must point where its teacher does, and the vectors must have the teachers' neighbours."""
+    loss = vector.new_zeros(())
+    for head, wanted in zip(heads, told, strict=True):
+        loss = loss + (1 - F.cosine_similarity(head(vector), wanted)).mean()
+        loss = loss + 2 * F.mse_loss(vector @ vector.T, wanted @ wanted.T)
+    return loss
 
 
 def load(path: Path) -> IdentityNetwork:

@@ -40,8 +40,8 @@ def pairs(args: Namespace) -> None:
 def identity(args: Namespace) -> None:
     triangles = load_file(args.face_model)["mesh.triangles"]
     files = sorted((args.runs / "pairs").glob(f"pairs_{args.seeds[0]}_*.pt"))
-    bf16 = args.precision == "bf16"
-    identity_training.train(args.data, args.runs / "identity", files, triangles, args.minutes or 8, bf16)
+    minutes, bf16 = args.minutes or 9, args.precision == "bf16"
+    identity_training.train(args.data, args.runs / "identity", files, triangles, minutes, args.device, bf16)
 
 
 def latents(args: Namespace) -> None:

@@ -7,6 +7,7 @@ import copy
 import math
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -51,8 +52,10 @@ def initialise(unet: nn.Module) -> None:
             nn.init.ones_(module.weight)
 
 
-def written_out_attention(function, q, k, v, heads, *_, **__):
-    """Attention as plain products: on a CPU with bfloat16 three times faster, with its gradient, than torch's fused one."""
+def trainable_attention(function, q, k, v, heads, *rest, **options):
+    """Attention as plain products on a CPU: in bfloat16, with its gradient, three times faster than torch's fused one."""
+    if q.is_cuda:
+        return function(q, k, v, heads, *rest, **options)
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
     weight = torch.softmax((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), -1)
     return (weight @ v).transpose(1, 2).flatten(2)
@@ -65,12 +68,10 @@ class Denoiser(nn.Module):
         super().__init__()
         self.unet, self.tokens = build_unet(unet), TokenEncoder(tokens)
         initialise(self.unet)
-        self.options = {}
-        if not torch.cuda.is_available():
-            self.options["optimized_attention_override"] = written_out_attention
-            for module in self.unet.modules():
-                if isinstance(module, BalancedCrossAttention):
-                    module.attention = lambda *a: written_out_attention(None, *a)
+        self.options = {"optimized_attention_override": trainable_attention}
+        for module in self.unet.modules():
+            if isinstance(module, BalancedCrossAttention):
+                module.attention = partial(trainable_attention, module.attention)
 
     def forward(self, z, concat, t, vector, selfie, code, drop):
         """drop [B, 2]: which of identity and expression are left out. Returns v [B, C, h, w]."""
