@@ -17,6 +17,12 @@ from ..faces.warp import redraw
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 INNER_CORNERS = (78, 308)
+# points from the brows' upper edge to the top of the mesh, where a fringe may hang
+FOREHEAD = (
+    10, 338, 297, 332, 284, 251, 109, 67, 103, 54, 21, 151, 337, 299, 333, 298, 301, 108, 69, 104, 68, 71,
+    9, 336, 296, 334, 293, 300, 107, 66, 105, 63, 70,
+)  # fmt: skip
+FRINGE = 16.0  # CIELAB distance from the face's skin, lightness counted .6, above which the forehead counts as hair
 CAVITY = (0.16, 0.06, 0.06)
 TEETH = (0.80, 0.76, 0.70)
 
@@ -62,6 +68,7 @@ def draft(
     size = background.image.shape[-1]
     drawn, covered, index = redraw(selfie.image, selfie.points[:468, :2], placed[:468], triangles, size)
     drawn = paint_mouth(drawn, index, selfie.points, placed, triangles)
+    covered = covered * (1 - fringe(drawn, covered, index, triangles))
     drawn = match_colour(drawn, covered, background.image, silhouette(background.points, triangles, size), colour)
     soft = feather(covered[None, None] * mask, border)
     known = torch.maximum(soft, 1 - mask[None, None])
@@ -82,6 +89,24 @@ def match_colour(
     gain = (b.std(1) / a.std(1).clamp_min(1e-3)).clamp(0.6, 1.6)
     moved = (mine - a.mean(1)[None, :, None, None]) * gain[None, :, None, None] + b.mean(1)[None, :, None, None]
     return lab_to_rgb(mine + strength * (moved - mine))[0].clamp(0, 1)
+
+
+def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """Where hair hangs over the forehead [S, S] 0..1: the selfie's fringe is not the background person's hair.
+
+    Hair is what differs in colour from the middle of the rest of the face, which is mostly skin.
+    """
+    above = torch.zeros(468, dtype=torch.bool, device=image.device)
+    above[list(FOREHEAD)] = True
+    forehead = above[triangles.long()].all(1)[index.clamp_min(0)] & (covered > 0)
+    rest = (covered > 0) & ~forehead
+    if not forehead.any() or rest.sum() < 64:
+        return torch.zeros_like(covered)
+    lab = rgb_to_lab(gaussian_blur2d(image[None].clamp(0, 1), (7, 7), (1.5, 1.5)))[0]
+    apart = (lab - lab[:, rest].median(1).values[:, None, None]) * lab.new_tensor([0.6, 1.0, 1.0])[:, None, None]
+    hair = (forehead & (apart.norm(dim=0) > FRINGE)).float()[None, None]
+    hair = grow(grow(hair, -1), 4)  # single pixels are wrinkles or light; the edge of hair is hair
+    return gaussian_blur2d(hair, (9, 9), (2.0, 2.0))[0, 0] * forehead
 
 
 def paint_mouth(
