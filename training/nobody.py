@@ -16,7 +16,7 @@ from ..modules.faces.mask import feather
 from ..modules.faces.warp import redraw
 from .data import load_part
 
-ANCHOR, PEOPLE, SIDE = 380, 6, 640
+ANCHOR, PEOPLE, SIDE = 450, 6, 640
 
 
 def nobody(data: Path, triangles: torch.Tensor) -> torch.Tensor:

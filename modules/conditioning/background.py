@@ -80,7 +80,9 @@ def spread_mask(place: Place) -> torch.Tensor:
 
 def _windows(place: Place):
     """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
-    soft = feather(place.mask[:, None], place.feather)
+    inside = torch.zeros_like(place.mask)
+    inside[:, 1:-1, 1:-1] = place.mask[:, 1:-1, 1:-1]  # a chin at the crop's edge fades there too, and is not cut off
+    soft = feather(inside[:, None], place.feather)
     for i in range(len(place.to_frame)):
         matrix = place.to_frame[i : i + 1]
         top, bottom, left, right = _extent(matrix, place.size, place.background.shape[1:3])
