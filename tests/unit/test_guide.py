@@ -1,0 +1,94 @@
+"""The draft and the way back: what hangs over the forehead, what the mouth shows, where the paste fades."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffsfsr.modules.conditioning.background import Place, composite, spread_mask
+from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask, fringe, match_colour, paint_mouth
+from diffsfsr.modules.faces.networks import FaceNetworks
+from diffsfsr.modules.faces.warp import rasterise
+
+MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+SKIN, HAIR = torch.tensor([0.80, 0.62, 0.52]), torch.tensor([0.25, 0.15, 0.08])
+
+
+@pytest.fixture(scope="module")
+def face():
+    """Canonical points [478, 3] in a 256 px crop, triangles, the covering triangle of each pixel."""
+    networks = FaceNetworks.load(MODEL)
+    vertices = networks.vertices * torch.tensor([1.0, -1.0, 1.0])
+    points = (vertices - vertices.mean(0)) * 9 + torch.tensor([128.0, 140.0, 0.0])
+    points = torch.cat([points, points[:10]])
+    index, _ = rasterise(points[:468], networks.triangles, 256)
+    return points, networks.triangles, index
+
+
+def skin_picture():
+    return SKIN[:, None, None].expand(3, 256, 256).clone()
+
+
+def test_a_fringe_is_found_and_plain_skin_is_not(face):
+    points, triangles, index = face
+    covered = (index >= 0).float()
+    assert fringe(skin_picture(), covered, index, triangles).max() == 0
+    picture = skin_picture()
+    line = int(points[151, 1])  # middle of the forehead: hair above it
+    picture[:, :line] = HAIR[:, None, None]
+    found = fringe(picture, covered, index, triangles)
+    inside = covered[: line - 6] > 0
+    assert found[: line - 6][inside].mean() > 0.8
+    assert found[int(points[1, 1]) :].max() == 0  # from the nose down nothing is hair
+
+
+def test_the_mouth_is_painted_only_when_it_opens(face):
+    points, triangles, index = face
+    assert torch.equal(paint_mouth(skin_picture(), index, points, points, triangles), skin_picture())
+    opened = points.clone()
+    below = points[:, 1] > points[14, 1] + 1e-3  # lower lip and chin go down as a whole
+    below[[95, 88, 178, 87, 14, 317, 402, 318, 324]] = True
+    opened[below, 1] += 25
+    wide, _ = rasterise(opened[:468], triangles, 256)
+    painted = paint_mouth(skin_picture(), wide, points, opened, triangles)
+    y, x = int(opened[14, 1]) - 6, int(opened[14, 0])
+    assert painted[:, y, x].mean() < 0.5 * SKIN.mean()
+    assert torch.equal(painted[:, 10, 10], SKIN)
+
+
+def test_colour_goes_to_the_other_face(face):
+    _, _, index = face
+    covered = (index >= 0).float()
+    dark = skin_picture() * 0.5
+    moved = match_colour(skin_picture(), covered, dark, covered, 1.0)
+    assert torch.allclose(moved[:, index >= 0].mean(1), dark[:, 0, 0], atol=0.03)
+    assert torch.equal(match_colour(skin_picture(), covered, dark, covered, 0.0), skin_picture())
+
+
+def test_the_draft_leaves_everything_outside_the_mask(face):
+    points, triangles, _ = face
+    code = torch.zeros(52)
+    background = Crop(torch.rand(3, 256, 256), points, code)
+    mask = face_mask(background, points, triangles, 6)
+    made = draft(Crop(skin_picture(), points, code), background, points, mask, triangles)
+    assert torch.equal(made[:, mask == 0], background.image[:, mask == 0])
+    assert not torch.allclose(made[:, mask == 1], background.image[:, mask == 1], atol=0.2)
+
+
+def place(feather):
+    matrix = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    return Place(torch.zeros(1, 256, 256, 3), matrix, torch.ones(1, 256, 256), None, feather, 256)
+
+
+def test_the_paste_fades_at_the_crops_edge():
+    soft = spread_mask(place(8.0))[0]
+    assert soft[128, 128] == pytest.approx(1)
+    assert soft[0].max() < 0.05 and soft[:, -1].max() < 0.05
+    assert (soft[:, 128].diff().abs() < 0.25).all()  # no step on the way
+
+
+def test_the_paste_is_the_crop_in_the_middle_and_the_background_where_the_mask_is_empty():
+    here = place(8.0)
+    made = composite(torch.full((1, 256, 256, 3), 0.7), here)[0]
+    assert torch.allclose(made[128, 128], torch.tensor(0.7))
+    assert torch.equal(made[spread_mask(here)[0] == 0], torch.zeros_like(made[spread_mask(here)[0] == 0]))
