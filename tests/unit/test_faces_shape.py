@@ -68,7 +68,8 @@ def smile(amount=0.8):
 
 
 def degrees_between(a, b):
-    return math.degrees(math.acos(((a @ b.transpose(-1, -2)).diagonal(0, -2, -1).sum().item() - 1) / 2 * 0.9999999))
+    cosine = ((a @ b.transpose(-1, -2)).diagonal(0, -2, -1).sum().item() - 1) / 2
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))  # rounding may lead out of -1..1
 
 
 POSES = [(0, 0, 0), (25, 0, 0), (-30, 10, 0), (10, -15, 20)]
