@@ -116,7 +116,8 @@ def run_word(host: Host, graph: Graph, word: str) -> dict:
         result = host.run(graph.prompt)
     end = time.perf_counter()
     if not result.success:
-        raise DiffSFSRError(result.errors[0], f"ComfyUI, word '{word}'", "Try another picture, or see --help")
+        said = result.errors[0].rpartition("Error: ")[2].rstrip(".")  # without the node's and the exception's class
+        raise DiffSFSRError(said, f"word '{word}'", "See also --help")
     return {
         "picture": result.value(graph.nodes["composite"]), "encoders": result.value(graph.nodes["loader"], 2),
         "seconds": round(end - start, 3), "parts": clock.seconds(graph, end), "warnings": warnings,
