@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ..modules.conditioning.guide import Crop, draft, face_mask, placed_points
+from ..modules.conditioning.guide import Crop, draft, face_mask, mouth_interior
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape
+from ..modules.faces.shape import FaceShape, place
 from ..modules.labels import BLENDSHAPES
 from .data import MARGIN, Portrait, load_part
 from .synth.codes import random_code
@@ -85,19 +85,14 @@ class PairMaker:
         self.networks, self.shape, self.triangles = networks, shape, triangles
         self.people = load_part(data, "train")
         self.mirror = mirrored_points(shape)
-        self.inner = torch.zeros(468, dtype=torch.bool)
-        from ..modules.conditioning.guide import INNER_CORNERS, LOWER_INNER_LIP, UPPER_INNER_LIP
-
-        self.inner[list(UPPER_INNER_LIP + LOWER_INNER_LIP + INNER_CORNERS)] = True
 
     def rendering(self, image, points, fit, code, rng, selfie: bool) -> Picture:
         yaw, pitch = (rng.uniform(-18, 18), rng.uniform(-8, 8)) if selfie else (0.0, 0.0)
         after = moved_points(self.shape, fit, points, code, yaw, pitch)
         drawn, index = redraw_person(image, points, after, self.triangles)
-        mouth = (self.inner[self.triangles.long()].all(1)[index.clamp_min(0)] & (index >= 0)).float()
         if selfie:
             drawn = relit(drawn, after, self.triangles, rng)
-        return Picture(drawn, after, code, mouth)
+        return Picture(drawn, after, code, mouth_interior(index, self.triangles))
 
     def selfie_crop(self, picture: Picture, rng) -> Crop:
         """The selfie as a node sees it: degraded, measured again by the landmark network."""
@@ -120,7 +115,7 @@ class PairMaker:
 
     def pair(self, target: Picture, selfie: Crop, person: int, synthetic: bool, rng) -> dict[str, torch.Tensor]:
         crop = target.crop()
-        placed = placed_points(self.shape, selfie, crop, target.code)
+        placed = place(self.shape, selfie.fit(self.shape), crop.fit(self.shape), target.code[None])[0]
         mask = self.mask(crop, placed, rng)
         guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9))
         byte = lambda x: (x.clamp(0, 1) * 255).round().byte()  # noqa: E731
@@ -131,9 +126,7 @@ class PairMaker:
             "mask": byte(mask),
             "painted": byte(F.avg_pool2d(mouth[None, None], 8)[0, 0]),
             "selfie": byte(F.interpolate(selfie.image[None], size=SELFIE, mode="area")[0]),
-            "selfie_points": selfie.points[:, :2].half(),
             "code": target.code.float(),
-            "selfie_code": selfie.code.float(),
             "person": torch.tensor(person),
             "synthetic": torch.tensor(synthetic),
         }

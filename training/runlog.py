@@ -20,7 +20,7 @@ def code_revision() -> str:
 
 
 class Run:
-    """Writes `run.json` once, `curve.csv` as it goes, and `checkpoint.pt` (training state only, never shipped)."""
+    """Writes `run.json` at every start, `curve.csv` as it goes, and `checkpoint.pt` (training state only, never shipped)."""
 
     def __init__(self, folder: Path, config: dict, data_hash: str):
         self.folder = Path(folder)
@@ -35,7 +35,11 @@ class Run:
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, cuda {torch.cuda.is_available()}",
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        (self.folder / "run.json").write_text(json.dumps(record, indent=1))
+        file = self.folder / "run.json"
+        if file.exists():  # a resumption is added to the record of the run, and does not replace it
+            first = json.loads(file.read_text())
+            record = {**first, "resumed": [*first.get("resumed", []), record]}
+        file.write_text(json.dumps(record, indent=1))
 
     def log(self, **row: float) -> None:
         file = self.folder / "curve.csv"

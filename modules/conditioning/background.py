@@ -56,26 +56,21 @@ def own_mask(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tens
     return (align.sample(limit[None, None], align.invert(matrix[None]), size, "zeros")[0, 0] > 0.5).float()
 
 
-def composite(crops: torch.Tensor, place: Place) -> torch.Tensor:
-    """Crops [n, S', S', 3] 0..1 pasted back: [n, H, W, C]. Outside the mask the background's very values remain."""
+def composite(crops: torch.Tensor, place: Place) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops [n, S', S', 3] 0..1 pasted back: pictures [n, H, W, C] and the soft mask [n, H, W] they were pasted with.
+
+    Where the mask is 0 the background's very values remain.
+    """
     count = len(place.to_frame)
     pictures = place.background.expand(count, -1, -1, -1).clone()
-    scale = crops.shape[1] / place.size
+    masks, scale = torch.zeros(pictures.shape[:3]), crops.shape[1] / place.size
     for i, (rows, columns, window, alpha) in enumerate(_windows(place)):
         painted = align.sample(crops[i : i + 1].permute(0, 3, 1, 2).float(), window * scale, alpha.shape)[0]
         old = pictures[i, rows, columns, :3]
         new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0).clamp(0, 1) - old.float())
         pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
-    return pictures
-
-
-def spread_mask(place: Place) -> torch.Tensor:
-    """The soft mask of `composite` in the pictures' size: [n, H, W]."""
-    height, width = place.background.shape[1:3]
-    masks = torch.zeros(len(place.to_frame), height, width)
-    for i, (rows, columns, _, alpha) in enumerate(_windows(place)):
         masks[i, rows, columns] = alpha
-    return masks
+    return pictures, masks
 
 
 def _windows(place: Place):
@@ -89,9 +84,7 @@ def _windows(place: Place):
         bottom, right = max(top, bottom), max(left, right)
         window = _chain(matrix, torch.tensor([[[1.0, 0.0, left], [0.0, 1.0, top]]]))
         alpha = align.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
-        alpha = torch.where(
-            alpha > 1e-3, alpha, torch.zeros_like(alpha)
-        )  # what nobody sees stays the background, exactly
+        alpha = alpha * (alpha > 1e-3)  # what nobody sees stays the background, exactly
         if place.limit is not None:
             alpha = alpha * place.limit[i % len(place.limit), top:bottom, left:right]
         yield slice(top, bottom), slice(left, right), window, alpha

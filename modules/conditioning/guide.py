@@ -11,7 +11,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from kornia.filters import gaussian_blur2d
 
 from ..faces.mask import feather, fill, grow, silhouette
-from ..faces.shape import FaceShape, Fit, place
+from ..faces.shape import FaceShape, Fit
 from ..faces.warp import redraw
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -37,11 +37,6 @@ class Crop:
 
     def fit(self, shape: FaceShape) -> Fit:
         return shape.fit(self.points[None], self.code[None])
-
-
-def placed_points(shape: FaceShape, selfie: Crop, background: Crop, asked: torch.Tensor) -> torch.Tensor:
-    """The selfie's points [478, 3] in the background's frame, with the asked expression [52]."""
-    return place(shape, selfie.fit(shape), background.fit(shape), asked[None])[0]
 
 
 def face_mask(background: Crop, placed: torch.Tensor, triangles: torch.Tensor, pixels: float) -> torch.Tensor:
@@ -96,9 +91,7 @@ def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, tria
 
     Hair is what differs in colour from the middle of the rest of the face, which is mostly skin.
     """
-    above = torch.zeros(468, dtype=torch.bool, device=image.device)
-    above[list(FOREHEAD)] = True
-    forehead = above[triangles.long()].all(1)[index.clamp_min(0)] & (covered > 0)
+    forehead = _between(FOREHEAD, index, triangles) & (covered > 0)
     rest = (covered > 0) & ~forehead
     if not forehead.any() or rest.sum() < 64:
         return torch.zeros_like(covered)
@@ -107,6 +100,18 @@ def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, tria
     hair = (forehead & (apart.norm(dim=0) > FRINGE)).float()[None, None]
     hair = grow(grow(hair, -1), 4)  # single pixels are wrinkles or light; the edge of hair is hair
     return gaussian_blur2d(hair, (9, 9), (2.0, 2.0))[0, 0] * forehead
+
+
+def _between(points: tuple[int, ...], index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """Pixels [S, S] bool whose triangle has all its corners among `points`."""
+    chosen = torch.zeros(468, dtype=torch.bool, device=index.device)
+    chosen[list(points)] = True
+    return chosen[triangles.long()].all(1)[index.clamp_min(0)] & (index >= 0)
+
+
+def mouth_interior(index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """What lies between the lips, [S, S] 0 or 1."""
+    return _between(UPPER_INNER_LIP + LOWER_INNER_LIP + INNER_CORNERS, index, triangles).float()
 
 
 def paint_mouth(
@@ -120,10 +125,7 @@ def paint_mouth(
     strength = ((opening - 1.3 * gap(before)) / (0.08 * wide)).clamp(0, 1)
     if strength <= 0:
         return image
-    ring = torch.zeros(468, dtype=torch.bool, device=image.device)
-    ring[upper + lower + list(INNER_CORNERS)] = True
-    inner = ring[triangles.long()].all(1)
-    mouth = (inner[index.clamp_min(0)] & (index >= 0)).float()
+    mouth = mouth_interior(index, triangles)
     rows = torch.arange(image.shape[-1], device=image.device, dtype=image.dtype)[:, None] + 0.5
     top = after[upper, 1].mean()
     down = ((rows - top) / opening.clamp_min(1)).expand_as(mouth)

@@ -6,9 +6,10 @@ import comfy.model_management
 import torch
 
 from ..conditioning.background import Place, blanked, latent_mask, own_mask
-from ..conditioning.guide import Crop, draft, face_mask, placed_points
+from ..conditioning.guide import Crop, draft, face_mask
 from ..encoders.wires import Expression, Identity
 from ..errors import DiffSFSRError
+from ..faces.shape import place
 from ..images import broadcast, checked_image, checked_mask
 from .crops import face_crop
 from .encoders import Encoders, face_networks
@@ -61,21 +62,22 @@ def condition(
     samples = encoded(vae, scenes.crops, encoders)
     latent = {"samples": samples.expand(total, -1, -1, -1) if len(samples) == 1 else samples}
     size = encoders.config.resolution
-    place = Place(original, scenes.matrices, scenes.masks, mask, float(feather) * size / 256, size)
-    return positive, negative, latent, place, scenes.drafts.permute(0, 2, 3, 1)
+    where = Place(original, scenes.matrices, scenes.masks, mask, float(feather) * size / 256, size)
+    return positive, negative, latent, where, scenes.drafts.permute(0, 2, 3, 1)
 
 
 def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow) -> Scenes:
     """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked."""
     selfie = Crop(identity.image, identity.points, identity.code)
     size, triangles = encoders.config.resolution, face_networks().ready().triangles.cpu()
-    crops, rows = [], []
+    crops, rows, who = [], [], selfie.fit(encoders.shape)
     for i in range(total):
         comfy.model_management.throw_exception_if_processing_interrupted()
         if i < len(image):
             crop, matrix = face_crop(image[i], rule, index, size, f"{WHERE}, image {i}")
             crops.append(crop.image)
-        placed = placed_points(encoders.shape, selfie, crop, codes[i % len(codes)])
+            there = crop.fit(encoders.shape)
+        placed = place(encoders.shape, who, there, codes[i % len(codes)][None])[0]
         if mask is None:
             area = face_mask(crop, placed, triangles, grow * size / 256)
         else:

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..conditioning.background import Place, composite, spread_mask
+from ..conditioning.background import Place, composite
 from ..errors import DiffSFSRError
 from ..images import checked_image
 
@@ -28,4 +28,4 @@ def paste(crops: torch.Tensor, place: Place, metadata: dict | None) -> tuple[tor
         raise DiffSFSRError(what, where, "Connect VAE Decode directly")
     if metadata is not None:
         metadata["diffsfsr"] = NOTE
-    return composite(crops, place), spread_mask(place)
+    return composite(crops, place)

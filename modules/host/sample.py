@@ -20,7 +20,7 @@ def midpoint_sampler() -> comfy.samplers.KSAMPLER:
 
 def sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoise) -> dict:
     """LATENT in, LATENT out; arguments as the host's KSampler has them."""
-    check(model, positive, negative, scheduler, steps, denoise)
+    check(model, positive, negative, scheduler)
     if denoise == 0:
         return latent.copy()
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
@@ -58,7 +58,7 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
     return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
 
 
-def check(model, positive, negative, scheduler, steps, denoise) -> None:
+def check(model, positive, negative, scheduler) -> None:
     inner = model.model
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
         raise DiffSFSRError(

@@ -8,8 +8,6 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from ..unet.attention import BalancedCrossAttention
 from ..unet.config import UNetConfig
 
-FULL = {"identity": 1.0, "expression": 1.0}
-
 
 class DiffSFSRUNet(UNetModel):
     """The host's UNetModel whose second attention reads identity and expression tokens instead of text."""

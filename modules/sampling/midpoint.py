@@ -6,8 +6,6 @@ the plain Euler step lands exactly on the model's estimate.
 
 import torch
 
-EVALUATIONS_NOTE = "2 evaluations a step, 1 for the last step"
-
 
 def evaluations(steps: int) -> int:
     """Model calls of a run over `steps` intervals that ends at sigma 0."""

@@ -208,7 +208,8 @@ def test_a_batch_equals_its_pictures_one_by_one(studio, pictures, pair, made):
 
 
 def test_the_largest_seed_works_in_a_batch(studio, pictures, pair):
-    run(studio, portrait(pictures[0], pair[0]).set(SAMPLER, seed=0xFFFFFFFFFFFFFFFF))
+    result = run(studio, portrait(pictures[0], pair[0]).set(SAMPLER, seed=0xFFFFFFFFFFFFFFFF))
+    assert result.value(COMPOSITE).shape == pair[0].shape
 
 
 def test_several_photos_of_a_person(studio, pictures):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.background import Place, composite, spread_mask
+from diffsfsr.modules.conditioning.background import Place, composite
 from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask, fringe, match_colour, paint_mouth
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.warp import rasterise
@@ -81,7 +81,7 @@ def place(feather):
 
 
 def test_the_paste_fades_at_the_crops_edge():
-    soft = spread_mask(place(8.0))[0]
+    soft = composite(torch.zeros(1, 256, 256, 3), place(8.0))[1][0]
     assert soft[128, 128] == pytest.approx(1)
     assert soft[0].max() < 0.05 and soft[:, -1].max() < 0.05
     assert (soft[:, 128].diff().abs() < 0.25).all()  # no step on the way
@@ -89,6 +89,6 @@ def test_the_paste_fades_at_the_crops_edge():
 
 def test_the_paste_is_the_crop_in_the_middle_and_the_background_where_the_mask_is_empty():
     here = place(8.0)
-    made = composite(torch.full((1, 256, 256, 3), 0.7), here)[0]
+    made, soft = (x[0] for x in composite(torch.full((1, 256, 256, 3), 0.7), here))
     assert torch.allclose(made[128, 128], torch.tensor(0.7))
-    assert torch.equal(made[spread_mask(here)[0] == 0], torch.zeros_like(made[spread_mask(here)[0] == 0]))
+    assert torch.equal(made[soft == 0], torch.zeros_like(made[soft == 0]))
