@@ -1,12 +1,12 @@
 """A bundle: every weight of one system in one safetensors file, its configuration as JSON in the file's metadata.
 
-Parts by key: `unet.*`, `tokens.*`, `identity.*`, `shape.*`, and the autoencoder under the names that the host's VAE class
-knows (`taesd_encoder.*`, `taesd_decoder.*`, `vae_scale`, `vae_shift`). Nothing is guessed from a file's name.
+Parts by key: `unet.*`, `tokens.*`, `identity.*`, `shape.*`, `reader.*`, and the autoencoder under the names that the host's
+VAE class knows (`taesd_encoder.*`, `taesd_decoder.*`, `vae_scale`, `vae_shift`). Nothing is guessed from a file's name.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -14,13 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .conditioning.tokens import TokenConfig
+from .encoders.compound import COMPACT, OWN, WIDTHS, width_of
 from .errors import DiffSFSRError
 from .unet.config import UNetConfig
 
-FORMAT, VERSION = "diffsfsr-bundle", 1
-PARTS = ("unet", "tokens", "identity", "shape")
+FORMAT, VERSION = "diffsfsr-bundle", 2  # 2: codes have a geometry block
+PARTS = ("unet", "tokens", "identity", "shape", "reader")
 VAE_PREFIXES = ("taesd_encoder.", "taesd_decoder.", "vae_scale", "vae_shift")
-IDENTITY_NETWORKS = ("compact-v1",)  # members of the compound that this version can compute
 REMEDY = "Take a bundle of this pack from models/diffsfsr, or make one with `python -m training export`"
 
 
@@ -31,9 +31,10 @@ class BundleConfig:
     unet: UNetConfig
     tokens: TokenConfig
     resolution: int = 256
-    identity: tuple[str, ...] = IDENTITY_NETWORKS
+    identity: tuple[str, ...] = (COMPACT,)  # members of the compound identity, see `encoders/compound.py`
     latent_rgb: tuple[tuple[float, ...], ...] = ()
     runs: tuple[str, ...] = ()
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)  # by run: the last row of its curve
     licence: str = ""
     id: str = ""
 
@@ -74,10 +75,7 @@ def load_bundle(path: Path) -> Bundle:
     except (SafetensorError, OSError) as error:
         raise DiffSFSRError(f"This is not a whole safetensors file ({error})", str(path), REMEDY) from error
     config = read_config(metadata, str(path))
-    missing = [n for n in config.identity if n not in IDENTITY_NETWORKS]
-    if missing:
-        what = f"The bundle asks for identity networks that this version does not have: {', '.join(missing)}"
-        raise DiffSFSRError(what, str(path), "Update the pack, or use another bundle")
+    check_members(config, str(path))
     parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(p + ".")} for p in PARTS}
     vae = {k: v for k, v in tensors.items() if k.startswith(VAE_PREFIXES)}
     empty = [name for name, part in {**parts, "autoencoder": vae}.items() if not part]
@@ -99,6 +97,21 @@ def read_config(metadata: dict[str, str], where: str) -> BundleConfig:
         return BundleConfig(**freeze(raw))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", where, REMEDY) from error
+
+
+def check_members(config: BundleConfig, where: str) -> None:
+    """The compound identity: known networks, the bundle's own first, and as many values as the tokens are made from."""
+    missing = [n for n in config.identity if n not in WIDTHS]
+    if missing:
+        what = f"The bundle asks for identity networks that this version does not have: {', '.join(missing)}"
+        raise DiffSFSRError(what, where, "Update the pack, or use another bundle")
+    own = [n in OWN for n in config.identity]
+    if not own or not own[0] or any(own[1:]) or len(set(config.identity)) != len(own):
+        what = f"The bundle's identity networks are ({', '.join(config.identity)}); its own must be the first, and none twice"
+        raise DiffSFSRError(what, where, REMEDY)
+    if width_of(config.identity) != config.tokens.identity_width:
+        what = f"The identity networks give {width_of(config.identity)} values, the tokens read {config.tokens.identity_width}"
+        raise DiffSFSRError(what, where, REMEDY)
 
 
 def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str, where: str) -> None:

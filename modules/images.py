@@ -1,13 +1,32 @@
-"""Checks of what comes in on IMAGE and MASK wires. Every refusal says which input, what is wrong and what to do."""
+"""Pictures that come in, from wires and files. Every refusal says which input, what is wrong and what to do."""
 
 import logging
+from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image, ImageOps
 
 from .errors import DiffSFSRError
 
 MIN_SIDE, MAX_PIXELS = 32, 36_000_000
 log = logging.getLogger(__name__)
+
+
+def read_picture(path: Path, where: str) -> torch.Tensor:
+    """IMAGE [1, H, W, 3] float 0..1, upright as the camera's EXIF note says, as the host's Load Image reads it."""
+    remedy = "Give the path of a picture (PNG, JPEG, WebP)"
+    try:
+        with Image.open(path) as file:
+            upright = ImageOps.exif_transpose(file)
+            if upright.mode.startswith("I"):  # 16 bits a pixel: plain conversion would clip it to white
+                upright = Image.fromarray((np.asarray(upright).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
+            pixels = np.array(upright.convert("RGB"))
+    except FileNotFoundError as error:
+        raise DiffSFSRError(f"There is no file {path}", where, remedy) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DiffSFSRError(f"It cannot be read as a picture ({error})", where, remedy) from error
+    return torch.from_numpy(pixels)[None].float() / 255
 
 
 def checked_image(image: torch.Tensor, where: str) -> torch.Tensor:

@@ -5,8 +5,14 @@ from comfy_api.latest import ComfyExtension, io
 from ..modules.host import folders, provenance
 from .background_condition import BackgroundCondition
 from .composite_face import CompositeFace
+from .expression_from_image import ExpressionFromImage
 from .expression_label_encoder import ExpressionLabelEncoder
+from .expression_mix import ExpressionMix
+from .expression_sliders import ExpressionSliders
+from .expression_words import ExpressionWords
+from .face_draft import FaceDraft
 from .identity_encoder import IdentityEncoder
+from .identity_expression_guider import IdentityExpressionGuider
 from .midpoint_sampler import MidpointSampler, MidpointSamplerSelect
 from .unet_loader import UNetLoader
 
@@ -14,9 +20,15 @@ NODES = [
     UNetLoader,
     IdentityEncoder,
     ExpressionLabelEncoder,
+    ExpressionFromImage,
+    ExpressionSliders,
+    ExpressionMix,
+    ExpressionWords,
+    FaceDraft,
     BackgroundCondition,
     MidpointSampler,
     MidpointSamplerSelect,
+    IdentityExpressionGuider,
     CompositeFace,
 ]
 

@@ -1,7 +1,7 @@
 from comfy_api.latest import io, ui
 
 from ..modules.host.condition import condition
-from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice
+from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice, strengths
 
 
 class BackgroundCondition(io.ComfyNode):
@@ -44,19 +44,20 @@ class BackgroundCondition(io.ComfyNode):
                     "guide",
                     default=True,
                     tooltip="Gives the model a coarse draft of the face to start from. Off: only the encoders tell it what "
-                    "to paint (freer, and less like the person).",
+                    "to paint (freer, and less like the person): then set denoise of the sampler to 1.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="Your own mask of what may be repainted, in the size of the picture, instead of the found face.",
                 ),
+                *strengths(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
                 io.Conditioning.Output(display_name="negative", tooltip="Nothing said of person and feeling: for cfg."),
                 io.Latent.Output(
-                    display_name="LATENT", tooltip="The cut-out background, for the Midpoint Sampler."
+                    display_name="LATENT", tooltip="What the Midpoint Sampler starts from when denoise is below 1: the draft."
                 ),
                 Place.Output(display_name="PLACE", tooltip="For Composite Face: where the result belongs."),
                 io.Image.Output(
@@ -66,6 +67,11 @@ class BackgroundCondition(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None):
-        given = condition(encoders, vae, image, mask, identity, expression, face, face_index, grow, feather, guide)
+    def execute(
+        cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
+        identity_strength=1.0, expression_strength=1.0,
+    ):  # fmt: skip
+        strength = {"identity": identity_strength, "expression": expression_strength}
+        where = (face, face_index, grow, feather, guide)
+        given = condition(encoders, vae, image, mask, identity, expression, *where, strength)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

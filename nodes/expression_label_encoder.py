@@ -1,8 +1,8 @@
 from comfy_api.latest import io
 
-from ..modules.encoders.expression import encode_label
+from ..modules.host.library import SOURCES, encode_word, stamp
 from ..modules.labels import MENU
-from .wires import CATEGORY, Encoders, Expression
+from .wires import CATEGORY, Encoders, Expression, intensity
 
 
 class ExpressionLabelEncoder(io.ComfyNode):
@@ -21,15 +21,7 @@ class ExpressionLabelEncoder(io.ComfyNode):
                     default="surprise: amazement",
                     tooltip="135 emotion words in six families: love, joy, surprise, anger, sadness, fear.",
                 ),
-                io.Float.Input(
-                    "intensity",
-                    default=1.0,
-                    min=0.0,
-                    max=1.5,
-                    step=0.05,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip="0 is a neutral face, 1 the word as it is meant, 1.5 overdone.",
-                ),
+                intensity("0 is a neutral face, 1 the word as it is meant, 1.5 overdone."),
                 io.Int.Input(
                     "variation",
                     default=0,
@@ -39,10 +31,22 @@ class ExpressionLabelEncoder(io.ComfyNode):
                     tooltip="0 is the plain expression. Other numbers choose variants: softer, stronger, mouth open or "
                     "closed, uneven, another gaze.",
                 ),
+                io.Combo.Input(
+                    "source",
+                    options=list(SOURCES),
+                    default=SOURCES[0],
+                    optional=True,
+                    tooltip="Where the face comes from: our own idea of the word, or a picture of it in "
+                    "models/diffsfsr/expressions/<word>: the one nearest to our idea, or number 'variation' counted from it.",
+                ),
             ],
             outputs=[Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition.")],
         )
 
     @classmethod
-    def execute(cls, encoders, expression, intensity, variation) -> io.NodeOutput:
-        return io.NodeOutput(encode_label(expression, intensity, variation, encoders.id))
+    def execute(cls, encoders, expression, intensity, variation, source=SOURCES[0]) -> io.NodeOutput:
+        return io.NodeOutput(encode_word(encoders, expression, intensity, variation, source))
+
+    @classmethod
+    def fingerprint_inputs(cls, encoders=None, expression=None, intensity=None, variation=None, source=SOURCES[0]):
+        return stamp(expression, source)

@@ -18,7 +18,9 @@ class IdentityEncoder(io.ComfyNode):
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 io.Image.Input(
-                    "image", tooltip="A selfie, or a batch of photos of one person. Frontal and sharp works best."
+                    "image",
+                    tooltip="A selfie, or a batch of photos of one person. Frontal and sharp works best. Of several photos one "
+                    "that shows somebody else is left out, and the log names it.",
                 ),
                 *face_choice(),
                 io.Combo.Input(
@@ -32,7 +34,7 @@ class IdentityEncoder(io.ComfyNode):
             ],
             outputs=[
                 Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
-                io.Image.Output(display_name="aligned crop", tooltip="What the encoder saw of each photo."),
+                io.Image.Output(display_name="aligned crop", tooltip="What the encoder saw of each photo that counts."),
             ],
         )
 

@@ -2,7 +2,19 @@ from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
 
 from ..modules.host.sample import midpoint_sampler, sample
-from .wires import CATEGORY
+from .wires import CATEGORY, guidance
+
+REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
+
+
+def reuse_input() -> io.Boolean.Input:
+    return io.Boolean.Input(
+        "reuse",
+        default=REUSE,
+        optional=True,
+        tooltip="One model call a step (and one more for the first) instead of two: the way to the middle of a step is taken "
+        "with the slopes of the steps before.",
+    )
 
 
 class MidpointSampler(io.ComfyNode):
@@ -12,7 +24,7 @@ class MidpointSampler(io.ComfyNode):
             node_id="DiffSFSRMidpointSampler",
             display_name="Midpoint Sampler",
             category=f"{CATEGORY}/sampling",
-            description="Paints the face: the explicit midpoint method, two model calls a step (one in the last).",
+            description="Paints the face: the explicit midpoint method, one model call a step and one more for the first.",
             inputs=[
                 io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),
                 io.Conditioning.Input("positive", tooltip="From Background Condition."),
@@ -27,16 +39,10 @@ class MidpointSampler(io.ComfyNode):
                     tooltip="The same seed and inputs give the same picture, also inside a batch.",
                 ),
                 io.Int.Input(
-                    "steps", default=6, min=1, max=200, tooltip="6 to 10 is enough; each costs two model calls."
+                    "steps", default=6, min=1, max=200, tooltip="4 to 8 is enough; each costs a model call (without reuse two)."
                 ),
-                io.Float.Input(
-                    "cfg",
-                    default=1.5,
-                    min=0.0,
-                    max=20.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="How strongly person and feeling are followed. 1 is fastest, 1.2 to 2.5 is useful.",
+                guidance(
+                    "cfg", 1.0, "How strongly person and feeling are followed. 1 is fastest and, with the guide, closest."
                 ),
                 io.Combo.Input(
                     "scheduler",
@@ -46,19 +52,29 @@ class MidpointSampler(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "denoise",
-                    default=1.0,
+                    default=0.6,
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Below 1 something of the background's own face stays.",
+                    tooltip="How much is painted anew: low keeps the coarse draft, 1 invents most. Without guide set it to 1.",
                 ),
+                guidance(
+                    "expression_cfg",
+                    0.0,
+                    "0: cfg holds for both. Else cfg is the identity's and this the expression's (half as slow again).",
+                    optional=True,
+                ),
+                reuse_input(),
             ],
             outputs=[io.Latent.Output(display_name="LATENT", tooltip="For VAE Decode with the bundle's VAE.")],
         )
 
     @classmethod
-    def execute(cls, model, positive, negative, latent, seed, steps, cfg, scheduler, denoise) -> io.NodeOutput:
-        return io.NodeOutput(sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoise))
+    def execute(
+        cls, model, positive, negative, latent, seed, steps, cfg, scheduler, denoise, expression_cfg=0.0, reuse=REUSE
+    ) -> io.NodeOutput:
+        how = (seed, steps, (cfg, expression_cfg or cfg), scheduler, denoise, reuse)
+        return io.NodeOutput(sample(model, positive, negative, latent, *how))
 
 
 class MidpointSamplerSelect(io.ComfyNode):
@@ -69,10 +85,10 @@ class MidpointSamplerSelect(io.ComfyNode):
             display_name="Midpoint Sampler (SAMPLER)",
             category=f"{CATEGORY}/sampling",
             description="The midpoint method as a SAMPLER, for SamplerCustom and SamplerCustomAdvanced with any model.",
-            inputs=[],
+            inputs=[reuse_input()],
             outputs=[io.Sampler.Output(display_name="SAMPLER")],
         )
 
     @classmethod
-    def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(midpoint_sampler())
+    def execute(cls, reuse=REUSE) -> io.NodeOutput:
+        return io.NodeOutput(midpoint_sampler(reuse))

@@ -30,3 +30,45 @@ def face_choice() -> list[io.Input]:
             tooltip="Only for 'index': 0 is the largest face, 1 the next.",
         ),
     ]
+
+
+def strengths() -> list[io.Input]:
+    """How loud each condition is. Optional, so that graphs saved before there were strengths stay valid."""
+    about = {
+        "identity": "How much it is the person: 0 is the face that is there, 1 is usual, above 1 overdoes what is special.",
+        "expression": "How strongly the feeling is shown: 0 is a calm face, 1 is usual, above 1 overdoes it.",
+    }
+    return [
+        io.Float.Input(
+            f"{name}_strength",
+            default=1.0,
+            min=0.0,
+            max=2.0,
+            step=0.05,
+            optional=True,
+            display_name=f"{name} strength",
+            tooltip=tooltip,
+        )
+        for name, tooltip in about.items()
+    ]
+
+
+def guidance(name: str, default: float, tooltip: str, **options) -> io.Input:
+    """A guidance weight, 0 to 20."""
+    return io.Float.Input(
+        name, default=default, min=0.0, max=20.0, step=0.1, round=0.01, display_name=name.replace("_", " "), tooltip=tooltip,
+        **options,
+    )  # fmt: skip
+
+
+def intensity(tooltip: str) -> io.Float.Input:
+    """How much of an expression, 0 to 1.5."""
+    return io.Float.Input(
+        "intensity",
+        default=1.0,
+        min=0.0,
+        max=1.5,
+        step=0.05,
+        display_mode=io.NumberDisplay.slider,
+        tooltip=tooltip,
+    )

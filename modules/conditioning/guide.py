@@ -12,7 +12,7 @@ from kornia.filters import gaussian_blur2d
 
 from ..faces.mask import feather, fill, grow, silhouette
 from ..faces.shape import FaceShape, Fit
-from ..faces.warp import redraw
+from ..faces.warp import rasterise, redraw
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
@@ -23,8 +23,7 @@ FOREHEAD = (
     9, 336, 296, 334, 293, 300, 107, 66, 105, 63, 70,
 )  # fmt: skip
 FRINGE = 16.0  # CIELAB distance from the face's skin, lightness counted .6, above which the forehead counts as hair
-CAVITY = (0.16, 0.06, 0.06)
-TEETH = (0.80, 0.76, 0.70)
+CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.80, 0.76, 0.70)
 
 
 @dataclass
@@ -55,22 +54,33 @@ def draft(
     colour: float = 0.7,
     border: float = 6.0,
 ) -> torch.Tensor:
-    """The guide picture [3, S, S]: the background outside `mask` [S, S], the warped face inside, a smooth fill between.
+    """The guide picture [3, S, S]: the background outside `mask` [S, S]; inside, the warped face, around it what stays right of
+    the background's own picture (hair, ears, forehead), and a smooth fill where neither is known.
 
     `colour`: share of the way that the face's mean colour and contrast go to those of the background's face.
-    `border`: pixels over which the warped face fades into the fill.
+    `border`: pixels over which the warped face fades into what is around it.
     """
     size = background.image.shape[-1]
     drawn, covered, index = redraw(selfie.image, selfie.points[:468, :2], placed[:468], triangles, size)
     drawn = paint_mouth(drawn, index, selfie.points, placed, triangles)
+    covered = torch.maximum(covered, mouth_interior(index, triangles))  # a closed mouth has nothing to show there
     covered = covered * (1 - fringe(drawn, covered, index, triangles))
-    drawn = match_colour(drawn, covered, background.image, silhouette(background.points, triangles, size), colour)
+    theirs, _ = rasterise(background.points[:468], triangles, size)
+    drawn = match_colour(drawn, covered, background.image, (theirs >= 0).float(), colour)
     soft = feather(covered[None, None] * mask, border)
-    known = torch.maximum(soft, 1 - mask[None, None])
-    base = drawn[None] * soft + background.image[None] * (1 - mask)
-    filled = fill(base / known.clamp_min(1e-6), known)
-    inside = drawn[None] * soft + filled * (1 - soft)
-    return (inside * mask + background.image[None] * (1 - mask))[0].clamp(0, 1)
+    own = torch.maximum(still_right(theirs, triangles) * mask, 1 - mask)[None, None] * (1 - soft)
+    known = soft + own
+    filled = fill((drawn[None] * soft + background.image[None] * own) / known.clamp_min(1e-6), known)
+    return (drawn[None] * soft + background.image[None] * own + filled * (1 - known))[0].clamp(0, 1)
+
+
+def still_right(theirs: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """Where the background's picture needs no repainting [S, S] 0..1: beside its face, and on its forehead.
+
+    `theirs` [S, S]: the triangle of the background's face at each pixel, -1 beside it.
+    """
+    beside = ((theirs < 0) | _between(FOREHEAD, theirs, triangles)).float()[None, None]
+    return gaussian_blur2d(grow(beside, -3), (9, 9), (2.0, 2.0))[0, 0]
 
 
 def match_colour(
@@ -126,12 +136,23 @@ def paint_mouth(
     if strength <= 0:
         return image
     mouth = mouth_interior(index, triangles)
-    rows = torch.arange(image.shape[-1], device=image.device, dtype=image.dtype)[:, None] + 0.5
-    top = after[upper, 1].mean()
-    down = ((rows - top) / opening.clamp_min(1)).expand_as(mouth)
-    light = image[:, index >= 0].mean().clamp(0.15, 1) * 1.3
-    teeth = torch.sigmoid((0.38 - down) * 14) * 0.85
-    colour = torch.tensor(CAVITY, device=image.device)[:, None, None] * (1 - teeth)
-    colour = (colour + torch.tensor(TEETH, device=image.device)[:, None, None] * teeth) * light
+    pixels = torch.arange(image.shape[-1], device=image.device, dtype=image.dtype) + 0.5
+    corners = after[list(INNER_CORNERS), :2]
+    lips = [_curve(torch.cat([corners, after[lip, :2]]), pixels) for lip in (upper, lower)]
+    below = pixels[:, None] - lips[0]
+    aside = (pixels - corners[:, 0].mean()).abs() / (0.5 * wide)
+    teeth = torch.sigmoid((0.13 * wide - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.85
+    tongue = torch.sigmoid((below / (lips[1] - lips[0]).clamp_min(1) - 0.75) * 12)
+    tint = lambda rgb: torch.tensor(rgb, device=image.device)[:, None, None]  # noqa: E731
+    colour = torch.lerp(torch.lerp(tint(CAVITY), tint(TONGUE), tongue), tint(TEETH), teeth)
+    colour = colour * (1.6 * image[:, index >= 0].mean()).clamp(0.4, 1)
     alpha = gaussian_blur2d(mouth[None, None], (5, 5), (0.9, 0.9))[0] * strength
     return image * (1 - alpha) + colour.clamp(0, 1) * alpha
+
+
+def _curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Height of the line through points [N, 2] at each of the places x [S]; level beyond its ends."""
+    points = points[points[:, 0].argsort()]
+    right = torch.searchsorted(points[:, 0].contiguous(), x.contiguous()).clamp(1, len(points) - 1)
+    (x0, y0), (x1, y1) = points[right - 1].unbind(1), points[right].unbind(1)
+    return torch.lerp(y0, y1, ((x - x0) / (x1 - x0).clamp_min(1e-6)).clamp(0, 1))

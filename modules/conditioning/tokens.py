@@ -11,7 +11,10 @@ from torch import nn
 
 @dataclass(frozen=True)
 class TokenConfig:
-    """N tokens of width D for each group. Identity: `recognition` tokens say who, the others how the face looks."""
+    """N tokens of width D for each group. Identity: `recognition` tokens say who, the others how the face looks.
+
+    `code_width`: how many leading values of the expression code are read (52: the coefficients alone).
+    """
 
     tokens: int = 20
     width: int = 192
@@ -44,8 +47,8 @@ class TokenEncoder(nn.Module):
         return torch.cat([who, looks], 1)
 
     def expression_tokens(self, code: torch.Tensor) -> torch.Tensor:
-        """Expression code [B, 52] 0..1 -> [B, N, D]. The zero code is the neutral face, not the null condition."""
-        return rearrange(self.expression(code * 3), "b (n d) -> b n d", n=self.config.tokens)
+        """Expression code [B, >= code_width] -> [B, N, D]. The zero code is the neutral face, not the null condition."""
+        return rearrange(self.expression(code[:, : self.config.code_width] * 3), "b (n d) -> b n d", n=self.config.tokens)
 
     def null(self, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Learned tokens for 'nothing said' of identity and of expression: two times [B, N, D]."""

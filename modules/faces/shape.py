@@ -11,6 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .drive import Drive
+
+DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
+
 
 @dataclass
 class Fit:
@@ -22,17 +26,57 @@ class Fit:
     scale: torch.Tensor  # [B] pixels per unit
     shift: torch.Tensor  # [B, 2] pixels, y up
     residual: torch.Tensor  # [B, 478, 2] what the model does not explain, pixels, y up
+    rest: torch.Tensor  # [B, K] geometry that the neutral face still needs to be neutral, see `rest.py`; 0 unless measured
 
 
 class FaceShape(nn.Module):
-    """Buffers only: `mean` [478, 3], `identity` [K, 478, 3], `expression` [52, 478, 3], `weight` [478]."""
+    """Buffers `mean` [478, 3], `identity` [M, 478, 3], `expression` [52, 478, 3] (the rig), `weight` [478].
 
-    def __init__(self, modes: int = 40, coefficients: int = 52, points: int = 478):
+    `geometry` [K, 478, 3]: orthonormal basis of the ways in which expressions move the points. The displacement is the same
+    for everybody, as in the morphable model that it was taken from. `drive`: from what is asked to the rig.
+    """
+
+    def __init__(self, modes: int = 40, coefficients: int = 52, points: int = 478, directions: int = 32):
         super().__init__()
         self.register_buffer("mean", torch.zeros(points, 3))
         self.register_buffer("identity", torch.zeros(modes, points, 3))
         self.register_buffer("expression", torch.zeros(coefficients, points, 3))
         self.register_buffer("weight", torch.ones(points))
+        self.register_buffer("geometry", torch.zeros(directions, points, 3))
+        self.drive = Drive(coefficients).requires_grad_(False)
+
+    def geometry_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Coefficients asked for [B, 52], 0..1 -> the geometry [B, K] that shows them."""
+        return self.geometry_of_rig(self.drive(coefficients.to(self.mean)))
+
+    def geometry_of_rig(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Coefficients of the morphable rig [B, 52] -> geometry [B, K]."""
+        return coefficients.to(self.mean) @ torch.einsum("epc,kpc->ek", self.expression, self.geometry)
+
+    def own_geometry(self, fit: Fit) -> torch.Tensor:
+        """What the fitted face itself does: geometry [B, K] from its neutral face (with `rest`) to where it is."""
+        return self.geometry_of(self.upright(fit) - self.neutral(fit))
+
+    def geometry_between(self, calm: Fit, other: Fit) -> torch.Tensor:
+        """From one picture of a person to another of the same, pose taken out: geometry [B, K]; nothing is left to guess."""
+        return self.geometry_of(self.upright(other) - self.upright(calm))
+
+    def geometry_of(self, displacement: torch.Tensor) -> torch.Tensor:
+        """Displacement of the points [B, 478, 3] -> the nearest geometry [B, K]."""
+        return torch.einsum("bpc,kpc->bk", displacement.to(self.mean), self.geometry)
+
+    def upright(self, fit: Fit) -> torch.Tensor:
+        """The points as they were found, facing forward, in the model's unit: [B, 478, 3]."""
+        return self.mesh(fit.identity, fit.expression) + unexplained(fit)
+
+    def neutral(self, fit: Fit) -> torch.Tensor:
+        """The person's neutral face, facing forward: [B, 478, 3]."""
+        calm = self.mesh(fit.identity, torch.zeros_like(fit.expression))
+        return calm + DETAIL * unexplained(fit) + self.moved(fit.rest)
+
+    def moved(self, geometry: torch.Tensor) -> torch.Tensor:
+        """Geometry [B, K] -> displacement of the points from the neutral face [B, 478, 3]."""
+        return torch.einsum("bk,kpc->bpc", geometry.to(self.mean), self.geometry)
 
     def mesh(self, identity: torch.Tensor, expression: torch.Tensor) -> torch.Tensor:
         """[B, K], [B, 52] -> [B, 478, 3]."""
@@ -59,7 +103,8 @@ class FaceShape(nn.Module):
         mesh = self.mesh(identity, expression)
         rotation, scale, shift = pose(mesh, target, self.weight)
         residual = target - project(mesh, rotation, scale, shift)
-        return Fit(identity, expression, rotation, scale, shift, residual)
+        rest = torch.zeros(len(points), len(self.geometry), **kind)
+        return Fit(identity, expression, rotation, scale, shift, residual, rest)
 
     def _coefficients(self, target, prior, rotation, scale, shift, ridge_identity=0.6, ridge_expression=0.5):
         basis = torch.cat([self.identity, self.expression])
@@ -98,24 +143,27 @@ def pose(mesh: torch.Tensor, target: torch.Tensor, weight: torch.Tensor):
     return rotation, scale, shift
 
 
-def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor, detail: float = 0.85) -> torch.Tensor:
-    """Where the selfie's face points stand with the asked expression [B, 52] in the background's pose: [B, 478, 3].
+def unexplained(fit: Fit) -> torch.Tensor:
+    """What the model leaves of a fit, in its own unit and facing forward: [B, 478, 3]."""
+    flat = fit.residual / fit.scale[:, None, None]
+    return torch.cat([flat, torch.zeros_like(flat[..., :1])], -1) @ fit.rotation
 
-    x, y in the background picture's pixels (y down), z towards the viewer. `detail` is the share of the unexplained part
-    of the selfie's own geometry that is carried over. Size and place are those of the background's neutral face.
+
+def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor) -> torch.Tensor:
+    """Where the selfie's face points stand with the asked geometry [B, K] in the background's pose: [B, 478, 3].
+
+    x, y in the background picture's pixels (y down), z towards the viewer. Size and place are those of the background's
+    neutral face.
     """
-    asked = asked.to(shape.mean.dtype)
-    zero = torch.zeros_like(asked)
-    lost = torch.cat([selfie.residual / selfie.scale[:, None, None], torch.zeros_like(selfie.residual[..., :1])], -1)
-    neutral = shape.mesh(selfie.identity, zero) + detail * lost @ selfie.rotation
-    theirs = shape.mesh(background.identity, zero)
+    neutral = shape.neutral(selfie)
+    theirs = shape.mesh(background.identity, torch.zeros_like(background.expression))
     turn = background.rotation.transpose(1, 2)
     mine, other = neutral @ turn, theirs @ turn
     share = (shape.weight / shape.weight.sum())[None, :, None]
     centre_mine, centre_other = ((share * x).sum(1, keepdim=True) for x in (mine, other))
     size = lambda x, c: (share * (x - c)[..., :2] ** 2).sum((1, 2)).sqrt()  # noqa: E731
     scale = background.scale * size(other, centre_other) / size(mine, centre_mine)
-    asked_mesh = (neutral + torch.einsum("be,epc->bpc", asked, shape.expression)) @ turn
+    asked_mesh = (neutral + shape.moved(asked)) @ turn
     shift = background.shift + background.scale[:, None] * centre_other[:, 0, :2]
     xy = scale[:, None, None] * (asked_mesh - centre_mine)[..., :2] + shift[:, None]
     z = scale[:, None, None] * (asked_mesh - centre_mine)[..., 2:]

@@ -6,14 +6,13 @@ import comfy.model_management
 import torch
 
 from ..conditioning.background import Place, blanked, latent_mask, own_mask
-from ..conditioning.guide import Crop, draft, face_mask
-from ..encoders.wires import Expression, Identity
+from ..encoders.expression import split
+from ..encoders.wires import Expression, Identity, check_bundle
 from ..errors import DiffSFSRError
-from ..faces.shape import place
 from ..images import broadcast, checked_image, checked_mask
 from .crops import face_crop
-from .encoders import Encoders, face_networks
-from .model import check_bundle
+from .drafts import Fitted, drawn, the_person
+from .encoders import Encoders
 
 WHERE = "Background Condition"
 
@@ -42,8 +41,14 @@ def condition(
     grow: float,
     feather: float,
     guide: bool = True,
+    strength: dict[str, float] | None = None,
 ):
-    """Everything that the Background Condition node gives: positive, negative, LATENT, Place, drafts [n, S, S, 3]."""
+    """Everything that the Background Condition node gives: positive, negative, LATENT, Place, drafts [n, S, S, 3].
+
+    `strength`: {"identity": 0..2, "expression": 0..2}, factors on what each group adds in the cross-attention, and in the draft
+    on how far it goes from the background's own face to the person, and from calm to what was asked.
+    """
+    strength = checked_strength(strength)
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, WHERE)
     original, image = image, checked_image(image, f"{WHERE}, image")
@@ -53,41 +58,38 @@ def condition(
     total = max(len(image), len(expression.codes))
     broadcast(len(image), total, "background pictures", WHERE)
     broadcast(len(expression.codes), total, "expressions", WHERE)
-    scenes = scenes_of(encoders, image, mask, identity, expression.codes, total, rule, index, grow)
+    scenes = scenes_of(encoders, image, mask, identity, expression.codes, total, rule, index, grow, strength)
     background = encoded(vae, scenes.blanks, encoders)
     guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
     concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
-    positive, negative = conditioning(encoders, identity, expression, concat)
+    positive, negative = conditioning(encoders, identity, expression, concat, strength)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
-    samples = encoded(vae, scenes.crops, encoders)
+    # less than full denoising starts from the draft, or without it from what is there
+    samples = guided if guide else encoded(vae, scenes.crops, encoders)
     latent = {"samples": samples.expand(total, -1, -1, -1) if len(samples) == 1 else samples}
     size = encoders.config.resolution
     where = Place(original, scenes.matrices, scenes.masks, mask, float(feather) * size / 256, size)
     return positive, negative, latent, where, scenes.drafts.permute(0, 2, 3, 1)
 
 
-def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow) -> Scenes:
+def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow, strength) -> Scenes:
     """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked."""
-    selfie = Crop(identity.image, identity.points, identity.code)
-    size, triangles = encoders.config.resolution, face_networks().ready().triangles.cpu()
-    crops, rows, who = [], [], selfie.fit(encoders.shape)
+    size, geometry, who = encoders.config.resolution, split(codes)[1], the_person(encoders, identity)
+    crops, rows = [], []
     for i in range(total):
         comfy.model_management.throw_exception_if_processing_interrupted()
         if i < len(image):
             crop, matrix = face_crop(image[i], rule, index, size, f"{WHERE}, image {i}")
             crops.append(crop.image)
-            there = crop.fit(encoders.shape)
-        placed = place(encoders.shape, who, there, codes[i % len(codes)][None])[0]
-        if mask is None:
-            area = face_mask(crop, placed, triangles, grow * size / 256)
-        else:
-            area = own_mask(mask[i % len(mask)], matrix, size)
+            there = Fitted(crop, crop.fit(encoders.shape))
+        own = None if mask is None else own_mask(mask[i % len(mask)], matrix, size)
+        guide, area = drawn(encoders, who, there, geometry[i % len(geometry)], grow, own, strength)
         if not area.any() and mask is None:
             raise DiffSFSRError("Nothing is left to repaint", f"{WHERE}, mask grow, image {i}", "Shrink the mask less")
         if not area.any():
             what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
             raise DiffSFSRError(what, f"{WHERE}, mask, image {i}", remedy)
-        rows.append((blanked(crop.image, area), draft(selfie, crop, placed, area, triangles), area, matrix))
+        rows.append((blanked(crop.image, area), guide, area, matrix))
     return Scenes(torch.stack(crops), *(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
@@ -104,10 +106,17 @@ def encoded(vae, pictures: torch.Tensor, encoders: Encoders) -> torch.Tensor:
     return latents
 
 
-def conditioning(encoders: Encoders, identity: Identity, expression: Expression, concat: torch.Tensor):
+def conditioning(
+    encoders: Encoders,
+    identity: Identity,
+    expression: Expression,
+    concat: torch.Tensor,
+    strength: dict[str, float],
+):
     """CONDITIONING pair. The tokens travel as extras; the host's text slot holds one zero token of our width.
 
-    concat [n, 2 C + 1, h, w]: latent of the masked background, mask, latent of the guide.
+    concat [n, 2 C + 1, h, w]: latent of the masked background, mask, latent of the guide. Both sides of the guidance get the
+    same strengths: a group of strength 0 is then left out altogether, and the host can run both sides as one batch.
     """
     tokens, device = encoders.stack.ready().tokens, encoders.stack.device
     vectors = identity.vector[None].expand(len(identity.selfies), -1)
@@ -116,9 +125,19 @@ def conditioning(encoders: Encoders, identity: Identity, expression: Expression,
     blank = torch.zeros(1, 1, encoders.config.tokens.width)
 
     def told(who: torch.Tensor, feels: torch.Tensor):
-        extras = {"bundle": encoders.id, "concat": concat, "strength": {"identity": 1.0, "expression": 1.0}}
+        extras = {"bundle": encoders.id, "concat": concat, "strength": strength}
         for name, value in (("identity", who), ("expression", feels)):
             extras[name] = value.expand(len(concat), -1, -1).cpu()
         return [[blank, {"diffsfsr": extras}]]
 
     return told(who, feels), told(*tokens.null(len(concat)))
+
+
+def checked_strength(strength: dict[str, float] | None) -> dict[str, float]:
+    """Factors of both groups, 0..2; 1 where nothing is said. Older hosts do not check what comes over a wire."""
+    whole = {"identity": 1.0, "expression": 1.0, **(strength or {})}
+    for name, value in whole.items():
+        if not 0.0 <= value <= 2.0:  # written so that NaN is refused too
+            what = f"{value} is outside 0 to 2"
+            raise DiffSFSRError(what, f"{WHERE}, {name} strength", "Choose a value in that range; 1 is the usual one")
+    return whole

@@ -11,6 +11,7 @@ from ..faces.select import choose_face
 from .encoders import face_networks
 
 log = logging.getLogger(__name__)
+CLEAR = 0.9  # presence of a face that is worth a word: below that it is often a fold of cloth
 
 
 def measured(crop: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,8 +27,10 @@ def face_crop(image: torch.Tensor, rule: str, index: int, size: int, where: str)
     """The chosen face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
     faces = find_faces(face_networks().ready(), image)
     face = choose_face(faces, rule, index, tuple(image.shape[:2]), where)
-    if len(faces) > 1:
-        log.info("%s: %d faces, the %s one is used", where, len(faces), rule)
+    clear = sum(face.presence > CLEAR for face in faces)
+    if clear > 1:
+        told = logging.INFO if rule == "index" else logging.WARNING  # who gave a number has looked
+        log.log(told, "%s: %d faces, the %s one is used", where, clear, rule)
     check_face_size(face.points, where)
     crop, _, matrix = cut(image, face.points, size)
     return Crop(crop, *measured(crop)), matrix

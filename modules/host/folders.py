@@ -1,4 +1,7 @@
-"""Where bundles and the face model lie: models/diffsfsr of the host (extra_model_paths honoured) and our own weights/."""
+"""Where bundles, the face model and the expression library lie.
+
+In models/diffsfsr of the host (extra_model_paths honoured) and our own weights/.
+"""
 
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from ..errors import DiffSFSRError
 KEY = "diffsfsr"
 FACE_MODEL = "face_landmarker.safetensors"
 DEFAULT = "default (built in)"
+EXPRESSIONS = "expressions"  # folder of the expression library: EXPRESSIONS/<word>/*.png
 BUILT_IN = Path(__file__).resolve().parents[2] / "weights" / "diffsfsr_default_256.safetensors"
 
 
@@ -22,8 +26,15 @@ def register() -> None:
 def bundle_names() -> list[str]:
     """The loader's list: the built-in bundle first."""
     register()
-    found = [n for n in folder_paths.get_filename_list(KEY) if Path(n).name != FACE_MODEL]
+    names = folder_paths.get_filename_list(KEY)
+    found = [n for n in names if Path(n).name != FACE_MODEL and Path(n).parts[0] != EXPRESSIONS]
     return [DEFAULT, *found]
+
+
+def expression_folders() -> list[Path]:
+    """Where the pictures of an expression library may lie, whether the folders exist or not."""
+    register()
+    return [Path(folder) / EXPRESSIONS for folder in folder_paths.get_folder_paths(KEY)]
 
 
 def bundle_path(name: str) -> Path:

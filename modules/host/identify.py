@@ -3,11 +3,14 @@
 import logging
 
 import comfy.model_management
+import comfy.utils
 import torch
 import torch.nn.functional as F
 
 from ..conditioning.guide import Crop
-from ..encoders.identity import INPUT, pooled
+from ..conditioning.rest import find_rest
+from ..encoders.identity import INPUT
+from ..encoders.pooling import Pooled, pool
 from ..encoders.wires import Identity
 from ..errors import DiffSFSRError
 from ..faces.select import RULES
@@ -23,7 +26,7 @@ log = logging.getLogger(__name__)
 def encode_identity(
     encoders: Encoders, images: torch.Tensor, rule: str, index: int, without: str
 ) -> tuple[Identity, torch.Tensor]:
-    """Photos [B, H, W, 3] of one person -> Identity and the aligned crops [P, 256, 256, 3]."""
+    """Photos [B, H, W, 3] of one person -> Identity and the aligned crops [P, 256, 256, 3]; a stranger's is not among them."""
     where = "Identity Encoder"
     images = checked_image(images, f"{where}, image")
     if without not in WITHOUT_FACE:
@@ -34,16 +37,32 @@ def encode_identity(
         raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", f"{where}, image 0", remedy)
     face_networks()  # a missing face model is no picture without a face: it must not be skipped
     size = encoders.config.resolution
-    crops = [_crop(image, rule, index, size, without, f"{where}, image {i}") for i, image in enumerate(images)]
-    crops = [c for c in crops if c is not None]
-    if not crops:
+    progress, found = comfy.utils.ProgressBar(len(images)), []
+    for i, image in enumerate(images):
+        found.append(_crop(image, rule, index, size, without, f"{where}, image {i}"))
+        progress.update(1)
+    numbers = [i for i, photo in enumerate(found) if photo is not None]
+    if not numbers:
         raise DiffSFSRError("None of the pictures shows a usable face", where, "Connect a clear photo of the person")
-    selfies = F.interpolate(torch.stack([c.image for c in crops]), size=INPUT, mode="area")
-    vectors = encoders.stack.ready().identity(selfies.to(encoders.stack.device)).cpu()
-    vector = pooled(vectors)
-    best = crops[int((vectors @ vector).argmax())]  # the photo most like all of them is drawn from
-    identity = Identity(vector, selfies, best.image, best.points, best.code, encoders.id)
-    return identity, torch.stack([c.image for c in crops]).permute(0, 2, 3, 1)
+    crops = [found[i] for i in numbers]
+    pictures = torch.stack([c.image for c in crops])
+    selfies = F.interpolate(pictures, size=INPUT, mode="area")
+    vectors = encoders.recognise(selfies, pictures, torch.stack([c.points for c in crops]))
+    who = pool(vectors, encoders.config.identity)
+    _tell(who, numbers, where)
+    best = crops[max(who.kept, key=lambda k: float(vectors[k] @ who.vector))]  # most like all of them: drawn from
+    rest = find_rest(encoders.shape, face_networks().ready(), best, best.fit(encoders.shape))
+    identity = Identity(who.vector, selfies[who.kept], best.image, best.points, best.code, rest, encoders.id)
+    return identity, pictures[who.kept].permute(0, 2, 3, 1)
+
+
+def _tell(who: Pooled, numbers: list[int], where: str) -> None:
+    """Says which photos were left out, and when the photos do not agree. `numbers`: the place of each in the batch."""
+    for k in who.strangers:
+        log.warning("%s, image %d: this photo looks like another person, left out", where, numbers[k])
+    if who.torn:
+        names = ", ".join(str(n) for n in numbers)
+        log.warning("%s, images %s: they look like different people and none is in the majority; all are kept", where, names)
 
 
 def _crop(image: torch.Tensor, rule: str, index: int, size: int, without: str, where: str) -> Crop | None:

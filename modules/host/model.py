@@ -10,6 +10,7 @@ import comfy.supported_models_base
 import torch
 
 from ..bundle import REMEDY, Bundle, fill_module
+from ..encoders.wires import check_bundle
 from ..errors import DiffSFSRError
 from .unet import DiffSFSRUNet
 
@@ -59,12 +60,6 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
             "identity_strength": constant(told["strength"]["identity"]),
             "expression_strength": constant(told["strength"]["expression"]),
         }
-
-
-def check_bundle(made_for: str, used_with: str, where: str) -> None:
-    if made_for != used_with:
-        what = f"This was made with bundle {made_for}, but the MODEL is of bundle {used_with}"
-        raise DiffSFSRError(what, where, "Take MODEL, VAE and ENCODERS from the same DiffSFSR UNet Loader")
 
 
 def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.model_patcher.ModelPatcher:

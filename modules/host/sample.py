@@ -6,21 +6,34 @@ import comfy.samplers
 import latent_preview
 import torch
 
+from ..encoders.wires import check_bundle
 from ..errors import DiffSFSRError
 from ..sampling.midpoint import sample_midpoint
-from .model import DiffSFSRModel, check_bundle
+from .guider import IdentityExpressionGuider
+from .model import DiffSFSRModel
 
 WHERE = "Midpoint Sampler"
 
 
-def midpoint_sampler() -> comfy.samplers.KSAMPLER:
+def midpoint_sampler(reuse: bool) -> comfy.samplers.KSAMPLER:
     """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls."""
-    return comfy.samplers.KSAMPLER(sample_midpoint)
+    return comfy.samplers.KSAMPLER(sample_midpoint, extra_options={"reuse": reuse})
 
 
-def sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoise) -> dict:
-    """LATENT in, LATENT out; arguments as the host's KSampler has them."""
-    check(model, positive, negative, scheduler)
+def guider(model, positive, negative, identity: float, expression: float, where: str) -> IdentityExpressionGuider:
+    """The GUIDER object for the two weights, after the wires were checked."""
+    check(model, positive, negative, where)
+    return IdentityExpressionGuider(model, positive, negative, identity, expression, where)
+
+
+def sample(model, positive, negative, latent, seed, steps, weights, scheduler, denoise, reuse) -> dict:
+    """LATENT in, LATENT out; arguments as the host's KSampler has them, `weights` the cfg of identity and of expression,
+    `reuse` whether evaluations are used again.
+    """
+    if scheduler not in comfy.samplers.SCHEDULER_NAMES:
+        known = ", ".join(comfy.samplers.SCHEDULER_NAMES)
+        raise DiffSFSRError(f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {known}")
+    guide = guider(model, positive, negative, *weights, WHERE)
     if denoise == 0:
         return latent.copy()
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
@@ -28,16 +41,12 @@ def sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoi
     count = steps if denoise > 0.9999 else int(steps / denoise)
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
     try:
-        result = comfy.sample.sample_custom(
-            model,
+        result = guide.sample(
             noise,
-            cfg,
-            midpoint_sampler(),
-            sigmas,
-            positive,
-            negative,
             samples,
-            noise_mask=latent.get("noise_mask"),
+            midpoint_sampler(reuse),
+            sigmas,
+            denoise_mask=latent.get("noise_mask"),
             callback=latent_preview.prepare_callback(model, steps),
             disable_pbar=True,
             seed=seed,
@@ -46,7 +55,7 @@ def sample(model, positive, negative, latent, seed, steps, cfg, scheduler, denoi
         if isinstance(error, DiffSFSRError) or "not finite" not in str(error):
             raise
         raise DiffSFSRError(str(error), WHERE, "Lower cfg, or set the loader's precision to fp32") from error
-    return {**latent, "samples": result}
+    return {**latent, "samples": result.to(comfy.model_management.intermediate_device())}
 
 
 def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -> torch.Tensor:
@@ -58,20 +67,17 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
     return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
 
 
-def check(model, positive, negative, scheduler) -> None:
+def check(model, positive, negative, where: str) -> None:
+    """Our conditioning with our model, both of one bundle; foreign conditioning only with a foreign model."""
     inner = model.model
-    if scheduler not in comfy.samplers.SCHEDULER_NAMES:
-        raise DiffSFSRError(
-            f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {', '.join(comfy.samplers.SCHEDULER_NAMES)}"
-        )
     for name, value in (("positive", positive), ("negative", negative)):
         for _, extras in value:
             told = extras.get("diffsfsr")
             if isinstance(inner, DiffSFSRModel) and told is None:
                 what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
-                raise DiffSFSRError(what, f"{WHERE}, {name}", "Connect the outputs of Background Condition")
+                raise DiffSFSRError(what, f"{where}, {name}", "Connect the outputs of Background Condition")
             if told is not None and not isinstance(inner, DiffSFSRModel):
                 what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
-                raise DiffSFSRError(what, f"{WHERE}, model", "Connect MODEL of a DiffSFSR UNet Loader")
+                raise DiffSFSRError(what, f"{where}, model", "Connect MODEL of a DiffSFSR UNet Loader")
             if told is not None:
-                check_bundle(told["bundle"], inner.bundle_id, f"{WHERE}, {name}")
+                check_bundle(told["bundle"], inner.bundle_id, f"{where}, {name}")

@@ -6,12 +6,13 @@ The prototypes are reasoned, not measured: ``docs/expressions.md`` says from wha
 import hashlib
 import numbers
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
 from ..errors import DiffSFSRError
 from .actions import encode
-from .words import FAMILIES, TABLE, WORDS, parse_choice
+from .words import TABLE, WORDS, parse_choice
 
 MAX_INTENSITY = 1.5
 # Two codes nearer than this (Euclidean, 52 coefficients of 0..1) count as the same face. Our own
@@ -69,8 +70,8 @@ def prototype(word: str, intensity: float = 1.0, variation: int = 0) -> np.ndarr
         Unknown word, intensity outside 0..1.5, or a variation that is no non-negative whole number.
     """
     word = parse_choice(word)
-    amount = _check_intensity(intensity)
-    seed = _check_variation(variation)
+    amount = checked_intensity(intensity)
+    seed = checked_variation(variation)
     units = _UNITS[word] if seed == 0 else _vary(word, seed)
     return np.clip(encode(units) * np.float32(amount), 0.0, 1.0).astype(np.float32)
 
@@ -78,6 +79,12 @@ def prototype(word: str, intensity: float = 1.0, variation: int = 0) -> np.ndarr
 def prototype_matrix(intensity: float = 1.0, variation: int = 0) -> np.ndarray:
     """Codes of all words in the order of ``WORDS``: [135, 52] float32, 0..1; arguments as in ``prototype``."""
     return np.stack([prototype(word, intensity, variation) for word in WORDS])
+
+
+@cache
+def _base_matrix() -> np.ndarray:
+    """`prototype_matrix()`, made once; never written to."""
+    return prototype_matrix()
 
 
 def distance_matrix() -> np.ndarray:
@@ -88,9 +95,13 @@ def distance_matrix() -> np.ndarray:
 
 def nearest_word(code: np.ndarray) -> tuple[str, float]:
     """Word whose base prototype is nearest to a code ([52], 0..1), and its Euclidean distance."""
-    gaps = np.linalg.norm(prototype_matrix() - np.asarray(code, np.float32), axis=1)
-    best = int(gaps.argmin())
-    return WORDS[best], float(gaps[best])
+    return nearest_words(code, 1)[0]
+
+
+def nearest_words(code: np.ndarray, count: int = 3) -> list[tuple[str, float]]:
+    """The words whose base prototypes are nearest to a code ([52], 0..1), nearest first, with their Euclidean distances."""
+    gaps = np.linalg.norm(_base_matrix() - np.asarray(code, np.float32), axis=1)
+    return [(WORDS[i], float(gaps[i])) for i in gaps.argsort(kind="stable")[:count]]
 
 
 def neighbours(word: str, count: int = 3) -> list[tuple[str, float]]:
@@ -98,19 +109,6 @@ def neighbours(word: str, count: int = 3) -> list[tuple[str, float]]:
     word = parse_choice(word)
     row = distance_matrix()[WORDS.index(word)]
     return [(WORDS[i], float(row[i])) for i in row.argsort(kind="stable") if WORDS[i] != word][:count]
-
-
-def neighbour_table() -> str:
-    """Markdown table of each word's nearest look-alike and its distance, one row a subcluster (for the docs)."""
-    lines = ["| family | subcluster | word: nearest word, distance |", "|---|---|---|"]
-    for family, subclusters in FAMILIES.items():
-        for name, words in subclusters.items():
-            cells = []
-            for word in words:
-                (near, gap), = neighbours(word, 1)
-                cells.append(f"{word}: {near} {gap:.2f}")
-            lines.append(f"| {family} | {name} | {'; '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def _draws(word: str, seed: int) -> Callable[[str], float]:
@@ -182,22 +180,24 @@ def _turn_gaze(units: dict[str, float], base: dict[str, float], draw: Callable[[
     units[side] = 0.1 + 0.2 * draw("turn")
 
 
-def _check_intensity(value: float) -> float:
+def checked_intensity(value: float, node: str = "Expression Label Encoder") -> float:
+    """An intensity inside 0..1.5; `node` is named in the error."""
     amount = float(value) if isinstance(value, numbers.Real) else -1.0
     if not 0.0 <= amount <= MAX_INTENSITY:  # also catches NaN
         raise DiffSFSRError(
             f"the intensity {value} is outside 0 to {MAX_INTENSITY}",
-            "Expression Label Encoder, input 'intensity'",
+            f"{node}, input 'intensity'",
             f"Set a value from 0 (neutral face) to {MAX_INTENSITY} (strongest).",
         )
     return amount
 
 
-def _check_variation(value: int) -> int:
+def checked_variation(value: int, node: str = "Expression Label Encoder") -> int:
+    """A variation from 0 up; `node` is named in the error."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
         raise DiffSFSRError(
             f"the variation {value} is not a whole number from 0 up",
-            "Expression Label Encoder, input 'variation'",
+            f"{node}, input 'variation'",
             "Set 0 for the standard expression, or 1, 2, 3 ... for others of the same word.",
         )
     return int(value)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from ..errors import DiffSFSRError
+from .vocabulary import FORMS, SYNONYMS
 
 TABLE: dict[str, dict[str, dict]] = json.loads(Path(__file__).with_name("table.json").read_text("utf-8"))
 
@@ -24,31 +25,7 @@ _PLACE: dict[str, tuple[str, str]] = {
 WORDS: tuple[str, ...] = tuple(sorted(_PLACE))
 MENU: tuple[str, ...] = tuple(f"{family}: {word}" for word, (family, _) in _PLACE.items())
 
-# Everyday words that are not in the list, and the closest word that is. Only ever used to suggest:
-# a word is never silently replaced by another one.
-SYNONYMS: dict[str, str] = {
-    "afraid": "fear", "alone": "loneliness", "amazed": "amazement", "angry": "anger",
-    "annoyed": "annoyance", "anxious": "anxiety", "ashamed": "shame", "astonished": "astonishment",
-    "awe": "amazement", "bitter": "bitterness", "blissful": "bliss", "bored": "gloom",
-    "calm": "contentment", "cheerful": "cheerfulness", "content": "contentment", "cry": "grief",
-    "crying": "grief", "depressed": "depression", "desperate": "despair", "disappointed": "disappointment",
-    "disgusted": "disgust", "eager": "eagerness", "embarrassed": "embarrassment", "envious": "envy",
-    "excited": "excitement", "frightened": "fright", "frustrated": "frustration", "furious": "fury",
-    "glad": "gladness", "gloomy": "gloom", "grumpy": "grumpiness", "guilty": "guilt", "happy": "happiness",
-    "hateful": "hate", "hatred": "hate", "homesick": "homesickness", "hopeful": "hope",
-    "horny": "arousal", "hysterical": "hysteria", "insecure": "insecurity", "irritated": "irritation",
-    "jealous": "jealousy", "jolly": "jolliness", "joyful": "joy", "laugh": "amusement",
-    "laughing": "amusement", "lonely": "loneliness", "loving": "love", "mad": "anger",
-    "melancholic": "melancholy", "miserable": "misery", "mourning": "grief", "nervous": "nervousness",
-    "optimistic": "optimism", "outraged": "outrage", "panicked": "panic", "proud": "pride",
-    "relaxed": "contentment", "relieved": "relief", "romantic": "love", "sad": "sadness",
-    "satisfied": "satisfaction", "scared": "fear", "sexy": "desire", "shocked": "shock",
-    "shy": "embarrassment", "smile": "cheerfulness", "smiling": "cheerfulness", "smirk": "contempt",
-    "smug": "pride", "stressed": "tenseness", "surprised": "surprise", "tense": "tenseness",
-    "terrified": "terror", "thrilled": "thrill", "triumphant": "triumph", "uneasy": "uneasiness",
-    "unhappy": "unhappiness", "upset": "distress", "worried": "worry", "wow": "amazement",
-    "yearning": "longing",
-}
+_FORMS = {form: word for word, forms in FORMS.items() for form in forms.split()}
 _WHERE = "Expression Label Encoder, input 'expression'"
 
 
@@ -80,17 +57,23 @@ def tree_distance(first: str, second: str) -> int:
 
 
 def suggest(text: str, count: int = 3) -> tuple[str, ...]:
-    """Words of the list nearest to a typed text: known everyday words first, then similar spelling.
+    """Words of the list nearest to a typed text: other forms and everyday words first, then similar spelling.
 
-    Returns at most ``count`` words, best first; none where nothing is near.
+    Returns at most ``count`` words, best first; none where nothing is near. Only ever used to suggest: a word is never
+    silently replaced by another one.
     """
-    key = _clean(text)
-    found = [SYNONYMS[key]] if key in SYNONYMS else []
-    for near in difflib.get_close_matches(key, WORDS + tuple(SYNONYMS), n=4 * count, cutoff=0.68):
-        word = SYNONYMS.get(near, near)
+    key, known = _clean(text), {**SYNONYMS, **_FORMS}
+    found = [known[key]] if key in known else []
+    for near in difflib.get_close_matches(key, (*WORDS, *known), n=4 * count, cutoff=0.68):
+        word = known.get(near, near)
         if word not in found:
             found.append(word)
     return tuple(found[:count])
+
+
+def suggest_among(text: str, names) -> tuple[str, ...]:
+    """Up to three of `names` that are spelt like a typed text."""
+    return tuple(difflib.get_close_matches(_clean(text), list(names), n=3, cutoff=0.6))
 
 
 def parse_choice(text: str) -> str:
@@ -106,7 +89,7 @@ def parse_choice(text: str) -> str:
     family, word = _clean(head), _clean(tail)
     if word not in _PLACE:
         near = suggest(word)
-        hint = f"Did you mean {_either(near)}? " if near else ""
+        hint = f"Did you mean {either(near)}? " if near else ""
         raise DiffSFSRError(
             f"'{raw.strip()}' is not one of the {len(WORDS)} emotion words", _WHERE,
             f"{hint}Choose a word from the list of the node.",
@@ -124,6 +107,7 @@ def _clean(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-def _either(words: tuple[str, ...]) -> str:
+def either(words: tuple[str, ...]) -> str:
+    """'a', 'b' or 'c'."""
     quoted = [f"'{w}'" for w in words]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"

@@ -1,0 +1,97 @@
+"""Expressions by hand: a dozen sliders in artists' words, and single coefficients by name, as the code's 52 coefficients."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import DiffSFSRError
+from ..labels import BLENDSHAPES, index
+
+WHERE = "Expression Sliders"
+MAX_ALONE = 1.0  # of a coefficient
+
+
+@dataclass(frozen=True)
+class Slider:
+    """`up` and `down`: coefficients for positive and negative positions, with their share. "*" stands for both sides."""
+
+    name: str
+    about: str
+    up: dict[str, float]
+    down: dict[str, float] | None = None
+
+    @property
+    def low(self) -> float:
+        return 0.0 if self.down is None else -1.0
+
+
+SLIDERS: tuple[Slider, ...] = (
+    Slider("brows", "Brows: lowered (-1) to raised (1).", {"browOuterUp*": 1, "browInnerUp": 0.7}, {"browDown*": 1}),
+    Slider("inner brows", "Inner ends of the brows up: worry, pity, pleading.", {"browInnerUp": 1}),
+    Slider("eyes", "Lids: closed (-1) to wide open (1).", {"eyeWide*": 1}, {"eyeBlink*": 1}),
+    Slider("squint", "Narrowed eyes with lifted cheeks.", {"eyeSquint*": 1, "cheekSquint*": 0.6}),
+    Slider(
+        "gaze sideways", "Eyes turned to the person's right (-1) or left (1).",
+        {"eyeLookOutLeft": 1, "eyeLookInRight": 1}, {"eyeLookInLeft": 1, "eyeLookOutRight": 1},
+    ),
+    Slider("gaze up", "Eyes turned down (-1) or up (1).", {"eyeLookUp*": 1}, {"eyeLookDown*": 1}),
+    Slider("smile", "Corners of the mouth up.", {"mouthSmile*": 1}),
+    Slider("frown", "Corners of the mouth down.", {"mouthFrown*": 1, "mouthShrugLower": 0.3}),
+    Slider("jaw", "How far the mouth opens.", {"jawOpen": 1}),
+    Slider("teeth", "Lips pressed together (-1) or drawn apart (1).",
+           {"mouthUpperUp*": 0.7, "mouthLowerDown*": 0.7}, {"mouthPress*": 1, "mouthRollLower": 0.3}),
+    Slider("pucker", "Lips pushed forward, as for a kiss; -1 stretches them wide.", {"mouthPucker": 1}, {"mouthStretch*": 1}),
+    Slider("sneer", "Nose wrinkled, upper lip raised.", {"noseSneer*": 1, "mouthUpperUp*": 0.5}),
+    Slider("cheeks", "Cheeks puffed with air.", {"cheekPuff": 1}),
+)  # fmt: skip
+
+
+def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.Tensor:
+    """Slider positions by name (missing: 0) -> coefficients [52] 0..1.
+
+    asymmetry -1..1: at 1 only the person's left side moves, at -1 only the right, at 0 both alike. Shares that meet in one
+    coefficient add up and stop at 1. Raises DiffSFSRError for a name that is none, or a position outside its range.
+    """
+    known = {slider.name: slider for slider in SLIDERS}
+    code = torch.zeros(len(BLENDSHAPES))
+    check("asymmetry", asymmetry, -1.0)
+    for name, position in positions.items():
+        if name not in known:
+            raise DiffSFSRError(f"'{name}' is no slider", WHERE, f"The sliders are: {', '.join(known)}")
+        check(name, position, known[name].low)
+        shares = known[name].up if position > 0 else known[name].down or {}
+        for shape, share in shares.items():
+            for side in ("Left", "Right") if shape.endswith("*") else ("",):
+                code[index(shape.rstrip("*") + side)] += share * abs(position)
+    for k, shape in enumerate(BLENDSHAPES):
+        if not shape.startswith("eyeLook"):  # eyes turn together
+            code[k] *= 1 - max(0.0, asymmetry) * shape.endswith("Right") + min(0.0, asymmetry) * shape.endswith("Left")
+    return code.clamp(0, 1)
+
+
+def check(name: str, value: float, low: float, high: float = MAX_ALONE) -> None:
+    if not low <= value <= high:  # written so that NaN is refused too
+        raise DiffSFSRError(f"{value} is outside {low:g} to {high:g}", f"{WHERE}, {name}", "Move it into that range")
+
+
+def named(text: str) -> dict[int, float]:
+    """"jawOpen 0.4, mouthSmileLeft = 0.2" (commas or lines) -> {position in the code: value 0..1}."""
+    found = {}
+    for part in text.replace("\n", ",").split(","):
+        words = part.replace("=", " ").replace(":", " ").split()
+        if not words:
+            continue
+        where = f"{WHERE}, coefficients, '{part.strip()}'"
+        if len(words) != 2 or words[0] not in BLENDSHAPES[1:]:
+            near = next((b for b in BLENDSHAPES[1:] if b.lower() == words[0].lower()), "jawOpen")
+            raise DiffSFSRError("This is no coefficient and value", where, f"Write for example: {near} 0.4")
+        try:
+            value = float(words[1])
+        except ValueError as error:
+            raise DiffSFSRError(f"'{words[1]}' is no number", where, "Write a number from 0 to 1") from error
+        if not 0 <= value <= MAX_ALONE:
+            raise DiffSFSRError(f"{value:g} is outside 0 to 1", where, "Write a number from 0 to 1")
+        if index(words[0]) in found:
+            raise DiffSFSRError(f"{words[0]} is named twice", where, "Name each coefficient once")
+        found[index(words[0])] = value
+    return found

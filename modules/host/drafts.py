@@ -1,0 +1,76 @@
+"""The coarse draft: who, in which face's place, doing what. It guides the model, and is what Face Draft shows at once."""
+
+from dataclasses import dataclass, replace
+
+import comfy.model_management
+import torch
+
+from ..conditioning.guide import Crop, face_mask
+from ..conditioning.strength import morph, placed_between
+from ..encoders.expression import split
+from ..encoders.wires import Expression, Identity, check_bundle
+from ..faces.shape import Fit
+from ..images import broadcast, checked_image
+from .crops import face_crop
+from .encoders import Encoders, face_networks
+
+WHERE = "Face Draft"
+PLAIN = {"identity": 1.0, "expression": 1.0}
+GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
+
+
+@dataclass
+class Fitted:
+    """An aligned face with what the face model says of it."""
+
+    crop: Crop
+    fit: Fit
+
+
+def the_person(encoders: Encoders, identity: Identity) -> Fitted:
+    crop = Crop(identity.image, identity.points, identity.code)
+    return Fitted(crop, replace(crop.fit(encoders.shape), rest=identity.rest[None]))
+
+
+def drawn(
+    encoders: Encoders,
+    who: Fitted,
+    there: Fitted,
+    geometry: torch.Tensor,
+    grow: float,
+    own: torch.Tensor | None = None,
+    strength: dict[str, float] = PLAIN,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The person with geometry [K] in the place of another face: draft [3, S, S] and its mask [S, S], 0 or 1.
+
+    grow: how far the mask reaches beyond both faces, pixels of the 256 px crop. `own` [S, S]: the artist's mask instead.
+    strength: of "identity" (0: the background's own face) and "expression" (0: calm).
+    """
+    size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
+    placed = placed_between(encoders.shape, who.fit, there.fit, geometry, **strength)
+    area = face_mask(there.crop, placed, triangles, grow * size / 256) if own is None else own
+    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"]), area
+
+
+@torch.inference_mode()
+def face_drafts(
+    encoders: Encoders, identity: Identity, expression: Expression, image: torch.Tensor | None, rule: str, index: int
+) -> torch.Tensor:
+    """Drafts [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
+    for wire in (identity, expression):
+        check_bundle(wire.bundle, encoders.id, WHERE)
+    who, size = the_person(encoders, identity), encoders.config.resolution
+    if image is None:
+        places = [who]
+    else:
+        image = checked_image(image, f"{WHERE}, image")
+        crops = (face_crop(picture, rule, index, size, f"{WHERE}, image {i}")[0] for i, picture in enumerate(image))
+        places = [Fitted(crop, crop.fit(encoders.shape)) for crop in crops]
+    total = max(len(places), len(expression.codes))
+    broadcast(len(places), total, "pictures", WHERE)
+    broadcast(len(expression.codes), total, "expressions", WHERE)
+    geometry, results = split(expression.codes)[1], []
+    for i in range(total):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        results.append(drawn(encoders, who, places[i % len(places)], geometry[i % len(geometry)], GROW)[0])
+    return torch.stack(results).permute(0, 2, 3, 1)

@@ -1,0 +1,159 @@
+"""What the Expression Label Encoder does: a word to its prototype, or to a picture of it from the expression library."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import comfy.model_management
+import comfy.utils
+import torch
+
+from ..encoders import library
+from ..encoders.expression import COEFFICIENTS, encode_label
+from ..encoders.library import Index, Picture
+from ..encoders.wires import Expression
+from ..errors import DiffSFSRError
+from ..images import checked_image, read_picture
+from ..labels import checked_intensity, checked_variation, parse_choice
+from . import folders
+from .encoders import Encoders, face_networks
+from .expressions import expression_of_picture
+
+SOURCES = ("built-in prototype", "library: nearest to the prototype", "library: by variation")
+WHERE, SHOWN = "Expression Label Encoder", 20
+log = logging.getLogger(__name__)
+_loaded: dict[Path, Index] = {}
+
+
+def encode_word(encoders: Encoders, choice: str, intensity: float, variation: int, source: str) -> Expression:
+    """One of the 135 words, intensity 0..1.5, variation 0.., one of SOURCES -> Expression with one code [1, 52 + K]."""
+    if source not in SOURCES:
+        raise DiffSFSRError(f"'{source}' is no source", f"{WHERE}, source", f"Choose one of: {', '.join(SOURCES)}")
+    if source == SOURCES[0]:
+        return encode_label(encoders.shape, encoders.id, choice, intensity, variation)
+    word, amount, number = parse_choice(choice), checked_intensity(intensity), checked_variation(variation)
+    by_place = source == SOURCES[2]
+    wanted = encode_label(encoders.shape, encoders.id, word, 1.0, 0 if by_place else number).codes[0]
+    code, file = _exemplar(encoders, word, wanted, number if by_place else 0)
+    code = code * amount
+    code[:COEFFICIENTS].clamp_(0, 1)
+    return Expression(code[None], (f"{word} {amount:g} ({Path(file).name})",), encoders.id)
+
+
+def stamp(choice: str | None, source: str | None) -> str:
+    """Changes when the pictures that a word is looked for in change; by stat alone. None: comes over a wire, may be any."""
+    if source == SOURCES[0]:
+        return ""
+    word = None if choice is None else str(choice).rpartition(":")[2].strip().lower()
+    seen = hashlib.sha256()
+    for root in filter(Path.is_dir, folders.expression_folders()):
+        for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+            if word is None or folder.name.strip().lower() == word:
+                seen.update(repr((str(folder), library.pictures_of(folder, ""))).encode())
+    return seen.hexdigest()
+
+
+def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
+    """The code [52 + K] of the word's picture number `place`, counted from the one nearest to `wanted`; and its name."""
+    roots = [root for root in folders.expression_folders() if root.is_dir()]
+    parts = [(index, index.rows(word)) for index in (current(encoders, root) for root in roots)]
+    files = [picture.file for index, rows in parts for picture in index.pictures[rows]]
+    if not files:
+        raise _nothing(word, [index for index, _ in parts])
+    used = [(index.codes[rows], index.lengths[rows]) for index, rows in parts if rows.stop > rows.start]
+    codes, lengths = used[0] if len(used) == 1 else (torch.cat(column) for column in zip(*used, strict=True))
+    if place >= len(files):
+        log.info("%s: '%s' has %d pictures; variation %d is number %d", WHERE, word, len(files), place, place % len(files))
+    row = library.nearest(codes, lengths, wanted, place % len(files))
+    log.info("%s: '%s' is shown by %s", WHERE, word, files[row])
+    return codes[row].clone(), files[row]
+
+
+def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
+    searched = ", ".join(str(root / word) for root in folders.expression_folders())
+    refused = [f"{p.file}: {why}" for index in indexes for p, why in index.refused.items() if p.word == word]
+    if refused:
+        what = f"None of the {len(refused)} pictures for '{word}' can be used ({'; '.join(refused[:SHOWN])})"
+    else:
+        what = f"The expression library has no pictures for '{word}'; searched: {searched}"
+    remedy = f"Put pictures of faces into {searched}, or choose '{SOURCES[0]}'"
+    return DiffSFSRError(what, f"{WHERE}, source", remedy)
+
+
+# --- the index, brought up to date ----------------------------------------------------------------
+
+
+def current(encoders: Encoders, root: Path) -> Index:
+    """The index of one library as its folders are now. Only what is new or has changed is measured."""
+    present, other, unknown = library.scan(root)
+    index = _loaded.pop(root, None) or library.load(root)
+    maker = maker_of(encoders)
+    if index is not None and index.maker != maker:
+        log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
+    if index is None or index.maker != maker:
+        index = library.empty(maker)
+    known = {*index.pictures, *index.refused}
+    if known != {*present, *other} or index.unknown != unknown:
+        index = _build(encoders, root, index, present, other, unknown)
+    _loaded[root] = index
+    return index
+
+
+def maker_of(encoders: Encoders) -> str:
+    """Fingerprint of all that a measured code depends on: the face model, the bundle's face shape and its reader."""
+    seen = hashlib.sha256()
+    face_model = folders.face_model()
+    seen.update(face_model.read_bytes() if face_model.exists() else b"")
+    for module in (encoders.shape, encoders.stack.patcher.model.reader):
+        for name, tensor in sorted(module.state_dict().items()):
+            seen.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+    return f"{seen.hexdigest()[:16]} {encoders.config.resolution}"
+
+
+def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown) -> Index:
+    """Measures what is missing, with progress; what an interruption leaves is kept and taken up again."""
+    face_networks()  # a missing face model is no fault of the pictures
+    todo = library.missing(index, present)
+    new_refused = {p: why for p, why in other.items() if p not in index.refused}
+    measured, bar = {}, comfy.utils.ProgressBar(len(todo))
+    try:
+        for picture in todo:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            try:
+                measured[picture] = _measured(encoders, root / picture.file)
+            except DiffSFSRError as error:
+                new_refused[picture] = error.what
+            bar.update(1)
+    finally:
+        fresh_unknown = tuple(name for name in unknown if name not in index.unknown)
+        index = library.updated(index, [*present, *other], measured, new_refused, unknown)
+        _store(index, root)
+        _tell(root, len(measured), new_refused, fresh_unknown)
+    return index
+
+
+def _store(index: Index, root: Path) -> None:
+    try:
+        library.save(index, root)
+    except OSError as error:
+        log.warning("%s: the index cannot be written into %s (%s); it will be made again next time", WHERE, root, error)
+
+
+def _tell(root: Path, measured: int, refused: dict[Picture, str], unknown: tuple[str, ...]) -> None:
+    """One line of what was done, one warning of all that is not used and why."""
+    log.info("%s: expression library %s: %d pictures measured, %d not used", WHERE, root, measured, len(refused))
+    faults = [f"{picture.file}: {why}" for picture, why in sorted(refused.items())]
+    faults += [f"folder {hint}: not one of the 135 words" for hint in library.hints(unknown)]
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        log.warning("%s: not used of the expression library %s: %s%s", WHERE, root, "; ".join(faults[:SHOWN]), more)
+
+
+# --- one picture ----------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def _measured(encoders: Encoders, path: Path) -> torch.Tensor:
+    """The code [52 + K] of the largest face of a file."""
+    picture = checked_image(read_picture(path, path.name), path.name)[0]
+    return expression_of_picture(encoders, picture, "largest", 0, path.name).float().cpu()

@@ -1,0 +1,37 @@
+from comfy_api.latest import io, ui
+
+from ..modules.host.expressions import expressions_of
+from .wires import CATEGORY, Encoders, Expression, face_choice, intensity
+
+
+class ExpressionFromImage(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DiffSFSRExpressionFromImage",
+            display_name="Expression From Image",
+            category=f"{CATEGORY}/conditioning",
+            description="What a face in a picture does, to be shown by somebody else. Who it is does not matter.",
+            inputs=[
+                Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
+                io.Image.Input("image", tooltip="A face that shows the expression. A batch gives a batch of expressions."),
+                *face_choice(),
+                intensity("0 is a calm face, 1 what the picture shows, 1.5 overdone."),
+                io.Image.Input(
+                    "neutral",
+                    optional=True,
+                    tooltip="The same person with a calm face, if you have it: then nothing of who they are is mistaken for "
+                    "an expression (naturally low brows, a wide mouth).",
+                ),
+            ],
+            outputs=[
+                Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition, Mix or Face Draft."),
+                io.Image.Output(display_name="aligned crop", tooltip="The face that was read."),
+                io.String.Output(display_name="reading", tooltip="What was read, and the nearest of the 135 words."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, encoders, image, face, face_index, intensity, neutral=None) -> io.NodeOutput:
+        given, crops, reading = expressions_of(encoders, image, neutral, face, face_index, intensity)
+        return io.NodeOutput(given, crops, reading, ui=ui.PreviewImage(crops, cls=cls))

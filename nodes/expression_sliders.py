@@ -1,0 +1,51 @@
+from comfy_api.latest import io
+
+from ..modules.encoders.expression import from_sliders
+from ..modules.encoders.sliders import SLIDERS
+from .wires import CATEGORY, Encoders, Expression
+
+
+class ExpressionSliders(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DiffSFSRExpressionSliders",
+            display_name="Expression Sliders",
+            category=f"{CATEGORY}/conditioning",
+            description="What the face does, by hand: brows, eyes, mouth. On its own, or on top of another expression.",
+            inputs=[
+                Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
+                *(_slider(s.name, s.low, s.about) for s in SLIDERS),
+                _slider("asymmetry", -1.0, "Only the person's right side (-1), both alike (0), only the left (1)."),
+                io.String.Input(
+                    "coefficients",
+                    default="",
+                    multiline=True,
+                    tooltip="For experts: single coefficients by their ARKit name, one a line, such as: mouthDimpleLeft 0.4. "
+                    "They replace what the sliders give for that coefficient.",
+                ),
+                Expression.Input(
+                    "expression",
+                    optional=True,
+                    tooltip="An expression to start from: the sliders are added to it. A batch is changed as a whole.",
+                ),
+            ],
+            outputs=[Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition or Face Draft.")],
+        )
+
+    @classmethod
+    def execute(cls, encoders, asymmetry, coefficients, expression=None, **sliders) -> io.NodeOutput:
+        positions = {s.name: sliders[_id(s.name)] for s in SLIDERS}
+        given = from_sliders(encoders.shape, encoders.id, positions, asymmetry, coefficients, expression)
+        return io.NodeOutput(given)
+
+
+def _id(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def _slider(name: str, low: float, about: str) -> io.Float.Input:
+    return io.Float.Input(
+        _id(name), default=0.0, min=low, max=1.0, step=0.05, round=0.001,
+        display_mode=io.NumberDisplay.slider, display_name=name, tooltip=about,
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+from comfy_api.latest import io, ui
+
+from ..modules.host.drafts import face_drafts
+from .wires import CATEGORY, Encoders, Expression, Identity, face_choice
+
+
+class FaceDraft(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DiffSFSRFaceDraft",
+            display_name="Face Draft",
+            category=f"{CATEGORY}/image",
+            description=(
+                "An instant preview without the model: the selfie's face moved to the expression, on the selfie itself or in "
+                "a picture. Rough on purpose; the Midpoint Sampler paints it properly."
+            ),
+            inputs=[
+                Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
+                Identity.Input("identity", tooltip="Who: from the Identity Encoder."),
+                Expression.Input("expression", tooltip="What they do. A batch gives a batch of drafts."),
+                *face_choice(),
+                io.Image.Input(
+                    "image", optional=True, tooltip="A picture whose face is replaced. Without it: the selfie itself."
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="draft", tooltip="The face crop, one for each expression.")],
+        )
+
+    @classmethod
+    def execute(cls, encoders, identity, expression, face, face_index, image=None) -> io.NodeOutput:
+        drafts = face_drafts(encoders, identity, expression, image, face, face_index)
+        return io.NodeOutput(drafts, ui=ui.PreviewImage(drafts, cls=cls))

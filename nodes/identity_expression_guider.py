@@ -1,0 +1,36 @@
+from comfy_api.latest import io
+
+from ..modules.host.sample import guider
+from .wires import CATEGORY, guidance
+
+
+class IdentityExpressionGuider(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DiffSFSRIdentityExpressionGuider",
+            display_name="Identity & Expression Guider",
+            category=f"{CATEGORY}/sampling",
+            description="Guidance with one weight for the person and one for the feeling, for SamplerCustomAdvanced.",
+            inputs=[
+                io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),
+                io.Conditioning.Input("positive", tooltip="From Background Condition."),
+                io.Conditioning.Input("negative", tooltip="From Background Condition."),
+                guidance(
+                    "identity_cfg",
+                    1.5,
+                    "How strongly the person is followed. 1 is what the model says by itself, 1.2 to 2.5 is useful.",
+                ),
+                guidance(
+                    "expression_cfg",
+                    1.5,
+                    "How strongly the feeling is followed. Both weights equal: plain cfg, and a third faster.",
+                ),
+            ],
+            outputs=[io.Guider.Output(display_name="GUIDER", tooltip="For SamplerCustomAdvanced.")],
+        )
+
+    @classmethod
+    def execute(cls, model, positive, negative, identity_cfg, expression_cfg) -> io.NodeOutput:
+        where = "Identity & Expression Guider"
+        return io.NodeOutput(guider(model, positive, negative, identity_cfg, expression_cfg, where))
