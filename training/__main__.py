@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dev.pack import ROOT, load_pack
 
-STAGES = ("split", "shape", "autoencoder", "pairs", "identity", "latents", "unet", "export")
+STAGES = ("split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "unet", "export")
 
 
 def arguments() -> argparse.Namespace:
@@ -21,12 +21,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors"
     )
-    parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 9, unet 60)")
+    parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60)")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored"
     )
     parser.add_argument(
         "--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process"
+    )
+    parser.add_argument("--start", type=Path, help="a bundle: unet begins with it, export fills in from it")
+    parser.add_argument(
+        "--no-picture-losses", action="store_true", help="unet: without the losses on what decoded estimates show"
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")

@@ -1,15 +1,16 @@
 """Put the trained parts into one bundle.
 
-python -m training export --runs runs --out weights/diffsfsr_default_256.safetensors
+python -m training export --data DATA [--start BUNDLE]
 """
 
+import csv
 import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from ..modules.bundle import BundleConfig, save_bundle
+from ..modules.bundle import VAE_PREFIXES, BundleConfig, load_bundle, save_bundle
 from ..modules.conditioning.tokens import TokenConfig
 from ..modules.unet.config import UNetConfig
 from .data import crop_frame, load_part
@@ -35,23 +36,51 @@ def latent_rgb(encoder: torch.nn.Module, data: Path) -> tuple[tuple[float, ...],
     return tuple(tuple(round(v, 4) for v in row) for row in solved.tolist())
 
 
-def export(data: Path, runs: Path, out: Path) -> BundleConfig:
+def own_parts(runs: Path) -> dict[str, torch.Tensor]:
+    """What the runs hold, under the bundle's names; a part without a run is not there."""
+    tensors, unet = {}, runs / "unet" / "checkpoint.pt"
+    if unet.exists():
+        average = torch.load(unet, map_location="cpu", weights_only=True)["average"]
+        tensors |= {k: v for k, v in average.items() if k.startswith(("unet.", "tokens."))}
+    for part in ("identity", "shape", "reader"):
+        if (file := runs / part / f"{part}.safetensors").exists():
+            tensors |= {f"{part}.{k}": v for k, v in load_file(file).items()}
+    if (file := runs / "autoencoder" / "autoencoder.safetensors").exists():
+        tensors |= load_file(file)
+    return tensors
+
+
+def last_row(curve: Path) -> dict[str, float]:
+    """What a run measured last; empty if it measured nothing."""
+    if not curve.exists():
+        return {}
+    with curve.open(newline="") as file:
+        return {name: float(f"{float(value):.4g}") for name, value in list(csv.DictReader(file))[-1].items()}
+
+
+def export(data: Path, runs: Path, out: Path, start: Path | None = None) -> BundleConfig:
+    """Writes the bundle. `start`: an older bundle, whose parts and run names fill in where there is no run."""
     from comfy.taesd.taesd import TAESD
 
-    state = torch.load(runs / "unet" / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
-    tensors = {k: v for k, v in state.items() if k.startswith(("unet.", "tokens."))}
-    tensors |= {f"identity.{k}": v for k, v in load_file(runs / "identity" / "identity.safetensors").items()}
-    tensors |= {f"shape.{k}": v for k, v in load_file(runs / "shape" / "shape.safetensors").items()}
-    vae = load_file(runs / "autoencoder" / "autoencoder.safetensors")
-    tensors |= vae
+    tensors, before, old_metrics = own_parts(runs), (), {}
+    if start is not None:
+        old = load_bundle(start)
+        whole = {f"{name}.{k}": v for name, part in old.parts.items() for k, v in part.items()} | old.vae
+        tensors, before, old_metrics = {**whole, **tensors}, old.config.runs, old.config.metrics
+    vae = {k: v.float() for k, v in tensors.items() if k.startswith(VAE_PREFIXES)}
     model = TAESD(latent_channels=UNetConfig().latent_channels)
     model.load_state_dict(vae)
     records = [json.loads(f.read_text()) for f in sorted(runs.glob("*/run.json"))]
+    named = {r["run"]: f"{r['run']} {r['started']} {r['code']}" for r in records}
+    kept = [name for name in before if name.split()[0] not in named]
+    measured = {name: old_metrics[name] for name in old_metrics if name not in named}
+    measured |= {r["run"]: last for r in records if (last := last_row(runs / r["run"] / "curve.csv"))}
     config = BundleConfig(
         UNetConfig(),
-        TokenConfig(),
+        TokenConfig(code_width=tensors["tokens.expression.0.weight"].shape[1]),
         latent_rgb=latent_rgb(model.taesd_encoder, data),
-        runs=tuple(f"{r['run']} {r['started']} {r['code']}" for r in records),
+        runs=(*kept, *named.values()),
+        metrics=measured,
         licence=LICENCE,
     )
     out.parent.mkdir(parents=True, exist_ok=True)

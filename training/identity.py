@@ -1,9 +1,9 @@
-"""Train the compact identity network: distilled from both teachers on portraits, their other renderings, and morphs.
+"""Train the compact identity network: both teachers distilled into one vector, on training people, new people and their views.
 
-A rendering of a person (other expression, pose, light, quality) must give what the teachers say of the untouched portrait:
-so the student is less moved by expression than they are. Morphs of two people stand for people never seen.
+What the teachers say of a person's clean picture, joined and reduced to 256 values, is what the network must say of every
+view of that person, however worn the picture: so it is less moved by expression, light and quality than they are.
 
-    python -m training identity --data DATA --pairs runs/pairs --out runs/identity
+    python -m training identity --data DATA
 """
 
 import math
@@ -13,148 +13,153 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from kornia.geometry.transform import warp_affine
 from safetensors.torch import load_file, save_file
-from torch import nn
 
-from ..modules.encoders.identity import INPUT, WIDTH, IdentityNetwork
-from .data import MARGIN, crop_frame, load_part, manifest_hash
+from ..modules.encoders.identity import WIDTH, IdentityNetwork
+from .data import manifest_hash
 from .runlog import Run
-from .synth.morph import morph
-from .teachers import Teachers
+from .synth.degrade import askew, worn
 
-WATCHED = 40  # training people kept to watch the network
-CONFIG = {"batch": 64, "lr": 2e-3, "weight_decay": 1e-3, "morphs": 6000, "seed": 0}
-
-
-def small(image: torch.Tensor) -> torch.Tensor:
-    return (F.interpolate(image[None], size=INPUT, mode="area")[0].clamp(0, 1) * 255).byte()
+CONFIG = {"batch": 64, "lr": 3e-3, "weight_decay": 0.02, "new_people": 5760, "faceres": 0.65, "sharpness": 16.0, "seed": 0}
+WARM, LOOK = 60, 100  # steps: until the full rate; between two looks at the validation people and for new shards
 
 
-def portraits_and_morphs(data: Path, triangles: torch.Tensor, count: int, seed: int, part: str = "train"):
-    """Crops uint8 [N, 3, 128, 128] with both teachers' vectors; the first len(people) rows are the untouched portraits."""
-    teachers, rng = Teachers(data), np.random.default_rng(seed)
-    people = []
-    for p in load_part(data, part):
-        image = torch.from_numpy(crop_frame(p.wide()).copy()).permute(2, 0, 1).float() / 255
-        people.append((image, torch.from_numpy(p.landmarks).float() - torch.tensor([MARGIN, MARGIN, 0.0])))
-    rows = []
-    for k in range(len(people) + count):
-        a, b = rng.choice(len(people), 2, replace=False)
-        image, points = people[k] if k < len(people) else morph(people[a], people[b], triangles, rng)
-        with torch.inference_mode():
-            told = [t(image[None], points[None, :, :2])[0] for t in (teachers.faceres, teachers.mobileface)]
-        rows.append((small(image), *told))
-    return [torch.stack(column) for column in zip(*rows, strict=True)]
+def fitted(faceres: torch.Tensor, mobileface: torch.Tensor, share: float) -> dict[str, torch.Tensor]:
+    """How the teachers' vectors [N, 1024], [N, 256] become one: their means, and the basis [1280, 256] of what varies most."""
+    means = {"faceres_mean": faceres.mean(0), "mobileface_mean": mobileface.mean(0)}
+    both = joined(faceres, mobileface, share, means)
+    _, vectors = torch.linalg.eigh(both.T.double() @ both.double())
+    return {**means, "basis": vectors[:, -WIDTH:].flip(1).float().contiguous()}
 
 
-def augmented(crops: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """uint8 [B, 3, 128, 128] -> 0..1: moved a little, mirrored, recoloured, sometimes partly covered."""
-    x, b = crops.float() / 255, len(crops)
-    u = lambda *s: torch.rand(*s, generator=rng) * 2 - 1  # noqa: E731
-    angle, scale = u(b) * 0.07, 1 + u(b) * 0.05
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    flip = torch.where(u(b) > 0, 1.0, -1.0)
-    linear = torch.stack([torch.stack([cos * flip, -sin], 1), torch.stack([sin * flip, cos], 1)], 1)
-    centre = torch.full((b, 2, 1), INPUT / 2)
-    matrix = torch.cat([linear, centre - linear @ centre + (u(b, 2) * 3)[..., None]], 2)
-    x = warp_affine(x, matrix, (INPUT, INPUT), padding_mode="border")
-    x = (x * (1 + 0.25 * u(b, 1, 1, 1)) * (1 + 0.1 * u(b, 3, 1, 1)) + 0.08 * u(b, 1, 1, 1)).clamp(0, 1)
-    for i in range(b):
-        if torch.rand(1, generator=rng) < 0.15:
-            top, left, size = (int(v) for v in torch.randint(10, 90, (3,), generator=rng))
-            x[i, :, top : top + size // 3, left : left + size // 2] = torch.rand(3, 1, 1, generator=rng)
-    return x
+def joined(faceres: torch.Tensor, mobileface: torch.Tensor, share: float, means: dict) -> torch.Tensor:
+    """Both centred, to unit length, weighted: the cosine of the result [N, 1280] is the weighted mean of the teachers'."""
+    first = F.normalize(faceres - means["faceres_mean"], dim=1) * share**0.5
+    second = F.normalize(mobileface - means["mobileface_mean"], dim=1) * (1 - share) ** 0.5
+    return torch.cat([first, second], 1)
 
 
-def centred(vectors: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    return F.normalize(vectors - mean, dim=1)
+class Material:
+    """Crops uint8 [R, 3, 128, 128], the person of each [R], and what is wanted of each person [P, 256], from shards.
+
+    Reading again takes in what another process has written meanwhile.
+    """
+
+    def __init__(self, folder: Path, target: Path, share: float):
+        self.folder, self.target, self.share, self.read = folder, target, share, []
+        self.crops, self.first, self.counts, self.wanted = [], [], [], torch.zeros(0, WIDTH)
+
+    def refresh(self) -> None:
+        files = [f for kind in ("plain", "new") for f in sorted(self.folder.glob(f"{kind}_*.pt")) if f not in self.read]
+        shards = [torch.load(f, weights_only=True) for f in files]
+        if not shards:
+            return
+        told = [torch.cat([s[name] for s in shards]).float() for name in ("faceres", "mobileface")]
+        if not self.target.exists():
+            save_file(fitted(*told, self.share), self.target)
+        basis = load_file(self.target)
+        self.wanted = torch.cat([self.wanted, F.normalize(joined(*told, self.share, basis) @ basis["basis"], dim=1)])
+        self.crops += [torch.cat([s["clean"][:, None], s["views"]], 1) for s in shards]
+        self.read += files
+        self.table = [(k, row) for k, shard in enumerate(self.crops) for row in range(len(shard))]
+
+    def batch(self, size: int, seed: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Worn pictures [B, 3, 128, 128] 0..1 and their people [B]; the same for the same seed."""
+        rng = np.random.default_rng(seed)
+        person = rng.integers(len(self.table), size=size)
+        rows = []
+        for who in person:
+            shard, row = self.table[who]
+            rows.append(self.crops[shard][row, rng.integers(self.crops[shard].shape[1])])
+        images = askew(torch.stack(rows).float() / 255, torch.Generator().manual_seed(int(rng.integers(2**31))))
+        images = torch.stack([worn(image, rng, images[k - 1]) for k, image in enumerate(images)])
+        return images.clamp(0, 1), torch.from_numpy(person)
+
+
+def loss_of(vector: torch.Tensor, person: torch.Tensor, wanted: torch.Tensor, sharpness: float) -> torch.Tensor:
+    """The vector [B, 256] must be the wanted one, and must stand to all people [P, 256] as the wanted one does.
+
+    The second term is the divergence of two soft choices among all people: it tells near strangers apart.
+    """
+    right = wanted[person]
+    apart = F.kl_div(F.log_softmax(sharpness * vector @ wanted.T, 1), F.log_softmax(sharpness * right @ wanted.T, 1),
+                     reduction="batchmean", log_target=True)  # fmt: skip
+    return (1 - F.cosine_similarity(vector, right)).mean() + 0.25 * apart
 
 
 @torch.inference_mode()
-def separation(net: IdentityNetwork, portraits: torch.Tensor, renderings: torch.Tensor, person: torch.Tensor) -> dict:
-    """Rank-1 of renderings among portraits, area under the ROC, and the ratio of variances between and within people."""
-    net.eval()
+def vectors(net: IdentityNetwork, crops: torch.Tensor) -> torch.Tensor:
+    """uint8 [..., 3, 128, 128] -> [..., 256]."""
     device = next(net.parameters()).device
-    a, b = (torch.cat([net(x.to(device).float() / 255).cpu() for x in y.split(64)]) for y in (portraits, renderings))
-    cosine = b @ a.T
-    same = cosine.gather(1, person[:, None])[:, 0]
-    other = cosine[torch.arange(len(a))[None] != person[:, None]]
+    flat = [net(x.to(device).float() / 255).cpu() for x in crops.flatten(0, -4).split(64)]
+    return torch.cat(flat).unflatten(0, crops.shape[:-3])
+
+
+def separation(gallery: torch.Tensor, probes: torch.Tensor) -> dict[str, float]:
+    """Portraits [P, D] against views [P, V, D] of the same people, unit vectors.
+
+    rank1: share of views whose nearest portrait is their own; auc: area under the ROC of same and other person; ratio: the
+    variance between people over that within them.
+    """
+    count, views = probes.shape[:2]
+    cosine = probes.flatten(0, 1) @ gallery.T
+    person = torch.arange(count).repeat_interleave(views)
+    own = person[:, None] == torch.arange(count)
+    same, other = cosine[own], cosine[~own]
     order = torch.cat([same, other]).argsort().argsort().double() + 1
     auc = (order[: len(same)].sum() - len(same) * (len(same) + 1) / 2) / (len(same) * len(other))
-    within = (b - a[person]).pow(2).sum(1).mean() / 2
-    between = a.var(0).sum()
+    every = torch.cat([gallery[:, None], probes], 1)
+    middle = every.mean(1)
+    within = (every - middle[:, None]).pow(2).sum((1, 2)).mean() / views  # V + 1 pictures each
+    between = (middle - middle.mean(0)).pow(2).sum(1).sum() / (count - 1) - within / (views + 1)
+    rank1 = (cosine.argmax(1) == person).double().mean()
+    return {"rank1": rank1.item(), "auc": auc.item(), "ratio": (between / within).item()}
+
+
+def look(net: IdentityNetwork, watched: dict[str, torch.Tensor]) -> dict[str, float]:
+    """`separation` of the validation people on plain views, and on the same views worn."""
+    net.eval()
+    gallery = vectors(net, watched["clean"])
+    found = separation(gallery, vectors(net, watched["views"]))
+    worn_down = separation(gallery, vectors(net, watched["worn"]))
     net.train()
-    return {
-        "rank1": (cosine.argmax(1) == person).double().mean().item(),
-        "auc": auc.item(),
-        "ratio": (between / within).item(),
-    }
+    return {**found, **{f"worn_{k}": v for k, v in worn_down.items()}}
 
 
-def train(
-    data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor, minutes: float, device="cpu", bf16: bool = False
-) -> None:
-    """Runs until `minutes` are spent over all its resumptions."""
-    run, rng = Run(out, CONFIG, manifest_hash(data)), torch.Generator().manual_seed(CONFIG["seed"])
-    images, told, watched = material(data, out, pairs, triangles)
-    net = IdentityNetwork().to(device)
-    heads = nn.ModuleList([nn.Linear(WIDTH, 1024), nn.Linear(WIDTH, 256)]).to(device)
-    parts = {"net": net, "heads": heads}
-    weights = [*net.parameters(), *heads.parameters()]
-    parts["optimiser"] = torch.optim.AdamW(weights, CONFIG["lr"], weight_decay=CONFIG["weight_decay"])
+def train(data: Path, out: Path, people: Path, minutes: float, device: str = "cpu") -> None:
+    """Runs until `minutes` are spent over all its resumptions. `people`: the folder of shards (`synth/crowd.py`).
+
+    Single precision: this network is small, and half of it is slower on CPUs without instructions for it.
+    """
+    run, config = Run(out, CONFIG, manifest_hash(data)), CONFIG
+    material = Material(people, out / "target.safetensors", config["faceres"])
+    material.refresh()
+    watched = torch.load(people / "watched.pt", weights_only=True)
+    torch.manual_seed(config["seed"])
+    net = IdentityNetwork().to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(net.parameters(), config["lr"], weight_decay=config["weight_decay"])
     step, spent, began = 0, 0.0, time.time()
     if state := run.load():
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+        net.load_state_dict(state["net"])
+        optimiser.load_state_dict(state["optimiser"])
         step, spent = state["step"], state["elapsed"]
     elapsed = spent
     while elapsed < minutes * 60:
-        for group in parts["optimiser"].param_groups:
-            fall = 0.5 + 0.5 * math.cos(math.pi * elapsed / 60 / minutes)
-            group["lr"] = CONFIG["lr"] * min(1, step / 100) * fall
-        pick = torch.randint(len(images), (CONFIG["batch"],), generator=rng)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            vector = net(augmented(images[pick], rng).to(device)).float()
-        loss = distillation_loss(vector, heads, [t[pick].to(device) for t in told])
-        parts["optimiser"].zero_grad(set_to_none=True)
+        for group in optimiser.param_groups:
+            fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, elapsed / 60 / minutes))
+            group["lr"] = config["lr"] * min(1, (step + 1) / WARM) * fall
+        images, person = material.batch(config["batch"], [config["seed"], step])
+        wanted = material.wanted.to(device)
+        loss = loss_of(net(images.to(device)), person.to(device), wanted, config["sharpness"])
+        optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        parts["optimiser"].step()
+        optimiser.step()
         step, elapsed = step + 1, spent + time.time() - began
-        if step % 200 == 0 or elapsed >= minutes * 60:
-            run.log(step=step, loss=loss.item(), **separation(net, *watched))
-            run.save(**{n: p.state_dict() for n, p in parts.items()}, step=step, elapsed=elapsed)
+        if step % LOOK == 0 or elapsed >= minutes * 60:
+            run.log(step=step, people=len(material.wanted), loss=loss.item(), **look(net, watched))
+            run.save(net=net.state_dict(), optimiser=optimiser.state_dict(), step=step, elapsed=elapsed)
+            material.refresh()
     save_file({k: v.cpu().contiguous() for k, v in net.state_dict().items()}, out / "identity.safetensors")
-
-
-def material(data: Path, out: Path, pairs: list[Path], triangles: torch.Tensor):
-    """Pictures, what both teachers say of them, and the 40 training people kept to watch the network.
-
-    Morphs with the watched people stay in; the evaluation people are in nothing here.
-    """
-    cache = out / "morphs.pt"
-    if not cache.exists():
-        torch.save(portraits_and_morphs(data, triangles, CONFIG["morphs"], CONFIG["seed"]), cache)
-    crops, *teachers = torch.load(cache, weights_only=True)
-    shards = [torch.load(f, weights_only=True) for f in pairs]
-    selfies, person = torch.cat([s["selfie"] for s in shards]), torch.cat([s["person"] for s in shards])
-    count = int(person.max()) + 1
-    first = count - WATCHED
-    kept = torch.ones(len(crops), dtype=torch.bool)
-    kept[first:count] = False
-    seen = person < first
-    told = [torch.cat([t[kept], t[person[seen]]]) for t in teachers]
-    images = torch.cat([crops[kept], selfies[seen]])
-    return images, [centred(t, t.mean(0)) for t in told], (crops[first:count], selfies[~seen], person[~seen] - first)
-
-
-def distillation_loss(vector: torch.Tensor, heads: nn.ModuleList, told: list[torch.Tensor]) -> torch.Tensor:
-    """Each head must point where its teacher does, and the vectors must have the teachers' neighbours."""
-    loss = vector.new_zeros(())
-    for head, wanted in zip(heads, told, strict=True):
-        loss = loss + (1 - F.cosine_similarity(head(vector), wanted)).mean()
-        loss = loss + 2 * F.mse_loss(vector @ vector.T, wanted @ wanted.T)
-    return loss
 
 
 def load(path: Path) -> IdentityNetwork:

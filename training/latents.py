@@ -28,10 +28,10 @@ def encode_shard(shard: dict, encoder: torch.nn.Module, bf16: bool = True) -> di
     return result
 
 
-def encode_all(pairs: Path, out: Path, encoder: torch.nn.Module, pattern: str = "*.pt") -> None:
+def encode_all(pairs: Path, out: Path, encoder: torch.nn.Module, pattern: str = "*.pt", bf16: bool = True) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted(pairs.glob(pattern)):
         if (out / file.name).exists():
             continue
-        torch.save(encode_shard(torch.load(file, weights_only=True), encoder), out / file.name)
+        torch.save(encode_shard(torch.load(file, weights_only=True), encoder, bf16), out / file.name)
         print(file.name, flush=True)

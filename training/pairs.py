@@ -7,7 +7,7 @@ rendering of the person: other expression, pose, light and quality. Guide and ma
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,21 @@ import torch.nn.functional as F
 from PIL import Image
 
 from ..modules.conditioning.guide import Crop, draft, face_mask, mouth_interior
+from ..modules.conditioning.rest import find_rest
+from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape, place
+from ..modules.faces.shape import FaceShape, Fit, place
 from ..modules.labels import BLENDSHAPES
 from .data import MARGIN, Portrait, load_part
+from .shape import load_shape
 from .synth.codes import random_code
 from .synth.vary import moved_points, redraw_person, relit
 
-REAL_PAIRS, SYNTHETIC_PAIRS = 5, 4
+REAL_PAIRS, SYNTHETIC_PAIRS = 4, 3
+STRONG_SELFIES = 0.3  # share of selfies with a strong expression: people laugh at cameras
+REST_NOISE = 0.05  # of the geometry: how far the neutral face measured on another photo is off
 SELFIE = 128  # side of the selfie crop that the encoders see
 MIRROR = [BLENDSHAPES.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in BLENDSHAPES]
 
@@ -36,12 +41,12 @@ class Picture:
 
     image: torch.Tensor  # [3, 352, 352]
     points: torch.Tensor  # [478, 3]
-    code: torch.Tensor  # [52]
+    code: torch.Tensor  # [52 + K]: known where it was rendered, measured (not yet read, see `reader.py`) on the portrait
     mouth: torch.Tensor  # [352, 352] 1 where the mouth interior was painted, not photographed
 
     def crop(self) -> Crop:
         offset = torch.tensor([MARGIN, MARGIN, 0.0])
-        return Crop(self.image[:, MARGIN:-MARGIN, MARGIN:-MARGIN], self.points - offset, self.code)
+        return Crop(self.image[:, MARGIN:-MARGIN, MARGIN:-MARGIN], self.points - offset, self.code[:52])
 
 
 def read(
@@ -86,9 +91,10 @@ class PairMaker:
         self.people = load_part(data, "train")
         self.mirror = mirrored_points(shape)
 
-    def rendering(self, image, points, fit, code, rng, selfie: bool) -> Picture:
+    def rendering(self, image, points, fit, coefficients, rng, selfie: bool) -> Picture:
         yaw, pitch = (rng.uniform(-18, 18), rng.uniform(-8, 8)) if selfie else (0.0, 0.0)
-        after = moved_points(self.shape, fit, points, code, yaw, pitch)
+        code = compound(self.shape, coefficients[None])[0]
+        after = moved_points(self.shape, fit, points, code[52:], yaw, pitch)
         drawn, index = redraw_person(image, points, after, self.triangles)
         if selfie:
             drawn = relit(drawn, after, self.triangles, rng)
@@ -113,9 +119,19 @@ class PairMaker:
             mask = torch.maximum(mask, extra)
         return mask
 
-    def pair(self, target: Picture, selfie: Crop, person: int, synthetic: bool, rng) -> dict[str, torch.Tensor]:
-        crop = target.crop()
-        placed = place(self.shape, selfie.fit(self.shape), crop.fit(self.shape), target.code[None])[0]
+    def selfie_fit(self, selfie: Crop, neutral: torch.Tensor, rng) -> Fit:
+        """What the Identity Encoder would know of the selfie: its fit, and nearly the `rest` that leads to the true neutral
+        face [1, 478, 3]. Drawing and measuring each selfie would cost more than all the rest.
+        """
+        fit = selfie.fit(self.shape)
+        rest = self.shape.geometry_of(neutral - self.shape.neutral(fit))
+        return replace(fit, rest=rest + torch.from_numpy(rng.normal(0, REST_NOISE, rest.shape)))
+
+    def pair(self, target: Picture, shown: Picture, neutral, person: int, synthetic: bool, rng) -> dict[str, torch.Tensor]:
+        """`shown`: the rendering that becomes the selfie. `synthetic`: the target is a rendering, not the portrait."""
+        crop, selfie = target.crop(), self.selfie_crop(shown, rng)
+        who, geometry = self.selfie_fit(selfie, neutral, rng), target.code[None, 52:]
+        placed = place(self.shape, who, crop.fit(self.shape), geometry)[0]
         mask = self.mask(crop, placed, rng)
         guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9))
         byte = lambda x: (x.clamp(0, 1) * 255).round().byte()  # noqa: E731
@@ -129,20 +145,26 @@ class PairMaker:
             "code": target.code.float(),
             "person": torch.tensor(person),
             "synthetic": torch.tensor(synthetic),
+            "selfie_code": shown.code[:52].float(),
+            "selfie_measured": torch.cat([selfie.code, self.shape.own_geometry(who)[0].float()]),
         }
 
     def person(self, number: int, flip: bool, rng) -> list[dict[str, torch.Tensor]]:
-        image, points, prior = read(self.people[number], flip, self.mirror)
-        fit = self.shape.fit(points[None], prior[None])
-        own = Picture(image, points, fit.expression[0], torch.zeros(image.shape[1:]))
+        image, points, measured = read(self.people[number], flip, self.mirror)
+        blank = torch.zeros(image.shape[1:])
+        crop = Picture(image, points, measured, blank).crop()
+        fit = self.shape.fit(points[None], measured[None])
+        fit = replace(fit, rest=find_rest(self.shape, self.networks, crop, crop.fit(self.shape))[None].double())
+        own = Picture(image, points, torch.cat([measured, self.shape.own_geometry(fit)[0].float()]), blank)
+        neutral = self.shape.neutral(fit)
         code = lambda strong: torch.from_numpy(random_code(rng, strong))  # noqa: E731
         rows = []
         for k in range(REAL_PAIRS + SYNTHETIC_PAIRS):
             synthetic = k >= REAL_PAIRS
             target = self.rendering(image, points, fit, code(True), rng, False) if synthetic else own
             plain = synthetic and k == REAL_PAIRS  # once the untouched portrait is the selfie
-            selfie = own if plain else self.rendering(image, points, fit, code(False), rng, True)
-            rows.append(self.pair(target, self.selfie_crop(selfie, rng), number, synthetic, rng))
+            selfie = own if plain else self.rendering(image, points, fit, code(rng.random() < STRONG_SELFIES), rng, True)
+            rows.append(self.pair(target, selfie, neutral, number, synthetic, rng))
         return rows
 
 
@@ -150,8 +172,7 @@ def main(data: Path, out: Path, networks: Path, shape_file: Path, seed: int, fir
     """Writes one shard for every 32 people; a shard that exists is kept, so an interrupted run goes on."""
     from safetensors.torch import load_file
 
-    shape = FaceShape()
-    shape.load_state_dict(load_file(shape_file))
+    shape = load_shape(shape_file)
     nets = FaceNetworks.load(networks)
     maker = PairMaker(data, nets, shape, load_file(networks)["mesh.triangles"])
     out.mkdir(parents=True, exist_ok=True)

@@ -5,16 +5,21 @@ from argparse import Namespace
 import torch
 from safetensors.torch import load_file
 
+from ..modules.faces.networks import FaceNetworks
 from . import autoencoder as autoencoder_training
+from . import drive as drive_training
 from . import export as exporting
 from . import identity as identity_training
 from . import latents as latent_making
 from . import nobody as portrait_of_nobody
 from . import pairs as pair_making
+from . import reader as reader_training
 from . import shape as shape_fitting
 from . import split as splitting
 from . import unet as unet_training
 from .data import manifest_hash
+from .pictures import PictureLosses
+from .synth import crowd as people_making
 
 
 def split(args: Namespace) -> None:
@@ -23,6 +28,11 @@ def split(args: Namespace) -> None:
 
 def shape(args: Namespace) -> None:
     shape_fitting.main(args.data, args.runs / "shape")
+
+
+def drive(args: Namespace) -> None:
+    networks, shape_file = FaceNetworks.load(args.face_model), args.runs / "shape" / "shape.safetensors"
+    drive_training.train(args.data, args.runs / "drive", networks, shape_file)
 
 
 def autoencoder(args: Namespace) -> None:
@@ -37,34 +47,52 @@ def pairs(args: Namespace) -> None:
         pair_making.main(args.data, args.runs / "pairs", args.face_model, shape_file, seed, *args.people)
 
 
+def reader(args: Namespace) -> None:
+    files = sorted((args.runs / "pairs").glob("pairs_*.pt"))
+    shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
+    networks = FaceNetworks.load(args.face_model)
+    reader_training.train(files, args.runs / "reader", shape, networks, manifest_hash(args.data))
+
+
 def identity(args: Namespace) -> None:
-    triangles = load_file(args.face_model)["mesh.triangles"]
-    files = sorted((args.runs / "pairs").glob(f"pairs_{args.seeds[0]}_*.pt"))
-    minutes, bf16 = args.minutes or 9, args.precision == "bf16"
-    identity_training.train(args.data, args.runs / "identity", files, triangles, minutes, args.device, bf16)
+    shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
+    triangles, out = load_file(args.face_model)["mesh.triangles"], args.runs / "identity"
+    crowd = people_making.Crowd(args.data, out / "people", shape, triangles, pair_making.mirrored_points(shape))
+    crowd.make(identity_training.CONFIG["new_people"], args.seeds[0])
+    crowd.watch(args.data)
+    identity_training.train(args.data, out, out / "people", args.minutes or 30, args.device)
 
 
-def latents(args: Namespace) -> None:
+def trained_autoencoder(args: Namespace):
     from comfy.taesd.taesd import TAESD
 
     from .unet import UNetConfig
 
     model = TAESD(latent_channels=UNetConfig().latent_channels)
     model.load_state_dict(load_file(args.runs / "autoencoder" / "autoencoder.safetensors"))
-    encoder = model.taesd_encoder.to(memory_format=torch.channels_last)
+    return model
+
+
+def latents(args: Namespace) -> None:
+    encoder = trained_autoencoder(args).taesd_encoder.to(memory_format=torch.channels_last)
+    folders, bf16 = (args.runs / "pairs", args.runs / "latents"), args.precision == "bf16"
     for seed in args.seeds:
-        latent_making.encode_all(args.runs / "pairs", args.runs / "latents", encoder, f"pairs_{seed}_*.pt")
+        latent_making.encode_all(*folders, encoder, f"pairs_{seed}_*.pt", bf16)
 
 
 def unet(args: Namespace) -> None:
     bf16, data_hash = args.precision == "bf16", manifest_hash(args.data)
     network = identity_training.load(args.runs / "identity" / "identity.safetensors")
-    samples = unet_training.Samples(args.runs / "latents", network)
-    unet_training.train(samples, args.runs / "unet", args.minutes or 60, data_hash, args.device, bf16)
+    reader = reader_training.load(args.runs / "reader" / "reader.safetensors")
+    samples = unet_training.Samples(args.runs / "latents", network, reader)
+    judges = (args.data, trained_autoencoder(args).taesd_decoder, args.face_model, args.device)
+    pictures = None if args.no_picture_losses else PictureLosses.load(*judges)
+    out, minutes = args.runs / "unet", args.minutes or 60
+    unet_training.train(samples, out, minutes, data_hash, args.device, bf16, args.start, pictures)
 
 
 def export(args: Namespace) -> None:
-    exporting.export(args.data, args.runs, args.out)
+    exporting.export(args.data, args.runs, args.out, args.start)
 
 
 def nobody(args: Namespace) -> None:

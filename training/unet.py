@@ -13,15 +13,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..modules.bundle import load_bundle
 from ..modules.conditioning.tokens import TokenConfig, TokenEncoder
 from ..modules.host.unet import build_unet
 from ..modules.unet.attention import BalancedCrossAttention
 from ..modules.unet.config import UNetConfig
+from .pictures import PictureLosses, midpoint_estimate
 from .runlog import Run
 
 CONFIG = {
     "batch": 8,
     "lr": 5e-4,
+    "lr_started": 2.5e-4,  # of a run that begins with a bundle's weights
     "weight_decay": 0.01,
     "ema": 0.9993,
     "seed": 0,
@@ -31,6 +34,9 @@ CONFIG = {
     "drop_guide": 0.12,
     "outside": 0.15,
     "painted": 0.15,
+    "pictures_every": 2,  # steps; one picture each time: decoding and looking at it costs as much as the rest of the step
+    "pictures_below": 1.5,  # noise r = sigma / alpha, above which the estimate is no picture yet; the weight is 1 / (1 + r^2)
+    "pictures": {"identity": 0.1, "points": 5.0, "code": 1.0},
 }
 
 
@@ -88,6 +94,20 @@ class Denoiser(nn.Module):
         )
 
 
+def load_start(model: Denoiser, path: Path) -> None:
+    """Begins with the weights of a bundle. Where a layer here reads more values than there, the new ones begin at 0."""
+    parts, own = load_bundle(path).parts, model.state_dict()
+    for name in own:
+        part, _, key = name.partition(".")
+        old = parts[part][key].float()
+        if own[name].shape != old.shape:
+            wider = torch.zeros_like(own[name])
+            wider[tuple(slice(n) for n in old.shape)] = old
+            old = wider
+        own[name] = old
+    model.load_state_dict(own)
+
+
 def schedule(config: UNetConfig) -> torch.Tensor:
     """alpha-bar [1000]: betas linear in their square root, as the host's discrete model sampling makes them."""
     betas = torch.linspace(config.linear_start**0.5, config.linear_end**0.5, 1000, dtype=torch.float64) ** 2
@@ -95,11 +115,17 @@ def schedule(config: UNetConfig) -> torch.Tensor:
 
 
 class Samples:
-    """All latents of a folder in memory, with the identity vectors of their selfies; batches of random rows."""
+    """All latents of a folder in memory, with the identity vectors of their selfies; batches of random rows.
 
-    def __init__(self, folder: Path, identity: nn.Module):
+    What untouched portraits show was only measured; `reader` says which coefficients that means.
+    """
+
+    def __init__(self, folder: Path, identity: nn.Module, reader: nn.Module):
         shards = [torch.load(f, weights_only=True) for f in sorted(Path(folder).glob("*.pt"))]
         self.data = {k: torch.cat([s[k] for s in shards]) for k in shards[0]}
+        real, code = ~self.data["synthetic"], self.data["code"]
+        with torch.inference_mode():
+            code[real, :52] = reader(code[real, :52], code[real, 52:])
         with torch.inference_mode():
             vectors = [identity(x.float() / 255).half() for x in self.data["selfie"].split(128)]
         self.data["vector"] = torch.cat(vectors).clone()
@@ -112,8 +138,13 @@ class Samples:
         return {k: v[pick] for k, v in self.data.items()}
 
 
-def velocity_loss(model, batch, alpha_bar, rng, bf16: bool, device: str) -> torch.Tensor:
-    """v-prediction (Salimans & Ho 2022), weighted: the masked part counts fully, the rest a little, paint hardly."""
+def velocity_loss(
+    model, batch, alpha_bar, rng, bf16: bool, device: str, pictures: PictureLosses | None = None
+) -> torch.Tensor:
+    """v-prediction (Salimans & Ho 2022), weighted: the masked part counts fully, the rest a little, paint hardly.
+
+    With `pictures`, what one of the estimates shows is a part of the loss too.
+    """
     size = len(batch["target"])
     x = {k: batch[k].to(device).float() for k in ("target", "background", "guide", "mask", "vector", "code", "painted")}
     u = torch.rand(3, size, generator=rng)
@@ -126,26 +157,48 @@ def velocity_loss(model, batch, alpha_bar, rng, bf16: bool, device: str) -> torc
     drop = torch.stack([both | (u[1] > 1 - CONFIG["drop_identity"]), both | (u[2] > 1 - CONFIG["drop_expression"])], 1)
     concat = torch.cat([x["background"], x["mask"], guide], 1)
     selfie = batch["selfie"].to(device).float() / 255
-    with torch.autocast(device, torch.bfloat16, enabled=bf16):
-        got = model(z, concat, t.to(device), x["vector"], selfie, x["code"], drop.to(device))
+    t, drop = t.to(device), drop.to(device)
+
+    def predict(z, t, rows=slice(None)):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            told = (concat, x["vector"], selfie, x["code"], drop)
+            first, *rest = (value[rows] for value in told)
+            return model(z, first, t, *rest).float()
+
+    got = predict(z, t)
     weight = CONFIG["outside"] + (1 - CONFIG["outside"]) * x["mask"]
     weight = weight * (1 - (1 - CONFIG["painted"]) * x["painted"][:, None] / 255)  # stored as a byte
-    return ((got.float() - v) ** 2 * weight).mean() / weight.mean()
+    loss = ((got - v) ** 2 * weight).mean() / weight.mean()
+    if pictures is not None and (rows := readable(t, alpha_bar)) is not None:
+        estimate = midpoint_estimate(partial(predict, rows=rows), z[rows], got[rows], t[rows], alpha_bar)
+        r2 = (1 / alpha_bar.to(device)[t[rows]]) - 1
+        for name, value in pictures(estimate, x["target"][rows]).items():
+            loss = loss + CONFIG["pictures"][name] * (value / (1 + r2)).mean()
+    return loss
 
 
-def learning_rate(step: int, done: float) -> float:
-    """Short warm-up, level for the first 30 % of the time, then a quarter cosine squared down to 2 %."""
+def readable(t: torch.Tensor, alpha_bar: torch.Tensor) -> list[int] | None:
+    """The noisiest row of the batch from which a picture can still be told; None if there is none."""
+    r = (1 / alpha_bar.to(t.device)[t] - 1).sqrt()
+    r = torch.where(r <= CONFIG["pictures_below"], r, -1)
+    return [int(r.argmax())] if (r >= 0).any() else None
+
+
+def learning_rate(step: int, done: float, highest: float) -> float:
+    """Short warm-up, level for the first 30 % of the time, then a quarter cosine squared down to 2 % of the highest."""
     fall = 1.0 if done < 0.3 else 0.02 + 0.98 * math.cos(math.pi / 2 * (done - 0.3) / 0.7) ** 2
-    return CONFIG["lr"] * min(1, (step + 1) / 200) * fall
+    return highest * min(1, (step + 1) / 200) * fall
 
 
 class Training:
     """What a run needs to go on exactly where it stopped: model, its running average, optimiser, time spent."""
 
-    def __init__(self, run: Run, unet: UNetConfig, tokens: TokenConfig, device: str):
+    def __init__(self, run: Run, unet: UNetConfig, tokens: TokenConfig, device: str, start: Path | None = None):
         torch.manual_seed(CONFIG["seed"])
         # not channels-last: torch's group norm is five times slower in it on a CPU, more than the convolutions gain
         self.model = Denoiser(unet, tokens).to(device)
+        if start is not None:
+            load_start(self.model, start)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), CONFIG["lr"], betas=(0.9, 0.98), weight_decay=CONFIG["weight_decay"]
@@ -173,19 +226,33 @@ class Training:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
 
 
-def train(samples: Samples, out: Path, minutes: float, data_hash: str, device: str = "cpu", bf16: bool = True) -> None:
-    """Runs until `minutes` of training are spent over all its resumptions; the rate falls with the time left."""
-    unet, tokens = UNetConfig(), TokenConfig()
-    config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), "minutes": minutes, "bf16": bf16}
-    state = Training(Run(out, config, data_hash), unet, tokens, device)
+def train(
+    samples: Samples,
+    out: Path,
+    minutes: float,
+    data_hash: str,
+    device: str = "cpu",
+    bf16: bool = True,
+    start: Path | None = None,
+    pictures: PictureLosses | None = None,
+) -> None:
+    """Runs until `minutes` of training are spent over all its resumptions; the rate falls with the time left.
+
+    `start`: a bundle whose weights the run begins with. `pictures`: the losses on what decoded estimates show.
+    """
+    unet, tokens = UNetConfig(), TokenConfig(code_width=samples.data["code"].shape[1])
+    begun = {"start": start.name if start else None, "picture_losses": pictures is not None}
+    config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), "minutes": minutes, "bf16": bf16, **begun}
+    state = Training(Run(out, config, data_hash), unet, tokens, device, start)
     rng = torch.Generator().manual_seed(CONFIG["seed"] + state.step + 1)
     alpha_bar, began, total = schedule(unet), time.time(), 0.0
     size = sum(p.numel() for p in state.model.parameters()) / 1e6
     print(f"{len(samples)} pairs, {size:.1f} M parameters, step {state.step}", flush=True)
     elapsed = state.spent
     while elapsed < minutes * 60:
-        rate = learning_rate(state.step, elapsed / 60 / minutes)
-        loss = velocity_loss(state.model, samples.batch(CONFIG["batch"], rng), alpha_bar, rng, bf16, device)
+        rate = learning_rate(state.step, elapsed / 60 / minutes, CONFIG["lr_started" if start else "lr"])
+        looked = pictures if state.step % CONFIG["pictures_every"] == 0 else None
+        loss = velocity_loss(state.model, samples.batch(CONFIG["batch"], rng), alpha_bar, rng, bf16, device, looked)
         state.update(loss, rate)
         total, elapsed = total + loss.item(), state.spent + time.time() - began
         if state.step % 100 == 0:

@@ -22,15 +22,15 @@ from ...modules.faces.warp import rasterise
 def turned(fit: Fit, yaw: float, pitch: float) -> Fit:
     """The same fit with the head turned by degrees (added to its own pose)."""
     axis = torch.tensor([[math.radians(pitch), math.radians(yaw), 0.0]])
-    return Fit(**{**vars(fit), "rotation": axis_angle_to_rotation_matrix(axis) @ fit.rotation})
+    return Fit(**{**vars(fit), "rotation": axis_angle_to_rotation_matrix(axis).to(fit.rotation) @ fit.rotation})
 
 
 def moved_points(
-    shape: FaceShape, fit: Fit, points: torch.Tensor, code: torch.Tensor, yaw=0.0, pitch=0.0
+    shape: FaceShape, fit: Fit, points: torch.Tensor, geometry: torch.Tensor, yaw=0.0, pitch=0.0
 ) -> torch.Tensor:
-    """Points [478, 3] after the change; exactly the old ones when nothing changes. z towards the viewer."""
-    before = place(shape, fit, fit, fit.expression)[0]
-    after = place(shape, fit, turned(fit, yaw, pitch), code[None])[0]
+    """Points [478, 3] after the change to `geometry` [K]; the old ones when nothing changes. z towards the viewer."""
+    before = place(shape, fit, fit, shape.own_geometry(fit))[0]
+    after = place(shape, fit, turned(fit, yaw, pitch), geometry[None])[0]
     start = points * torch.tensor([1.0, 1.0, 0.0]) + before * torch.tensor([0.0, 0.0, 1.0])
     return start + (after - before)
 
