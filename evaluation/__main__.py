@@ -22,7 +22,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     evaluate = commands.add_parser("evaluate", help="the measures on people kept out of training")
     evaluate.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     evaluate.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")
-    evaluate.add_argument("--people", type=int, default=40, help="how many people of the protocol")
+    evaluate.add_argument("--people", type=int, default=60, help="how many people of the protocol")
     evaluate.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
     evaluate.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     demo = commands.add_parser("demo", help="the whole graph in ComfyUI, four words, one strip")
@@ -33,9 +33,39 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     demo.add_argument("--steps", type=int, help="default: what the workflow says")
     bench = commands.add_parser("bench", help="where the time goes")
     bench.add_argument("--out", type=Path, default=ROOT / "runs" / "bench")
-    for command in (generate, evaluate, bench):
+    ablation = commands.add_parser("ablation", help="what each condition does, and what balance prevents")
+    ablation.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    ablation.add_argument("--out", type=Path, default=ROOT / "runs" / "ablation")
+    ablation.add_argument("--pairs", type=int, default=4, help="how many pairs, one for each person (three minutes each)")
+    ablation.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    balance = commands.add_parser("balance", help="docs/balance.jpg: identity against expression, as a grid")
+    balance.add_argument("--out", type=Path, default=ROOT / "docs" / "balance.jpg", help="the picture")
+    balance.add_argument("--label", default="amazement", help="one of the 135 words")
+    sheet = commands.add_parser("words", help="docs/expressions.jpg: all 135 words drawn; or the table of the words")
+    sheet.add_argument("--out", type=Path, default=ROOT / "docs" / "expressions.jpg", help="the picture")
+    sheet.add_argument("--draft", action="store_true", help="the coarse drafts alone (quick)")
+    sheet.add_argument("--tables", action="store_true", help="renew the table in docs/expressions.md instead")
+    known = commands.add_parser("identity", help="how well the identity network knows people again, beside its teachers")
+    known.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    known.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation" / "identity")
+    known.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    known.add_argument("--write-docs", action="store_true", help="put the tables into docs/results.md")
+    reading = commands.add_parser("expression", help="how well an expression is read, by coefficient")
+    reading.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    reading.add_argument("--people", type=int, default=64, help="how many people of the evaluation part")
+    reading.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    reading.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    ends = commands.add_parser("curve", help="samplers: distance to the converged end against model evaluations")
+    ends.add_argument("--out", type=Path, default=ROOT / "runs" / "curve")
+    ends.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    ends.add_argument("--seeds", type=int, default=16)
+    ends.add_argument("--cfgs", type=float, nargs="+", default=(1.0, 1.5))
+    ends.add_argument("--budgets", type=int, nargs="+", default=(6, 8, 10, 16, 20, 30), help="model evaluations")
+    ends.add_argument("--write-docs", action="store_true", help="put the tables into docs/results.md")
+    for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
-    for command in (generate, evaluate, demo, bench):
+    ablation.set_defaults(steps=3, cfg=1.0)
+    for command in (generate, evaluate, demo, bench, ablation, balance, sheet, known, reading, ends):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
 
@@ -68,8 +98,8 @@ def command_of(name: str):
     """The function of a command. ComfyUI's warnings while it is imported (about parts we do not use) are dropped."""
     logging.disable(logging.WARNING)
     try:
-        modules = {"generate": "generate", "evaluate": "run", "demo": "demo", "bench": "bench"}
-        return getattr(importlib.import_module(f"diffsfsr.evaluation.{modules[name]}"), name)
+        module = {"evaluate": "run", "words": "wordsheet"}.get(name, name)
+        return getattr(importlib.import_module(f"diffsfsr.evaluation.{module}"), name)
     finally:
         logging.disable(logging.NOTSET)
 

@@ -11,6 +11,7 @@ import torch
 from dev.pack import ROOT
 
 from ..modules.sampling.midpoint import evaluations
+from ..nodes.face_draft import FaceDraft
 from .pipeline import BackgroundCondition as Background
 from .pipeline import Pipeline, call, timed
 
@@ -38,7 +39,7 @@ def bare_calls(pipeline: Pipeline, positive: list, latent: dict) -> float:
     tokens = {f"{name}_tokens": many(told[name]) for name in ("identity", "expression")}
     start = time.perf_counter()
     with torch.inference_mode():
-        for _ in range(evaluations(pipeline.settings["steps"])):
+        for _ in range(evaluations(pipeline.settings["steps"], pipeline.settings["reuse"])):
             answer = unet(x, times, **tokens)
         answer.sum().item()  # waits for a GPU
     return time.perf_counter() - start
@@ -62,6 +63,8 @@ def one_round(pipeline: Pipeline, picture: torch.Tensor) -> dict[str, float]:
     parts["total"] = sum(parts.values())
     with timed(parts, "(autoencoder within condition)"):  # three pictures, as Background Condition encodes them
         pipeline.vae.encode(picture[:, :256, :256].expand(3, -1, -1, -1))
+    with timed(parts, "(Face Draft on the selfie)"):
+        call(FaceDraft, encoders=pipeline.encoders, identity=who, expression=feels)
     given = dict(encoders=pipeline.encoders, vae=pipeline.vae, image=picture, identity=who, expression=feels)
     positive, _, latent, *_ = call(Background, **given)
     parts["(bare network within sample)"] = bare_calls(pipeline, positive, latent)

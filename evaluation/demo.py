@@ -15,8 +15,9 @@ from dev.pack import ROOT
 
 from ..modules.errors import DiffSFSRError
 from ..modules.host.identify import encode_identity
+from ..modules.images import read_picture
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
-from .pictures import read_picture, save_png, strip, to_pil
+from .pictures import save_png, strip, to_pil
 from .pipeline import warnings_heard
 
 WORKFLOW = ROOT / "tests" / "workflows" / "portrait.api.json"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..modules.errors import DiffSFSRError
-from .pictures import read_picture, save_png
-from .pipeline import Kept, Pipeline, warnings_heard
+from ..modules.images import read_picture
+from .pictures import save_png
+from .pipeline import PAINTING, Kept, Pipeline, warnings_heard
 
 COLUMNS = ("selfie", "background", "label", "intensity")
 HEADER = ",".join(COLUMNS)
@@ -101,7 +102,7 @@ def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
     with warnings_heard() as warnings:
         try:
             image = maker.make(row)
-            about = {k: maker.pipeline.settings[k] for k in ("steps", "seed", "cfg", "scheduler")}
+            about = {k: maker.pipeline.settings[k] for k in PAINTING}
             save_png(image, out / name, settings={"label": row.label, **about, "bundle": maker.pipeline.encoders.id})
         except DiffSFSRError as problem:
             error = str(problem)

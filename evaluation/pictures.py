@@ -3,29 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from ..modules.errors import DiffSFSRError
 from ..modules.host.paste import NOTE
-
-
-def read_picture(path: Path, where: str) -> torch.Tensor:
-    """IMAGE [1, H, W, 3] float 0..1, upright as the camera's EXIF note says, as the host's Load Image reads it."""
-    remedy = "Give the path of a picture (PNG, JPEG, WebP)"
-    try:
-        with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file)
-            if upright.mode.startswith("I"):  # 16 bits a pixel: plain conversion would clip it to white
-                upright = Image.fromarray((np.asarray(upright).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
-            pixels = np.array(upright.convert("RGB"))
-    except FileNotFoundError as error:
-        raise DiffSFSRError(f"There is no file {path}", where, remedy) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DiffSFSRError(f"{path} cannot be read as a picture ({error})", where, remedy) from error
-    return torch.from_numpy(pixels)[None].float() / 255
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:

@@ -17,7 +17,8 @@ from ..nodes.identity_encoder import IdentityEncoder
 from ..nodes.midpoint_sampler import MidpointSampler
 from ..nodes.unet_loader import UNetLoader
 
-ADJUSTABLE = {"steps": MidpointSampler, "seed": MidpointSampler, "cfg": MidpointSampler, "scheduler": MidpointSampler,
+PAINTING = ("steps", "seed", "cfg", "scheduler", "denoise", "reuse")  # settings of the sampler
+ADJUSTABLE = {**{name: MidpointSampler for name in PAINTING},
               "grow": BackgroundCondition, "feather": BackgroundCondition, "bundle": UNetLoader}  # fmt: skip
 
 
@@ -85,7 +86,7 @@ class Pipeline:
         with timed(seconds, "sample"):
             (painted,) = call(
                 MidpointSampler, model=self.model, positive=positive, negative=negative, latent=latent,
-                **told("steps", "seed", "cfg", "scheduler"),
+                **told(*PAINTING),
             )  # fmt: skip
         with timed(seconds, "decode"):
             crops = self.vae.decode(painted["samples"])

@@ -9,9 +9,13 @@ from ..modules.errors import DiffSFSRError
 from ..training.data import Portrait, load_part, read_split
 
 FILE = Path(__file__).with_name("protocol.csv")
-PEOPLE, PLACES = 40, 2  # people as selfies; backgrounds for each
+PEOPLE, PLACES = 60, 1  # people as selfies; backgrounds for each
 BASELINE = ("contentment", 0.0)  # intensity 0 is the neutral face, whatever the word
-WORDS = ("amazement", "cheerfulness", "rage", "sorrow", "dread", "tenderness")  # one of each of the six families
+# Two of each of the six families, so that every channel of `metrics.CHANNELS` is asked for (a pucker is in three words only)
+WORDS = (
+    "amazement", "cheerfulness", "rage", "sorrow", "dread", "tenderness",
+    "surprise", "euphoria", "grumpiness", "grief", "terror", "desire",
+)  # fmt: skip
 LABELS = (BASELINE, *((word, 1.0) for word in WORDS))
 
 

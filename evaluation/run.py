@@ -10,11 +10,14 @@ from PIL import Image
 
 from ..modules.host.crops import measured
 from ..modules.host.paste import paste
+from ..modules.images import read_picture
+from .groups import describe
 from .measure import Observer, Seen, box_around, whereabouts
 from .metrics import psnr
-from .pictures import read_picture, to_pil
+from .pictures import to_pil
 from .pipeline import Pipeline, Rendered
 from .protocol import LABELS, picture_file, portraits, read_pairs
+from .realism import border_measures
 from .report import Evidence, report, write_docs, write_report
 from .sheet import write_sheet
 
@@ -35,7 +38,9 @@ def evaluate(args) -> int:
         if count % 5 == 0 or count == len(pairs):
             print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
     ids = sorted({i for pair in pairs for i in pair})
-    evidence = Evidence(pairs, done, {i: study.person(i) for i in ids}, study.ceiling([p for p, _ in pairs]))
+    selfies = list(dict.fromkeys(selfie for selfie, _ in pairs))
+    about = {i: study.about(i) for i in selfies}
+    evidence = Evidence(pairs, done, {i: study.person(i) for i in ids}, study.ceiling(selfies), about)
     result = report(evidence, key)
     text = write_report(result, args.out)
     write_sheet(pairs, study.files, args.out)
@@ -73,6 +78,11 @@ class Study:
             self.known[person] = Seen.of_dict({k: v for k, v in stored.items() if k != "key"})
         return self.known[person]
 
+    def about(self, person: str) -> dict[str, float]:
+        """What kind of person it is, for the figures by group."""
+        stored = self.stored(f"about_{person}", lambda: describe(self.observer, self.picture(person)))
+        return {name: value for name, value in stored.items() if name != "key"}
+
     def identity(self, person: str):
         if self.last[0] != person:
             self.last = person, self.pipeline.identity(self.picture(person))[0]
@@ -87,13 +97,13 @@ class Study:
         start = time.perf_counter()
         made = self.pipeline.render(who, scene, expression)
         seconds = (time.perf_counter() - start) / len(LABELS)
-        drafts, _ = paste(made.drafts, made.place, None)
+        drafts, soft = paste(made.drafts, made.place, None)
         near = whereabouts(made.place)
         outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
         self._save(f"{selfie}_{background}", made, drafts)
         return {
-            "results": self.observer.look(made.images, near).as_dict(),
-            "drafts": self.observer.look(drafts, near).as_dict(),
+            "results": {**self.observer.look(made.images, near).as_dict(), **border_measures(made.images, scene, made.mask)},
+            "drafts": {**self.observer.look(drafts, near).as_dict(), **border_measures(drafts, scene, soft)},
             "asked": expression.codes, "outside": outside, "seconds": seconds, "parts": made.seconds,
         }  # fmt: skip
 
