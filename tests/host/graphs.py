@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 ROOT = Path(__file__).resolve().parents[2]
 TWIN = ROOT / "tests" / "workflows" / "portrait.api.json"
 BUILT_IN = ROOT / "weights" / "diffsfsr_default_256.safetensors"
-TYPES = ("IMAGE", "MASK", "MODEL", "VAE", "CONDITIONING", "LATENT", "DIFFSFSR_PLACE")
+TYPES = ("IMAGE", "MASK", "MODEL", "VAE", "CONDITIONING", "LATENT", "DIFFSFSR_PLACE", "DIFFSFSR_EXPRESSION")
 LOADER, IDENTITY, EXPRESSION, CONDITION, SAMPLER, DECODE, COMPOSITE, SAVE = "1", "4", "5", "6", "7", "8", "9", "10"
 _given: dict[str, object] = {}
 
@@ -98,18 +99,28 @@ class Graph(dict):
 
 
 def portrait(selfie: torch.Tensor, background: torch.Tensor, steps: int = 1) -> Graph:
-    """The shipped workflow on two pictures, without files; its last node only shows the result."""
+    """The shipped workflow on two pictures, without files; its last node only shows the result.
+
+    All is painted anew and with guidance, so that every part of the model has a say; `test_workflows.py` runs it as it is.
+    """
     graph = Graph(json.loads(TWIN.read_text()))
     for node in ("2", "3"):
         del graph[node]
     graph.give(IDENTITY, "image", "IMAGE", selfie).give(CONDITION, "image", "IMAGE", background)
     graph[SAVE] = {"class_type": "PreviewImage", "inputs": {"images": [COMPOSITE, 0]}}
-    return graph.set(SAMPLER, steps=steps)
+    return graph.set(SAMPLER, steps=steps, cfg=1.5, denoise=1.0)
 
 
 def shown(graph: Graph, node: str, slot: int = 0) -> Graph:
     """The graph with a picture of this output shown: the host runs only what an output node needs."""
     return graph.add("show", "PreviewImage", images=[node, slot])
+
+
+def run(host, graph):
+    """The result of a graph that has to succeed."""
+    result = host.run(graph)
+    assert result.success, result.errors
+    return result
 
 
 def refusal(host, graph, node) -> str:
@@ -120,3 +131,27 @@ def refusal(host, graph, node) -> str:
     kind, ident = graph[node]["class_type"], node
     assert message.startswith(f"{kind} ({ident}): diffsfsr.modules.errors.DiffSFSRError: "), message
     return message.split("DiffSFSRError: ", 1)[1]
+
+
+def counted(model):
+    """A clone of MODEL, and the list of how many rows its network was given by each call."""
+    clone, rows = model.clone(), []
+
+    def wrapper(apply, args):
+        rows.append(len(args["input"]))
+        return apply(args["input"], args["timestep"], **args["c"])
+
+    clone.set_model_unet_function_wrapper(wrapper)
+    return clone, rows
+
+
+def painted(wires, weights, steps=1, model=None, **options):
+    """Samples by our guider and sampler. One step gives the guided estimate at the highest noise, as it is."""
+    from diffsfsr.modules.host.sample import guider, midpoint_sampler
+
+    model, (_, positive, negative, latent) = model or wires[0], wires
+    sampling = model.get_model_object("model_sampling")
+    sigmas = importlib.import_module("comfy.samplers").calculate_sigmas(sampling, "karras", steps)
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(4))
+    guide = guider(model, positive, negative, *weights, "Test")
+    return guide.sample(noise, latent, midpoint_sampler(False), sigmas, seed=0, disable_pbar=True, **options)

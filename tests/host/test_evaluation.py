@@ -124,7 +124,7 @@ def test_generate_refuses_settings_outside_the_nodes_range(comfy, people, capsys
 
 
 def test_pictures_are_read_upright(comfy, tmp_path):
-    from diffsfsr.evaluation.pictures import read_picture
+    from diffsfsr.modules.images import read_picture
 
     picture, exif = Image.new("RGB", (40, 60), "red"), Image.Exif()
     exif[0x0112] = 6  # turn by a quarter to look at it
@@ -135,8 +135,8 @@ def test_pictures_are_read_upright(comfy, tmp_path):
 
 
 def test_several_expressions_are_one_batch_from_one_noise(comfy, people):
-    from diffsfsr.evaluation.pictures import read_picture
     from diffsfsr.evaluation.pipeline import Pipeline
+    from diffsfsr.modules.images import read_picture
 
     pipeline = Pipeline(steps=1, seed=3)
     who, _ = pipeline.identity(read_picture(people / "selfie.png", "test"))
@@ -173,9 +173,9 @@ def test_protocol_is_the_committed_one(comfy):
     from diffsfsr.evaluation import protocol
 
     pairs = protocol.read_pairs()
-    assert pairs == protocol.make_pairs() and len(set(pairs)) == 80
-    assert len({s for s, _ in pairs}) == 40 and all(s != b and b.startswith("p") for s, b in pairs)
-    assert len(protocol.read_pairs(people=5)) == 10 and len(protocol.read_pairs(limit=3)) == 3
+    assert pairs == protocol.make_pairs() and len(set(pairs)) == 60
+    assert len({s for s, _ in pairs}) == 60 and all(s != b and b.startswith("p") for s, b in pairs)
+    assert len(protocol.read_pairs(people=5)) == 5 and len(protocol.read_pairs(limit=3)) == 3
 
 
 def evidence(count: int = 4):
@@ -196,10 +196,13 @@ def evidence(count: int = 4):
         found[-1] = i > 0
         turned = np.zeros((len(LABELS), 3)) + [2, 0, 359]
         seen = Seen(found, np.repeat(vectors[i : i + 1], len(LABELS), 0), asked, turned)
-        record = {"results": seen.as_dict(), "drafts": seen.as_dict(), "asked": torch.from_numpy(asked)}
+        border = {name: torch.full((len(LABELS),), 2.0) for name in ("seam", "ring_psnr", "ring_ssim")}
+        sides = {"results": seen.as_dict() | border, "drafts": seen.as_dict() | border | {"seam": border["seam"] + 1}}
+        record = {**sides, "asked": torch.from_numpy(asked)}
         done.append({**record, "outside": torch.zeros(len(LABELS)), "seconds": 0.5})
     ceiling = {name: {"psnr": 30.0, "vector": torch.from_numpy(s.vector[0])} for name, s in own.items()}
-    return Evidence(pairs, done, own, ceiling)
+    about = {name: {"years": 30.0, "male": 1.0, "tone": 50.0 - 100 * (name == "p0"), "yaw": 3.0} for name in own}
+    return Evidence(pairs, done, own, ceiling, about)
 
 
 def test_report_of_known_measures(comfy, tmp_path):
@@ -208,10 +211,19 @@ def test_report_of_known_measures(comfy, tmp_path):
     settings = {"id": "abc", "steps": 6, "cfg": 1.5, "scheduler": "karras", "seed": 0}
     result = report.report(evidence(), settings)
     rows = {r["name"]: r for r in result["results"]}
-    assert rows["identity: closer to the selfie"]["value"] == pytest.approx(23 / 24)
-    assert rows["identity: rank 1 among 4"]["value"] == pytest.approx(23 / 24)
+    assert rows["identity: closer to the selfie"]["value"] == pytest.approx(47 / 48)
+    assert rows["identity: rank 1 among 4"]["value"] == pytest.approx(47 / 48)
     assert rows["expression: right way, four words"]["met"] and rows["asked against measured: smile"]["value"] == 1
     assert rows["face found again"]["met"] is False
+    pose, seam = rows["pose: error to the background"], "seam: gradient added, grey levels a pixel"
+    assert pose["value"] == pytest.approx(5**0.5) and pose["met"]
+    assert rows["asked against measured: mean of the eight"]["met"] and rows[seam]["value"] == 2
+    groups = {g["name"]: g for g in result["groups"]}
+    assert groups["men"]["people"] == 4 and "women" not in groups
+    assert groups["skin: dark"]["people"] == 1 and groups["skin: dark"]["rank1"] == pytest.approx(11 / 12)
+    gain = {r["name"]: r["value"] for r in result["gain"]}
+    assert gain[seam] == -1
+    assert gain["distance to portraits (KID of faceres x 1000)"] == pytest.approx(0)
     assert rows["pose: yaw error to the background"]["value"] == 2 and rows["pose: roll error to the background"]["value"] == 1
     text = report.write_report(result, tmp_path)
     json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
@@ -222,11 +234,40 @@ def test_report_of_known_measures(comfy, tmp_path):
     assert "new table" in page.read_text() and "wrong with them" in page.read_text() and "abc" not in page.read_text()
 
 
+def test_skin_tone_orders_skin(comfy):
+    import torch
+
+    from diffsfsr.evaluation.groups import DARK, LIGHT, skin_tone
+
+    points = torch.zeros(478, 2)
+    points[:, 0] = torch.linspace(40, 160, 478)
+    points[:, 1] = 100
+    tones = [
+        skin_tone(torch.tensor(rgb)[:, None, None].expand(3, 200, 200), points)
+        for rgb in ((0.93, 0.80, 0.72), (0.75, 0.58, 0.45), (0.35, 0.22, 0.15))
+    ]
+    assert tones[0] > LIGHT > tones[1] > DARK > tones[2]
+
+
 def test_sheet_shows_every_word(comfy):
     from diffsfsr.evaluation.sheet import chosen
 
-    assert len(chosen(80)) == 60 and {k for _, k in chosen(80)} == set(range(1, 7)) and len(set(chosen(80))) == 60
-    assert len(chosen(2)) == 12
+    assert len(chosen(60)) == 60 and {k for _, k in chosen(60)} == set(range(1, 13)) and len(set(chosen(60))) == 60
+    assert len(chosen(2)) == 24
+
+
+def test_curve_counts_evaluations_and_finds_the_reference_at_no_distance(comfy, tmp_path, monkeypatch, capsys):
+    from diffsfsr.evaluation import curve
+
+    chosen = {name: curve.METHODS[name] for name in ("midpoint, reusing", "midpoint", "euler", "ddim")}
+    monkeypatch.setattr(curve, "METHODS", chosen)
+    monkeypatch.setattr(curve, "REFERENCE", 4)
+    assert run("curve", "--out", tmp_path, "--seeds", 1, "--budgets", 7, "--cfgs", 1) == 0
+    found = json.loads((tmp_path / "curve_1.json").read_text())
+    assert [found[f"{name}, 7"][3] for name in chosen] == [7, 7, 7, 7]
+    assert found["midpoint, 7"][1] == 0  # it is the reference here
+    assert 0 < found["midpoint, reusing, 7"][1] < found["euler, 7"][1]
+    assert "| euler |" in capsys.readouterr().out
 
 
 # the demonstration
@@ -234,7 +275,7 @@ def test_sheet_shows_every_word(comfy):
 
 def test_demo_runs_the_shipped_graph(host, people, tmp_path):
     from diffsfsr.evaluation import demo
-    from diffsfsr.evaluation.pictures import read_picture
+    from diffsfsr.modules.images import read_picture
 
     files = {"selfie": people / "selfie.png", "background": people / "place.png"}
     pictures = {name: read_picture(file, name) for name, file in files.items()}

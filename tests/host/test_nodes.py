@@ -15,6 +15,7 @@ from tests.host.graphs import (
     SAMPLER,
     SAVE,
     portrait,
+    run,
     shown,
     trained,
     two_faces,
@@ -23,22 +24,22 @@ from tests.host.graphs import (
 OURS = {
     "DiffSFSRUNetLoader": ("MODEL", "VAE", "DIFFSFSR_ENCODERS"),
     "DiffSFSRIdentityEncoder": ("DIFFSFSR_IDENTITY", "IMAGE"),
+    "DiffSFSRExpressionFromImage": ("DIFFSFSR_EXPRESSION", "IMAGE", "STRING"),
+    "DiffSFSRExpressionSliders": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRExpressionMix": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRFaceDraft": ("IMAGE",),
     "DiffSFSRExpressionLabelEncoder": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRExpressionWords": ("DIFFSFSR_EXPRESSION", "STRING", "DIFFSFSR_EXPRESSION"),
     "DiffSFSRBackgroundCondition": ("CONDITIONING", "CONDITIONING", "LATENT", "DIFFSFSR_PLACE", "IMAGE"),
     "DiffSFSRMidpointSampler": ("LATENT",),
     "DiffSFSRMidpointSamplerSelect": ("SAMPLER",),
+    "DiffSFSRIdentityExpressionGuider": ("GUIDER",),
     "DiffSFSRCompositeFace": ("IMAGE", "MASK"),
 }
 
 
 def schema(host, node_id):
     return host.node(node_id).GET_SCHEMA()
-
-
-def run(host, graph):
-    result = host.run(graph)
-    assert result.success, result.errors
-    return result
 
 
 # --- what is declared ------------------------------------------------------------------------------------------------
@@ -279,13 +280,19 @@ def test_precisions(studio, pictures, made, dtype):
     assert (picture - made.value(COMPOSITE)).abs().mean() < 0.02
 
 
-def test_denoise_zero_is_the_background_itself(studio, pictures):
-    result = run(studio, portrait(*pictures).set(SAMPLER, denoise=0.0))
-    assert torch.equal(result.value(SAMPLER)["samples"], result.value(CONDITION, 2)["samples"])
+@pytest.mark.parametrize("guide", [True, False])
+def test_denoise_zero_is_the_draft_or_without_it_the_background_itself(studio, pictures, guide):
+    graph = portrait(*pictures).set(SAMPLER, denoise=0.0).set(CONDITION, guide=guide)
+    result = run(studio, graph)
+    samples = result.value(SAMPLER)["samples"]
+    assert torch.equal(samples, result.value(CONDITION, 2)["samples"])
+    drafted = result.value(CONDITION)[0][1]["diffsfsr"]["concat"][:, -samples.shape[1] :]
+    assert torch.equal(samples, drafted) == guide
 
 
-def test_interruption_stops_the_sampler_and_the_next_run_is_fine(studio, pictures, monkeypatch):
-    graph, record = portrait(*pictures, steps=20), studio._record
+@pytest.mark.parametrize("expression_cfg", [0.0, 3.0])
+def test_interruption_stops_the_sampler_and_the_next_run_is_fine(studio, pictures, monkeypatch, expression_cfg):
+    graph, record = portrait(*pictures, steps=20).set(SAMPLER, expression_cfg=expression_cfg), studio._record
 
     def cancel_at_first_progress(event, data, sid=None):
         record(event, data, sid)

@@ -83,3 +83,18 @@ def test_condition_dropout_uses_the_null_tokens(training):
     with torch.inference_mode():
         assert not torch.equal(call(rows["code"], [False, False]), call(rows["code"] * 0, [False, False]))
         assert torch.equal(call(rows["code"], [False, True]), call(rows["code"] * 0, [False, True]))
+
+
+def test_a_run_can_begin_with_a_bundle_and_read_more_of_the_code(training):
+    """New columns begin at zero, so the wider network says at first what the bundle's says."""
+    from diffsfsr.modules.bundle import load_bundle
+    from diffsfsr.modules.host import folders
+
+    config = load_bundle(folders.BUILT_IN).config
+    wide = training.TokenConfig(code_width=config.tokens.code_width + 40)
+    models = [training.Denoiser(config.unet, tokens) for tokens in (config.tokens, wide)]
+    for model in models:
+        training.load_start(model, folders.BUILT_IN)
+    code = torch.rand(2, wide.code_width)
+    narrow, wider = (model.tokens.expression_tokens(code) for model in models)
+    assert torch.allclose(narrow, wider, atol=1e-5) and narrow.abs().max() > 0

@@ -17,6 +17,12 @@ WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 NOTES = {"MarkdownNote", "Note"}  # drawn by the front end alone
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 EXAMPLES = {"selfie.png": "astronaut.png"}  # the name in the file an artist opens -> the picture the tests use
+# What a graph is about may differ from the nodes' defaults: workflow, node -> widgets
+OWN = {
+    ("expression_travel", "DiffSFSRExpressionLabelEncoder"): {"expression"},
+    ("expression_travel", "DiffSFSRExpressionMix"): {"steps"},
+    ("expression_sheet", "DiffSFSRExpressionWords"): {"text"},
+}
 
 
 def read(path):
@@ -93,12 +99,12 @@ def check_value(name, value, type_, options):
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_widget_values_are_the_defaults_of_the_nodes(host, path):
-    """What an artist sees first is what the nodes recommend; only file names and the save prefix are the file's own."""
+    """What an artist sees first is what the nodes recommend; only file names, the save prefix and `OWN` are the file's own."""
     for node in real_nodes(read(path)):
         if node["type"].startswith("DiffSFSR"):
-            specs = declared(host, node["type"])
+            specs, own = declared(host, node["type"]), OWN.get((path.stem, node["type"]), set())
             for name, value in zip(widget_names(host, node["type"]), node["widgets_values"], strict=True):
-                assert name is None or value == specs[name][1]["default"], (node["type"], name)
+                assert name is None or name in own or value == specs[name][1]["default"], (node["type"], name)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -134,12 +140,19 @@ def test_the_graph_is_easy_to_read(path):
         assert at[source] <= at[target]
 
 
-def test_the_portrait_equals_its_api_twin(host):
-    sent = to_api(host, read(ROOT / "workflows" / "portrait.json"))
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_workflow_equals_its_api_twin(host, path):
+    sent = to_api(host, read(path))
     for node in sent.values():
         if node["class_type"] == "LoadImage":
             node["inputs"]["image"] = EXAMPLES.get(node["inputs"]["image"], node["inputs"]["image"])
-    assert sent == read(TWIN)
+    assert sent == read(TWIN.with_name(f"{path.stem}.api.json"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_workflow_has_a_picture_of_itself(path):
+    with Image.open(path.with_suffix(".jpg")) as image:
+        assert min(image.size) >= 200
 
 
 # --- it runs ---------------------------------------------------------------------------------------------------------
@@ -161,19 +174,21 @@ def saved(studio):
     """The pictures saved so far, in order."""
     from pathlib import Path
 
-    return sorted(Path(studio.folder_paths.get_output_directory()).glob("DiffSFSR_*.png"))
+    found = Path(studio.folder_paths.get_output_directory()).glob("DiffSFSR_*.png")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
 @pytest.fixture(scope="module")
 def twin(studio):
-    """The API twin, its pictures in place; two steps instead of six."""
+    """The API twin, its pictures in place; steps, cfg and denoise as `made` has them."""
     from pathlib import Path
 
     folder = Path(studio.folder_paths.get_input_directory())
     save(astronaut(), folder / "astronaut.png")
     save(somebody_else(), folder / "background.png")
+    save(astronaut().flip(2), folder / "reference.png")
     prompt = read(TWIN)
-    prompt["7"]["inputs"]["steps"] = 2
+    prompt["7"]["inputs"] |= {"steps": 2, "cfg": 1.5, "denoise": 1.0}
     studio.reset()
     return prompt
 
@@ -190,6 +205,50 @@ def test_the_twin_runs_and_saves_a_picture(studio, twin, made):
         assert image.size == (512, 512) and image.mode == "RGB"
     # the same pictures, but for eight bits a colour, as the tensors of the other tests
     assert torch.allclose(result.value(COMPOSITE), made.value(COMPOSITE), atol=0.1)
+
+
+def short(name):
+    """The API twin of a workflow with one step, so that running it takes seconds."""
+    prompt = read(TWIN.with_name(f"{name}.api.json"))
+    for node in prompt.values():
+        if node["class_type"] == "DiffSFSRMidpointSampler":
+            node["inputs"]["steps"] = 1
+    return prompt
+
+
+def node_of(prompt, kind):
+    (found,) = (i for i, node in prompt.items() if node["class_type"] == kind)
+    return found
+
+
+def test_the_travel_saves_every_face_and_a_film(studio, twin):
+    prompt = short("expression_travel")
+    result = studio.run(prompt)
+    assert result.success, result.errors
+    assert len(result.outputs[node_of(prompt, "SaveImage")]["images"]) == 8
+    assert result.outputs[node_of(prompt, "SaveAnimatedWEBP")]["images"][0]["filename"].endswith(".webp")
+    faces = result.value(node_of(prompt, "DiffSFSRCompositeFace"))
+    there = (faces[0] - faces[-1]).abs().mean()
+    assert 0 < (faces[0] - faces[1]).abs().mean() < there, "it goes step by step"
+
+
+def test_the_sheet_runs_once_for_each_line(studio, twin):
+    prompt = short("expression_sheet")
+    prompt[node_of(prompt, "DiffSFSRExpressionWords")]["inputs"]["text"] = "joy\na bit worried"
+    result = studio.run(prompt)
+    assert result.success, result.errors
+    names = [picture["filename"] for picture in result.outputs[node_of(prompt, "SaveImage")]["images"]]
+    assert len(names) == 2 and names[0].startswith("joy") and names[1].startswith("worry")
+    assert result.executed_nodes.count(node_of(prompt, "DiffSFSRIdentityEncoder")) <= 1
+
+
+def test_the_reference_drives_the_face(studio, twin):
+    prompt = short("reference_expression")
+    result = studio.run(prompt)
+    assert result.success, result.errors
+    read_, asked = node_of(prompt, "DiffSFSRExpressionFromImage"), node_of(prompt, "DiffSFSRExpressionSliders")
+    assert torch.allclose(result.value(read_).codes, result.value(asked).codes, atol=1e-5), "sliders at 0 change nothing"
+    assert result.outputs[node_of(prompt, "PreviewImage")]["images"]
 
 
 def test_the_saved_picture_says_that_it_was_generated(studio, twin):

@@ -21,18 +21,19 @@ from diffsfsr.modules.bundle import (
     save_bundle,
 )
 from diffsfsr.modules.conditioning.tokens import TokenConfig
+from diffsfsr.modules.encoders.compound import ARCFACE, COMPACT, width_of
 from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.unet.config import UNetConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = ROOT / "weights" / "diffsfsr_default_256.safetensors"
-MEGABYTES = 40
+MEGABYTES = 60
 
 
 def weights(seed=0):
     """A few weights under every name that a bundle must have."""
     random = torch.Generator().manual_seed(seed)
-    names = ["unet.a.weight", "unet.b.weight", "tokens.null_identity", "identity.head.weight", "shape.mean"]
+    names = ["unet.a.weight", "unet.b.weight", "tokens.null_identity", "identity.head.weight", "shape.mean", "reader.x"]
     names += ["taesd_encoder.0.weight", "taesd_decoder.1.weight", "vae_scale", "vae_shift"]
     return {name: torch.randn(3, 4, generator=random) for name in names}
 
@@ -132,7 +133,7 @@ def test_safetensors_of_another_system(path, metadata):
     assert "not a DiffSFSR bundle" in refusal(path).what
 
 
-@pytest.mark.parametrize("version", ["2", "0", None, "x"])
+@pytest.mark.parametrize("version", ["1", "3", None, "x"])
 def test_another_format_version(path, saved, version):
     rewrite(path, format_version=version)
     error = refusal(path)
@@ -147,9 +148,25 @@ def test_missing_part(path, saved, part):
 
 
 def test_unknown_identity_network(path):
-    save_bundle(path, config(identity=("compact-v1", "arcface-r100")), weights())
+    save_bundle(path, config(identity=("compact-v2", "arcface-r100")), weights())
     error = refusal(path)
-    assert "arcface-r100" in error.what and "compact-v1" not in error.what and "Update the pack" in error.remedy
+    assert "arcface-r100" in error.what and "compact-v2" not in error.what and "Update the pack" in error.remedy
+
+
+@pytest.mark.parametrize(
+    "members", [(), (ARCFACE,), (ARCFACE, COMPACT), (COMPACT, ARCFACE, ARCFACE), (COMPACT, COMPACT)], ids=str
+)
+def test_identity_networks_that_cannot_be_joined(path, members):
+    tokens = TokenConfig(identity_width=width_of(members))
+    save_bundle(path, config(identity=members, tokens=tokens), weights())
+    assert "its own must be the first" in refusal(path).what
+
+
+def test_identity_networks_and_tokens_of_different_widths(path):
+    save_bundle(path, config(identity=(COMPACT, ARCFACE)), weights())
+    assert "networks give 768 values, the tokens read 256" in refusal(path).what
+    save_bundle(path, config(identity=(COMPACT, ARCFACE), tokens=TokenConfig(identity_width=768)), weights())
+    assert load_bundle(path).config.identity == (COMPACT, ARCFACE)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,19 @@
 """The linear face model and the mesh warp: pose and expression are found again, triangles land where they belong."""
 
+import copy
 import math
 from pathlib import Path
 
 import pytest
 import torch
 
-from diffsfsr.modules.bundle import fill_module, load_bundle
 from diffsfsr.modules.faces.mask import silhouette
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.shape import FaceShape, Fit, place, pose, project
+from diffsfsr.modules.faces.shape import Fit, place, pose, project
 from diffsfsr.modules.faces.warp import barycentric, rasterise, redraw
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
-BUNDLE = ROOT / "weights" / "diffsfsr_default_256.safetensors"
 
 
 def picture():
@@ -24,14 +23,6 @@ def picture():
 
 
 # --- the face model --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def shape():
-    part = load_bundle(BUNDLE).parts["shape"]
-    module = FaceShape(len(part["identity"]))
-    fill_module(module, {k: v.float() for k, v in part.items()}, "shape", BUNDLE.name)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +47,7 @@ def synthetic(shape, seed, yaw=0.0, pitch=0.0, roll=0.0, scale=11.0, expression=
     identity = torch.randn(1, len(shape.identity), generator=random) * 0.7
     expression = torch.zeros(1, 52) if expression is None else expression
     true = Fit(identity, expression, rotation(yaw, pitch, roll)[None], torch.tensor([scale]),
-               torch.tensor([[128.0, -130.0]]), torch.zeros(1, 478, 2))  # fmt: skip
+               torch.tensor([[128.0, -130.0]]), torch.zeros(1, 478, 2), torch.zeros(1, len(shape.geometry)))  # fmt: skip
     points = project(shape.mesh(identity, expression), true.rotation, true.scale, true.shift)
     return points * torch.tensor([1.0, -1.0]), true
 
@@ -114,10 +105,9 @@ def test_fit_gives_the_same_bits_wherever_its_numbers_lie(shape):
     found, kept = [], []
     for i in range(8):
         kept.append(torch.empty(1000 * i * i + 17 * i))
-        moved = FaceShape(len(shape.identity))
-        moved.load_state_dict({k: v.clone() for k, v in shape.state_dict().items()})
+        moved = copy.deepcopy(shape)
         fit = moved.double().fit(points.clone(), smile())
-        found.append(place(moved, fit, fit, smile(0.5)).float())
+        found.append(place(moved, fit, fit, moved.geometry_of_code(smile(0.5))).float())
     assert all(torch.equal(points, found[0]) for points in found)
 
 
@@ -134,7 +124,7 @@ def test_place_changes_nothing_when_nothing_changes(shape, angles):
     """The same person, expression and pose asked for: every point stays (within a pixel of a 256 pixel crop)."""
     points, _ = synthetic(shape, 6, *angles, expression=smile())
     found = shape.fit(points, smile())
-    placed = place(shape, found, found, found.expression)
+    placed = place(shape, found, found, shape.own_geometry(found))
     moved = (placed[..., :2] - points).square().sum(-1).sqrt()[0]
     weighted = (moved * shape.weight).sum() / shape.weight.sum()
     assert weighted < 0.5 and moved[:468].max() < 3
@@ -146,7 +136,7 @@ def test_place_moves_with_the_background_and_obeys_the_word(shape):
     a, b = shape.fit(selfie, torch.zeros(1, 52)), shape.fit(background, smile())
     calm, open_mouth = torch.zeros(1, 52), torch.zeros(1, 52)
     open_mouth[0, 25] = 0.8
-    at_rest, opened = place(shape, a, b, calm), place(shape, a, b, open_mouth)
+    at_rest, opened = (place(shape, a, b, shape.geometry_of_rig(code)) for code in (calm, open_mouth))
     centre = (at_rest[0, :468, :2].mean(0) - background[0, :468].mean(0)).abs().max()
     assert centre < 8, "the face stands where the background's stood"
     gap = lambda p: (p[0, 14, :2] - p[0, 13, :2]).norm()  # noqa: E731

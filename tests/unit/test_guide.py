@@ -7,6 +7,7 @@ import torch
 
 from diffsfsr.modules.conditioning.background import Place, composite
 from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask, fringe, match_colour, paint_mouth
+from diffsfsr.modules.faces.mask import grow
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.warp import rasterise
 
@@ -29,6 +30,15 @@ def skin_picture():
     return SKIN[:, None, None].expand(3, 256, 256).clone()
 
 
+def lowered_jaw(points):
+    """Lower lip and chin go down as a whole."""
+    opened = points.clone()
+    below = points[:, 1] > points[14, 1] + 1e-3
+    below[[95, 88, 178, 87, 14, 317, 402, 318, 324]] = True
+    opened[below, 1] += 25
+    return opened
+
+
 def test_a_fringe_is_found_and_plain_skin_is_not(face):
     points, triangles, index = face
     covered = (index >= 0).float()
@@ -45,10 +55,7 @@ def test_a_fringe_is_found_and_plain_skin_is_not(face):
 def test_the_mouth_is_painted_only_when_it_opens(face):
     points, triangles, index = face
     assert torch.equal(paint_mouth(skin_picture(), index, points, points, triangles), skin_picture())
-    opened = points.clone()
-    below = points[:, 1] > points[14, 1] + 1e-3  # lower lip and chin go down as a whole
-    below[[95, 88, 178, 87, 14, 317, 402, 318, 324]] = True
-    opened[below, 1] += 25
+    opened = lowered_jaw(points)
     wide, _ = rasterise(opened[:468], triangles, 256)
     painted = paint_mouth(skin_picture(), wide, points, opened, triangles)
     y, x = int(opened[14, 1]) - 6, int(opened[14, 0])
@@ -73,6 +80,34 @@ def test_the_draft_leaves_everything_outside_the_mask(face):
     made = draft(Crop(skin_picture(), points, code), background, points, mask, triangles)
     assert torch.equal(made[:, mask == 0], background.image[:, mask == 0])
     assert not torch.allclose(made[:, mask == 1], background.image[:, mask == 1], atol=0.2)
+
+
+def test_an_opened_mouth_shows_its_inside_in_the_draft(face):
+    """Closed lips have no picture of it: it has to be the painted one, not skin that was filled in."""
+    points, triangles, _ = face
+    opened = lowered_jaw(points)
+    background, code = Crop(skin_picture(), opened, torch.zeros(52)), torch.zeros(52)
+    mask = face_mask(background, opened, triangles, 6)
+    made = draft(Crop(skin_picture(), points, code), background, opened, mask, triangles)
+    middle = made[:, int(opened[14, 1]) - 8, int(opened[14, 0])]
+    assert middle.mean() < 0.6 * SKIN.mean()
+
+
+def test_beside_the_face_and_on_the_forehead_the_backgrounds_picture_stays(face):
+    """The selfie has hair to the brows; the background person's own forehead and surroundings are sharp and known."""
+    points, triangles, index = face
+    line, code = int(points[151, 1]) + 4, torch.zeros(52)
+    selfie = skin_picture()
+    selfie[:, :line] = HAIR[:, None, None]
+    texture = (SKIN[:, None, None] + 0.04 * torch.randn(3, 256, 256, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    background = Crop(texture, points, code)
+    mask = face_mask(background, points, triangles, 14)
+    made = draft(Crop(selfie, points, code), background, points, mask, triangles)
+    beside = (mask == 1) & (grow((index >= 0).float()[None, None], 8)[0, 0] == 0)
+    assert torch.allclose(made[:, beside], texture[:, beside], atol=0.02)
+    forehead = torch.zeros_like(beside)
+    forehead[line - 22 : line - 16, 110:146] = True
+    assert torch.allclose(made[:, forehead], texture[:, forehead], atol=0.05)
 
 
 def place(feather):

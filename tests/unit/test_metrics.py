@@ -43,6 +43,40 @@ def test_interval_draws_whole_people():
     assert math.isnan(interval([], [])[0])
 
 
+def test_kernel_distance_tells_sets_apart_and_not_people():
+    from diffsfsr.evaluation.metrics import kernel_blocks, kernel_distance
+
+    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+    rng = np.random.default_rng(0)
+    real = unit(rng.normal(size=(30, 8)))
+    people = np.repeat(np.arange(30), 2)
+    same = kernel_blocks(real[people], people, real)
+    assert kernel_distance(same)[0] == pytest.approx(0, abs=1e-9)  # everybody looks like himself: no distance
+    shifted = unit(real[people] + np.eye(8)[0])
+    mean, low, high = kernel_distance(kernel_blocks(shifted, people, real))
+    assert 0 < low < mean < high
+
+
+def test_border_measures_see_a_seam_and_only_in_the_ring():
+    import torch
+
+    from diffsfsr.evaluation.realism import border_measures
+
+    background = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0)) * 0.1 + 0.4
+    mask = torch.zeros(1, 64, 64)
+    mask[:, 16:48, 16:48] = 0.5
+    mask[:, 20:44, 20:44] = 1
+    same = border_measures(background, background, mask)
+    assert same["seam"] == 0 and same["ring_psnr"] > 100 and same["ring_ssim"] == pytest.approx(1, abs=1e-4)
+    inner = background.clone()
+    inner[:, 24:40, 24:40] = 1.0  # nothing of it is in the ring
+    assert border_measures(inner, background, mask)["ring_psnr"] > 100
+    pasted = background + 0.4 * (mask[..., None] > 0)
+    found = border_measures(pasted, background, mask)
+    assert found["seam"] > 5 and found["ring_psnr"] == pytest.approx(-20 * math.log10(0.4), abs=0.1)
+    assert found["ring_ssim"] < same["ring_ssim"]
+
+
 def test_correlation_families_psnr_and_angles():
     from diffsfsr.evaluation import metrics
 

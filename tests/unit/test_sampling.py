@@ -50,11 +50,22 @@ class Counting:
         return self.model(x, sigma, **kwargs)
 
 
-def test_global_order_is_two():
+@pytest.mark.parametrize("reuse", [False, True])
+def test_global_order_is_two(reuse):
     exact = sample_midpoint(mixture, start(), descent(8.0, 0.2, 4096))
-    steps = [32, 64, 128, 256]
-    errors = [(sample_midpoint(mixture, start(), descent(8.0, 0.2, n)) - exact).abs().mean().item() for n in steps]
+    steps = [64, 128, 256, 512]
+    results = [sample_midpoint(mixture, start(), descent(8.0, 0.2, n), reuse=reuse) for n in steps]
+    errors = [(result - exact).abs().mean().item() for result in results]
     assert 1.9 < slope(errors, steps) < 2.1, errors
+
+
+def test_reusing_evaluations_is_nearer_to_the_end_at_the_same_cost():
+    exact = sample_midpoint(mixture, start(), descent(8.0, 0.2, 4096))
+    error = lambda steps, reuse: (  # noqa: E731
+        sample_midpoint(mixture, start(), descent(8.0, 0.2, steps), reuse=reuse) - exact
+    ).abs().mean()
+    for steps in (4, 8, 16):  # 2 n evaluations each
+        assert error(2 * steps - 1, True) < 0.5 * error(steps, False)
 
 
 def test_the_slope_tells_orders_apart():
@@ -110,17 +121,26 @@ def test_equal_sigmas_do_nothing():
     once = sample_midpoint(mixture, start(), torch.tensor([6.0, 2.0, 0.0]))
     twice = sample_midpoint(mixture, start(), torch.tensor([6.0, 6.0, 2.0, 2.0, 0.0]))
     assert torch.equal(once, twice)
+    still = sample_midpoint(mixture, start(), torch.tensor([6.0, 6.0, 6.0]), reuse=True)
+    assert torch.equal(still, start())
+    assert torch.isfinite(sample_midpoint(mixture, start(), torch.tensor([6.0, 6.0, 2.0, 2.0, 0.0]), reuse=True)).all()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_number_of_model_calls(steps):
     model = Counting()
     sample_midpoint(model, start(), torch.cat([descent(8.0, 0.2, steps)[:-1], torch.zeros(1)]), extra_args={"cfg": 3})
-    assert len(model.sigmas) == evaluations(steps) == 2 * steps - 1
+    assert len(model.sigmas) == evaluations(steps, False) == 2 * steps - 1
     assert all(kwargs == {"cfg": 3} for kwargs in model.kwargs)
     model = Counting()
     sample_midpoint(model, start(), descent(8.0, 0.2, steps))
     assert len(model.sigmas) == 2 * steps
+    for last in (0.0, 0.1):
+        model = Counting()
+        levels = torch.cat([descent(8.0, 0.2, steps)[:-1], torch.tensor([last], dtype=torch.float64)])
+        sample_midpoint(model, start(), levels, reuse=True)
+        assert len(model.sigmas) == evaluations(steps, True) == steps + 1
+        assert model.sigmas[1:] == pytest.approx([float(a + b) / 2 for a, b in zip(levels[:-1], levels[1:], strict=True)])
 
 
 def test_the_callback_gets_what_the_host_gives_its_own():
@@ -131,6 +151,10 @@ def test_the_callback_gets_what_the_host_gives_its_own():
     for call in calls:
         assert {"x", "i", "sigma", "sigma_hat", "denoised"} <= set(call)
         assert torch.equal(call["denoised"], mixture(call["x"], call["sigma"].expand(2)))
+    calls.clear()
+    sample_midpoint(mixture, start(), sigmas, callback=calls.append, disable=True, reuse=True)
+    assert [(call["i"], call["sigma"].item()) for call in calls] == [(0, 6.0), (1, 3.0), (2, 1.0)]
+    assert all(torch.isfinite(call["denoised"]).all() for call in calls)
 
 
 def test_the_input_is_left_as_it_was():
@@ -155,10 +179,16 @@ def test_an_answer_that_is_not_finite_names_its_step(call, step, bad):
 
     with pytest.raises(ValueError, match=f"step {step} is not finite"):
         sample_midpoint(broken, start(), torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0]))
+    asked.clear()
+    if call < 5:
+        with pytest.raises(ValueError, match=f"step {max(call, 1)} is not finite"):
+            sample_midpoint(broken, start(), torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0]), reuse=True)
 
 
 def test_half_precision_keeps_its_type():
     x = start().half()
     sigmas = torch.tensor([6.0, 3.0, 1.0, 0.0])
     result = sample_midpoint(lambda x, sigma: mixture(x.float(), sigma.float()).to(x.dtype), x, sigmas)
+    assert result.dtype == torch.float16
+    result = sample_midpoint(lambda x, sigma: mixture(x.float(), sigma.float()).to(x.dtype), x, sigmas, reuse=True)
     assert result.dtype == torch.float16

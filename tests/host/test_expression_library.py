@@ -1,0 +1,265 @@
+"""The expression library in the real host: built from folders, kept up to date, retrieved by the Label Encoder."""
+
+import logging
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.host.graphs import EXPRESSION, LOADER, astronaut, portrait, refusal, run, scaled, shown, somebody_else
+
+BUILT_IN, NEAREST, BY_VARIATION = (
+    "built-in prototype", "library: nearest to the prototype", "library: by variation",
+)  # fmt: skip
+
+
+def save(image, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((image[0] * 255).round().byte().numpy()).save(path)
+
+
+@pytest.fixture
+def models(studio, tmp_path):
+    """A second folder of the key 'diffsfsr', as extra_model_paths gives it."""
+    from diffsfsr.modules.host import folders, library
+
+    folders.register()
+    known = studio.folder_paths.folder_names_and_paths
+    kept = known[folders.KEY]
+    known[folders.KEY] = ([*kept[0], str(tmp_path)], kept[1])
+    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
+    library._loaded.clear()
+    yield tmp_path
+    library._loaded.clear()
+    known[folders.KEY] = kept
+    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
+
+
+@pytest.fixture
+def root(models):
+    """Two words: joy with two pictures, rage with one."""
+    folder = models / "expressions"
+    save(astronaut(), folder / "joy" / "smile.png")
+    save(somebody_else(), folder / "joy" / "other.jpg")
+    save(astronaut().flip(2), folder / "rage" / "mirrored.webp")
+    return folder
+
+
+def graph_of(pictures, word="joy: joy", source=NEAREST, intensity=1.0, variation=0):
+    graph = portrait(*pictures).only(EXPRESSION)
+    graph.set(EXPRESSION, expression=word, source=source, intensity=intensity, variation=variation)
+    return graph.add("show", "PreviewAny", source=[EXPRESSION, 0])
+
+
+def pixels(path):
+    return torch.from_numpy(np.asarray(Image.open(path).convert("RGB"), dtype=np.float32)[None] / 255)
+
+
+def code(host, *given, **named):
+    return run(host, graph_of(*given, **named)).value(EXPRESSION)
+
+
+def test_a_library_is_built_and_used(studio, pictures, root, caplog):
+    caplog.set_level(logging.INFO)
+    result = run(studio, graph_of(pictures))
+    found = result.value(EXPRESSION)
+    assert (root / "index.safetensors").exists() and [p.name for p in root.iterdir() if p.is_file()] == ["index.safetensors"]
+    assert found.codes.shape == code(studio, pictures, source=BUILT_IN).codes.shape
+    assert found.names[0] in ("joy 1 (smile.png)", "joy 1 (other.jpg)")
+    assert torch.isfinite(found.codes).all() and found.codes[:, :52].min() >= 0 and found.codes[:, :52].max() <= 1
+    assert found.codes[0, 44:46].min() > 0.2, "the astronaut smiles"
+    assert "3 pictures measured, 0 not used" in caplog.text and "is shown by joy/" in caplog.text
+    told = [event for event in result.progress() if event["node"] == EXPRESSION]
+    assert told[-1]["value"] == told[-1]["max"] == 3
+
+
+def test_the_code_is_the_one_expression_from_image_measures(studio, pictures, root):
+    found = code(studio, pictures, word="rage")
+    graph = portrait(*pictures).only(EXPRESSION)
+    graph.add("seen", "DiffSFSRExpressionFromImage", encoders=[LOADER, 2], face="largest", face_index=0, intensity=1.0)
+    graph.give("seen", "image", "IMAGE", pixels(root / "rage" / "mirrored.webp"))
+    result = run(studio, graph.add("show", "PreviewAny", source=["seen", 0]))
+    torch.testing.assert_close(found.codes, result.value("seen").codes, atol=1e-4, rtol=1e-4)
+
+
+def test_intensity_scales_the_picture(studio, pictures, root):
+    full, half = (code(studio, pictures, intensity=amount).codes for amount in (1.0, 0.5))
+    torch.testing.assert_close(half, full / 2)
+    assert not code(studio, pictures, intensity=0.0).codes.any()
+    strong = code(studio, pictures, intensity=1.5).codes
+    torch.testing.assert_close(strong[:, 52:], full[:, 52:] * 1.5)
+    assert strong[:, :52].max() <= 1
+
+
+def test_variation_counts_through_the_pictures(studio, pictures, root, caplog):
+    caplog.set_level(logging.INFO)
+    names = [code(studio, pictures, source=BY_VARIATION, variation=n).names[0] for n in range(4)]
+    assert set(names[:2]) == {"joy 1 (smile.png)", "joy 1 (other.jpg)"} and names[2:] == names[:2]
+    assert names[0] == code(studio, pictures).names[0], "number 0 is the nearest"
+    assert "'joy' has 2 pictures; variation 3 is number 1" in caplog.text
+
+
+def test_only_new_and_changed_pictures_are_measured(studio, pictures, root, caplog):
+    caplog.set_level(logging.INFO)
+    run(studio, graph_of(pictures))
+    index = (root / "index.safetensors").stat().st_mtime_ns
+    studio.reset()
+    run(studio, graph_of(pictures))
+    assert (root / "index.safetensors").stat().st_mtime_ns == index and caplog.text.count("measured") == 1
+    save(astronaut(), root / "woe" / "new.png")
+    assert code(studio, pictures, word="woe").names == ("woe 1 (new.png)",)
+    assert "1 pictures measured, 0 not used" in caplog.text
+    shutil.rmtree(root / "woe")
+    message = refusal(studio, graph_of(pictures, word="woe"), EXPRESSION)
+    assert "has no pictures for 'woe'" in message
+
+
+def test_the_node_runs_again_when_the_words_pictures_change(studio, pictures, root):
+    def ran(source=NEAREST):  # a graph of its own each time: the host writes what it found into the one it is given
+        return EXPRESSION in run(studio, graph_of(pictures, source=source)).executed_nodes
+
+    assert ran() and not ran()
+    save(astronaut(), root / "rage" / "unrelated.png")
+    assert not ran()
+    os.utime(root / "joy" / "smile.png", ns=(1, 1))
+    assert ran() and not ran()
+    (root / "joy" / "smile.png").unlink()
+    assert code(studio, pictures).names == ("joy 1 (other.jpg)",)
+    ran(BUILT_IN)
+    (root / "joy" / "other.jpg").unlink()
+    assert not ran(BUILT_IN)
+
+
+def test_bad_pictures_and_folders_are_listed_once_and_skipped(studio, pictures, root, caplog):
+    save(torch.full((1, 200, 200, 3), 0.5), root / "joy" / "grey.png")
+    save(torch.zeros(1, 8, 8, 3), root / "joy" / "tiny.png")
+    save(scaled(astronaut(), 180, 180), root / "joy" / "small.png")
+    (root / "joy" / "broken.jpg").write_bytes(b"no picture")
+    (root / "joy" / "moving.gif").write_bytes(b"GIF89a")
+    save(astronaut(), root / "happy" / "smile.png")
+    run(studio, graph_of(pictures))
+    (warning,) = (r.message for r in caplog.records if "not used of the expression library" in r.message)
+    for part in (
+        "joy/grey.png: No face was found", "joy/tiny.png: The picture is only 8 x 8", "joy/small.png: The face is only",
+        "joy/broken.jpg: It cannot be read", "joy/moving.gif: this format is not read",
+        "folder 'happy' (did you mean 'happiness'?): not one of the 135 words",
+    ):  # fmt: skip
+        assert part in warning, warning
+    caplog.clear()
+    studio.reset()
+    from diffsfsr.modules.host import library
+
+    library._loaded.clear()
+    result = run(studio, graph_of(pictures, word="rage"))
+    assert "not used" not in caplog.text and not result.progress(), "nothing is tried again"
+    save(astronaut(), root / "joy" / "broken.jpg")
+    code(studio, pictures, source=BY_VARIATION, variation=2)
+    assert library._loaded[root].rows("joy") == slice(0, 3)
+
+
+def test_words_without_a_usable_picture(studio, pictures, root):
+    message = refusal(studio, graph_of(pictures, word="woe"), EXPRESSION)
+    assert message.startswith("Expression Label Encoder, source") and "has no pictures for 'woe'" in message
+    assert str(root / "woe") in message and BUILT_IN in message
+    save(torch.full((1, 200, 200, 3), 0.5), root / "woe" / "grey.png")
+    message = refusal(studio, graph_of(pictures, word="woe"), EXPRESSION)
+    assert "None of the 1 pictures for 'woe' can be used (woe/grey.png: No face was found" in message
+
+
+def test_no_library_at_all(studio, pictures, models):
+    message = refusal(studio, graph_of(pictures, source=BY_VARIATION), EXPRESSION)
+    assert "has no pictures for 'joy'" in message and str(models / "expressions" / "joy") in message
+
+
+@pytest.mark.parametrize("source", ["../../etc", "library"])
+def test_an_unknown_source(studio, pictures, source):
+    message = refusal(studio, graph_of(pictures, source=source), EXPRESSION)
+    assert message.startswith("Expression Label Encoder, source") and source in message and BY_VARIATION in message
+
+
+def test_an_unknown_word_is_still_suggested_for(studio, pictures, root):
+    assert "'amazement'" in refusal(studio, graph_of(pictures, word="../amazment"), EXPRESSION)
+
+
+def test_a_graph_from_before_the_widget_runs_as_it_did(studio, pictures):
+    graph = graph_of(pictures).drop(EXPRESSION, "source")
+    assert run(studio, graph).value(EXPRESSION).names == ("joy 1",)
+
+
+def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypatch, caplog):
+    from diffsfsr.modules.encoders import library as index
+    from diffsfsr.modules.host import library
+
+    caplog.set_level(logging.INFO)
+    measure, seen = library.expression_of_picture, []
+
+    def cancelled_at_the_second(*given):
+        seen.append(given)
+        if len(seen) == 1:
+            studio.interrupt()
+        return measure(*given)
+
+    monkeypatch.setattr(library, "expression_of_picture", cancelled_at_the_second)
+    result = studio.run(graph_of(pictures))
+    assert not result.success and "interrupted" in result.errors[0]
+    assert len(index.load(root).pictures) == len(seen) == 1
+    run(studio, graph_of(pictures))
+    assert len(seen) == 3 and len(index.load(root).pictures) == 3
+
+
+def test_another_face_model_makes_the_index_again(studio, pictures, root, monkeypatch, caplog):
+    from diffsfsr.modules.host import library
+
+    caplog.set_level(logging.INFO)
+    run(studio, graph_of(pictures))
+    monkeypatch.setattr(library, "maker_of", lambda encoders: "somebody else")
+    studio.reset()
+    run(studio, graph_of(pictures))
+    assert "made with another face model" in caplog.text and caplog.text.count("3 pictures measured") == 2
+
+
+def test_a_folder_that_cannot_be_written(studio, pictures, root, monkeypatch, caplog):
+    from diffsfsr.modules.encoders import library as index
+
+    monkeypatch.setattr(index, "save", lambda *given: (_ for _ in ()).throw(PermissionError("read-only")))
+    assert code(studio, pictures).names[0].startswith("joy 1 (")
+    assert "cannot be written" in caplog.text and not (root / "index.safetensors").exists()
+
+
+def test_a_missing_face_model_is_not_blamed_on_the_pictures(studio, pictures, root, monkeypatch):
+    from diffsfsr.modules.host import folders
+
+    monkeypatch.setattr(folders, "face_model", lambda: root / "nowhere.safetensors")
+    assert "face model is missing" in refusal(studio, graph_of(pictures), EXPRESSION)
+    assert not (root / "index.safetensors").exists()
+
+
+def test_several_folders_are_one_library(studio, pictures, root, tmp_path_factory):
+    second = tmp_path_factory.mktemp("more")
+    known = studio.folder_paths.folder_names_and_paths["diffsfsr"][0]
+    known.append(str(second))
+    save(astronaut().flip(2), second / "expressions" / "Joy" / "third.png")
+    names = {code(studio, pictures, source=BY_VARIATION, variation=n).names[0] for n in range(3)}
+    assert names == {f"joy 1 ({file})" for file in ("smile.png", "other.jpg", "third.png")}
+    known.remove(str(second))
+
+
+def test_the_index_is_no_bundle(studio, pictures, root, models):
+    from diffsfsr.modules.host import folders
+
+    run(studio, graph_of(pictures))
+    (models / "my_bundle.safetensors").write_bytes(b"")
+    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
+    names = folders.bundle_names()
+    assert "my_bundle.safetensors" in names and not [name for name in names if "index" in name]
+
+
+def test_the_picture_reaches_the_draft(studio, pictures, root):
+    from tests.host.graphs import CONDITION, SAVE
+
+    graph = shown(portrait(*pictures).set(EXPRESSION, expression="rage", source=NEAREST), CONDITION, 4)
+    del graph[SAVE]
+    assert run(studio, graph).value(CONDITION, 4).shape == (1, 256, 256, 3)

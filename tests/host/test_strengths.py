@@ -1,0 +1,79 @@
+"""Identity and expression strength in the real host: what 0 means, whose a strength is, the draft, bad values."""
+
+import pytest
+import torch
+
+from tests.host.graphs import CONDITION, EXPRESSION, LOADER, SAMPLER, counted, painted, portrait, refusal, run, trained
+
+AREA = torch.zeros(1, 512, 512)
+AREA[:, 50:180, 240:350] = 1
+
+
+def without_guide(pictures, **strengths):
+    """Only the tokens tell of person and feeling: no guide, and a mask that does not follow the word's chin."""
+    return portrait(*pictures).set(CONDITION, guide=False, **strengths).give(CONDITION, "mask", "MASK", AREA)
+
+
+def test_strengths_of_zero_are_the_network_without_its_conditions(studio, pictures, made):
+    """The very bits of a network whose attention values are zero; so no word can change the picture."""
+    off = {"identity_strength": 0.0, "expression_strength": 0.0}
+    graph = without_guide(pictures, **off)
+    silent = run(studio, graph).value(SAMPLER)["samples"]
+    assert torch.equal(run(studio, graph.set(EXPRESSION, expression="anger: rage")).value(SAMPLER)["samples"], silent)
+    model = made.value(LOADER).clone()
+    values = {k: v for k, v in model.model_state_dict().items() if "to_v_identity" in k or "to_v_expression" in k}
+    assert values
+    model.add_patches({k: (v.clone(),) for k, v in values.items()}, -1.0)
+    deaf = run(studio, without_guide(pictures).give(SAMPLER, "model", "MODEL", model)).value(SAMPLER)["samples"]
+    assert torch.equal(deaf, silent)
+    if trained():
+        assert not torch.equal(run(studio, without_guide(pictures)).value(SAMPLER)["samples"], silent)
+
+
+@pytest.mark.parametrize(("name", "other"), [("identity", "expression"), ("expression", "identity")])
+def test_a_strength_is_of_its_own_group(studio, pictures, name, other):
+    """With strength 0 of the expression the word does not matter; with that of the identity alone it still does."""
+    if not trained():
+        pytest.skip("an untrained UNet hears nothing")
+    graph = without_guide(pictures, **{f"{name}_strength": 0.0})
+    first = run(studio, graph).value(SAMPLER)["samples"]
+    second = run(studio, graph.set(EXPRESSION, expression="anger: rage")).value(SAMPLER)["samples"]
+    assert torch.equal(first, second) == (name == "expression")
+
+
+def test_strengths_in_the_hosts_ksampler(studio, pictures):
+    results = []
+    for strength in (1.0, 2.0):
+        graph = without_guide(pictures, expression_strength=strength)
+        wires = {name: graph[SAMPLER]["inputs"][name] for name in ("model", "positive", "negative")}
+        graph.add(SAMPLER, "KSampler", **wires, seed=0, steps=2, cfg=1.5, sampler_name="euler", scheduler="karras",
+                  latent_image=[CONDITION, 2], denoise=1.0)  # fmt: skip
+        results.append(run(studio, graph).value(SAMPLER)["samples"])
+    assert all(torch.isfinite(r).all() for r in results)
+    if trained():
+        assert not torch.equal(*results)
+
+
+def test_both_sides_of_the_guidance_run_as_one_batch(studio, pictures):
+    """The host joins only conditions of the same strengths: positive and negative have them."""
+    result = run(studio, portrait(*pictures).set(CONDITION, identity_strength=0.5, expression_strength=1.7))
+    model, rows = counted(result.value(LOADER))
+    painted((model, result.value(CONDITION, 0), result.value(CONDITION, 1), result.value(CONDITION, 2)["samples"]), (2, 3))
+    assert rows == [3]
+
+
+def test_strengths_move_the_draft_too(studio, pictures, made):
+    """Identity 0: the background's own skin; expression 0: the draft of intensity 0, whatever the word."""
+    draft = {}
+    for who, feels in ((0.0, 1.0), (1.0, 0.0), (1.0, 1.0)):
+        graph = portrait(*pictures).set(CONDITION, identity_strength=who, expression_strength=feels)
+        draft[who, feels] = run(studio, graph).value(CONDITION, 4)
+    assert torch.equal(draft[1.0, 1.0], made.value(CONDITION, 4))
+    assert (draft[0.0, 1.0] - draft[1.0, 1.0]).abs().max() > 0.1
+    neutral = run(studio, portrait(*pictures).set(EXPRESSION, intensity=0.0)).value(CONDITION, 4)
+    assert torch.equal(draft[1.0, 0.0], neutral)
+
+
+def test_a_strength_that_is_no_number(studio, pictures):
+    message = refusal(studio, portrait(*pictures).set(CONDITION, expression_strength=float("nan")), CONDITION)
+    assert message.startswith("Background Condition, expression strength") and "0 to 2" in message

@@ -1,0 +1,19 @@
+"""What several unit tests look at: the shipped face model."""
+
+import pytest
+
+from tests.conftest import ROOT
+
+BUNDLE = ROOT / "weights" / "diffsfsr_default_256.safetensors"
+
+
+@pytest.fixture(scope="session")
+def shape():
+    """The face model of the shipped bundle, in single precision."""
+    from diffsfsr.modules.bundle import fill_module, load_bundle
+    from diffsfsr.modules.faces.shape import FaceShape
+
+    part = load_bundle(BUNDLE).parts["shape"]
+    module = FaceShape(len(part["identity"]), directions=len(part["geometry"]))
+    fill_module(module, {k: v.float() for k, v in part.items()}, "shape", BUNDLE.name)
+    return module

@@ -1,0 +1,75 @@
+"""Strengths through the guide: the ends are exact, between them lies the way, and both people stand on the same points."""
+
+import pytest
+import torch
+
+from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
+from diffsfsr.modules.conditioning.strength import morph, placed_between
+from diffsfsr.modules.faces.networks import FaceNetworks
+from diffsfsr.modules.faces.shape import place
+from diffsfsr.modules.labels import BLENDSHAPES
+from tests.unit.test_guide import MODEL
+
+
+@pytest.fixture(scope="module")
+def triangles():
+    return FaceNetworks.load(MODEL).triangles
+
+
+def person(shape, seed, colour):
+    """A made-up face of the face model in one plain colour, 256 px, and its fit."""
+    who = torch.randn(1, len(shape.identity), generator=torch.Generator().manual_seed(seed))
+    mesh = shape.mesh(who, torch.zeros(1, 52))[0]
+    points = mesh * torch.tensor([9.0, -9.0, 9.0])
+    points = points - points.mean(0) + torch.tensor([128.0, 140.0, 0.0])
+    crop = Crop(torch.tensor(colour)[:, None, None].expand(3, 256, 256).clone(), points, torch.zeros(52))
+    return crop, crop.fit(shape)
+
+
+@pytest.fixture(scope="module")
+def people(shape):
+    return person(shape, 1, [0.8, 0.6, 0.5]), person(shape, 2, [0.4, 0.3, 0.25])
+
+
+@pytest.fixture(scope="module")
+def asked(shape):
+    code = torch.zeros(1, 52)
+    code[0, BLENDSHAPES.index("jawOpen")] = 0.8
+    return shape.geometry_of_code(code)[0]
+
+
+def test_strengths_of_one_are_the_plain_placement(shape, people, asked):
+    (_, who), (_, there) = people
+    assert torch.equal(placed_between(shape, who, there, asked, 1.0, 1.0), place(shape, who, there, asked[None])[0])
+
+
+def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, people, asked):
+    (_, who), (_, there) = people
+    own, half, theirs, more = (placed_between(shape, who, there, asked, s, 1.0) for s in (0.0, 0.5, 1.0, 1.5))
+    assert torch.allclose(own, place(shape, there, there, asked[None])[0])
+    assert (own - theirs).abs().max() > 1, "two different people"
+    assert torch.allclose(half, (own + theirs) / 2, atol=1e-3)
+    assert torch.allclose(more, theirs + (theirs - own) / 2, atol=1e-3)
+
+
+def test_expression_scales_the_movement_and_leaves_the_person(shape, people, asked):
+    (_, who), (_, there) = people
+    still, once, twice = (placed_between(shape, who, there, asked, 1.0, s) for s in (0.0, 1.0, 2.0))
+    assert torch.allclose(still, place(shape, who, there, torch.zeros_like(asked)[None])[0])
+    assert torch.allclose(twice - still, 2 * (once - still), atol=1e-3)
+    assert (once - still).abs().max() > 3, "the jaw has moved"
+
+
+def test_the_picture_is_a_morph(shape, people, asked, triangles):
+    """Above 1 only the shape goes on: there is no more than the whole of the selfie's skin."""
+    (selfie, who), (background, there) = people
+    placed = placed_between(shape, who, there, asked, 1.0, 1.0)
+    area = face_mask(background, placed, triangles, 9.0)
+    pictures = {s: morph(selfie, background, placed, area, triangles, s) for s in (0.0, 0.25, 1.0, 1.5)}
+    assert torch.equal(pictures[1.0], draft(selfie, background, placed, area, triangles))
+    assert torch.equal(pictures[1.5], pictures[1.0])
+    assert torch.allclose(pictures[0.25], 0.75 * pictures[0.0] + 0.25 * pictures[1.0], atol=1e-5)
+    skin = pictures[0.0][:, 110, 128]
+    assert torch.allclose(skin, background.image[:, 110, 128], atol=0.02), "strength 0 has the background's own skin"
+    for picture in pictures.values():
+        assert torch.equal(picture[:, area == 0], background.image[:, area == 0])
