@@ -88,6 +88,7 @@ class Study:
             ends.append(guide.sample(noise, latent["samples"], make(), sigmas, seed=seed, disable_pbar=True))
         return torch.stack(ends), self.evaluations
 
+    @torch.no_grad()
     def errors(self, ends: torch.Tensor, reference: torch.Tensor) -> np.ndarray:
         """Root mean square over the masked latent [seeds * words]."""
         square = ((ends - reference) ** 2).mean(2)
