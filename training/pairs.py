@@ -21,14 +21,17 @@ from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape, Fit, place
+from ..modules.faces.shape import FaceShape, Fit
 from ..modules.labels import BLENDSHAPES
+from .cross import asked, cross_pictures, placed_in
 from .data import MARGIN, Portrait, load_part
 from .shape import load_shape
 from .synth.codes import random_code
-from .synth.vary import moved_points, redraw_person, relit
+from .synth.light import Light, relit
+from .synth.render import SMEAR
+from .synth.vary import moved_points, redraw_person
 
-REAL_PAIRS, SYNTHETIC_PAIRS = 4, 3
+REAL_PAIRS, SYNTHETIC_PAIRS, CROSS_PAIRS = 3, 2, 3
 STRONG_SELFIES = 0.3  # share of selfies with a strong expression: people laugh at cameras
 REST_NOISE = 0.05  # of the geometry: how far the neutral face measured on another photo is off
 SELFIE = 128  # side of the selfie crop that the encoders see
@@ -37,16 +40,15 @@ MIRROR = [BLENDSHAPES.index(n.replace("Left", "#").replace("Right", "Left").repl
 
 @dataclass
 class Picture:
-    """A rendering of one person on the wide frame."""
+    """A picture of one person in the canonical frame."""
 
-    image: torch.Tensor  # [3, 352, 352]
+    image: torch.Tensor  # [3, 256, 256]
     points: torch.Tensor  # [478, 3]
     code: torch.Tensor  # [52 + K]: known where it was rendered, measured (not yet read, see `reader.py`) on the portrait
-    mouth: torch.Tensor  # [352, 352] 1 where the mouth interior was painted, not photographed
+    mouth: torch.Tensor  # [256, 256] 1 where the mouth interior was painted, not photographed
 
     def crop(self) -> Crop:
-        offset = torch.tensor([MARGIN, MARGIN, 0.0])
-        return Crop(self.image[:, MARGIN:-MARGIN, MARGIN:-MARGIN], self.points - offset, self.code[:52])
+        return Crop(self.image, self.points, self.code[:52])
 
 
 def read(
@@ -61,6 +63,11 @@ def read(
     points = points[mirror_points].clone()
     points[:, 0] = image.shape[-1] - points[:, 0]
     return image.flip(-1), points, code[MIRROR]
+
+
+def repeated(fit: Fit, count: int) -> Fit:
+    """A fit of one picture for a batch of `count`."""
+    return Fit(**{name: value.expand(count, *value.shape[1:]) for name, value in vars(fit).items()})
 
 
 def mirrored_points(shape: FaceShape) -> torch.Tensor:
@@ -86,19 +93,27 @@ def degraded(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 class PairMaker:
-    def __init__(self, data: Path, networks: FaceNetworks, shape: FaceShape, triangles: torch.Tensor):
+    def __init__(self, data: Path, networks: FaceNetworks, shape: FaceShape, triangles: torch.Tensor, part: str = "train"):
         self.networks, self.shape, self.triangles = networks, shape, triangles
-        self.people = load_part(data, "train")
+        self.people = load_part(data, part)
         self.mirror = mirrored_points(shape)
 
-    def rendering(self, image, points, fit, coefficients, rng, selfie: bool) -> Picture:
-        yaw, pitch = (rng.uniform(-18, 18), rng.uniform(-8, 8)) if selfie else (0.0, 0.0)
-        code = compound(self.shape, coefficients[None])[0]
-        after = moved_points(self.shape, fit, points, code[52:], yaw, pitch)
-        drawn, index = redraw_person(image, points, after, self.triangles)
+    def renderings(self, image, points, fit, coefficients, rngs, selfie: bool) -> list[Picture]:
+        """The person of the wide picture [3, 352, 352] with each of the coefficients, [52] for each generator in `rngs`;
+        selfies are turned and relit as well.
+        """
+        count = len(rngs)
+        turns = [(rng.uniform(-18, 18), rng.uniform(-8, 8)) if selfie else (0.0, 0.0) for rng in rngs]
+        yaw, pitch = torch.tensor(turns, dtype=torch.float64).unbind(1)
+        codes = compound(self.shape, torch.stack(coefficients))
+        image, points = image.expand(count, -1, -1, -1), points.expand(count, -1, -1)
+        after = moved_points(self.shape, repeated(fit, count), points, codes[:, 52:], yaw, pitch)
+        pictures, drawn = redraw_person(image, points, after, self.triangles, MARGIN, smear=SMEAR)
+        after = after - torch.tensor([MARGIN, MARGIN, 0.0])
         if selfie:
-            drawn = relit(drawn, after, self.triangles, rng)
-        return Picture(drawn, after, code, mouth_interior(index, self.triangles))
+            pictures = relit(pictures, after, self.triangles, drawn, Light.stack([Light.soft(rng) for rng in rngs]))
+        mouths = mouth_interior(drawn.index, self.triangles)
+        return [Picture(*one) for one in zip(pictures, after, codes, mouths, strict=True)]
 
     def selfie_crop(self, picture: Picture, rng) -> Crop:
         """The selfie as a node sees it: degraded, measured again by the landmark network."""
@@ -130,51 +145,78 @@ class PairMaker:
     def pair(self, target: Picture, shown: Picture, neutral, person: int, synthetic: bool, rng) -> dict[str, torch.Tensor]:
         """`shown`: the rendering that becomes the selfie. `synthetic`: the target is a rendering, not the portrait."""
         crop, selfie = target.crop(), self.selfie_crop(shown, rng)
-        who, geometry = self.selfie_fit(selfie, neutral, rng), target.code[None, 52:]
-        placed = place(self.shape, who, crop.fit(self.shape), geometry)[0]
+        who = self.selfie_fit(selfie, neutral, rng)
+        placed = placed_in(self.shape, who, crop, target.code)
         mask = self.mask(crop, placed, rng)
         guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9))
+        pictures = {"target": crop.image, "guide": guide, "doubtful": target.mouth * float(synthetic)}
+        return self.row(pictures, mask, target.code, selfie, who, shown, person, synthetic)
+
+    def cross(self, own: Picture, shown: Picture, neutral, person: int, rng) -> dict[str, torch.Tensor]:
+        """The person in the place of another one of training, see `cross.py`; `shown` becomes the selfie."""
+        there, selfie = self.stranger(person, rng), self.selfie_crop(shown, rng)
+        who, code = self.selfie_fit(selfie, neutral, rng), asked(self.shape, rng)
+        placed = placed_in(self.shape, who, there, code)
+        mask = self.mask(there, placed, rng)
+        pictures = cross_pictures(own.crop(), selfie, there, placed, mask, self.triangles, rng)
+        return self.row(pictures, mask, code, selfie, who, shown, person, True)
+
+    def stranger(self, person: int, rng) -> Crop:
+        """Somebody else of these people."""
+        others = [k for k in range(len(self.people)) if k != person]
+        wide, points, measured = read(self.people[int(rng.choice(others))], bool(rng.integers(2)), self.mirror)
+        return Crop(wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], points - torch.tensor([MARGIN, MARGIN, 0.0]), measured)
+
+    def row(self, pictures, mask, code, selfie: Crop, who: Fit, shown: Picture, person, synthetic) -> dict[str, torch.Tensor]:
+        """What is stored of a pair; pictures as bytes. `pictures`: "target", "guide", and "doubtful", where the target is not
+        to be believed.
+        """
         byte = lambda x: (x.clamp(0, 1) * 255).round().byte()  # noqa: E731
-        mouth = target.mouth[MARGIN:-MARGIN, MARGIN:-MARGIN] * float(synthetic)
         return {
-            "target": byte(crop.image),
-            "guide": byte(guide),
+            "target": byte(pictures["target"]),
+            "guide": byte(pictures["guide"]),
             "mask": byte(mask),
-            "painted": byte(F.avg_pool2d(mouth[None, None], 8)[0, 0]),
+            "painted": byte(F.avg_pool2d(pictures["doubtful"][None, None], 8)[0, 0]),
             "selfie": byte(F.interpolate(selfie.image[None], size=SELFIE, mode="area")[0]),
-            "code": target.code.float(),
+            "code": code.float(),
             "person": torch.tensor(person),
             "synthetic": torch.tensor(synthetic),
             "selfie_code": shown.code[:52].float(),
             "selfie_measured": torch.cat([selfie.code, self.shape.own_geometry(who)[0].float()]),
         }
 
-    def person(self, number: int, flip: bool, rng) -> list[dict[str, torch.Tensor]]:
-        image, points, measured = read(self.people[number], flip, self.mirror)
-        blank = torch.zeros(image.shape[1:])
-        crop = Picture(image, points, measured, blank).crop()
+    def person(self, number: int, flip: bool, seed: list[int]) -> list[dict[str, torch.Tensor]]:
+        """The pairs of one person; each has random numbers of its own, from `seed` and its place among them."""
+        wide, points, measured = read(self.people[number], flip, self.mirror)
+        inner, offset = wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], torch.tensor([MARGIN, MARGIN, 0.0])
+        blank = torch.zeros(inner.shape[1:])
         fit = self.shape.fit(points[None], measured[None])
+        crop = Crop(inner, points - offset, measured)
         fit = replace(fit, rest=find_rest(self.shape, self.networks, crop, crop.fit(self.shape))[None].double())
-        own = Picture(image, points, torch.cat([measured, self.shape.own_geometry(fit)[0].float()]), blank)
+        own = Picture(inner, points - offset, torch.cat([measured, self.shape.own_geometry(fit)[0].float()]), blank)
         neutral = self.shape.neutral(fit)
-        code = lambda strong: torch.from_numpy(random_code(rng, strong))  # noqa: E731
-        rows = []
-        for k in range(REAL_PAIRS + SYNTHETIC_PAIRS):
-            synthetic = k >= REAL_PAIRS
-            target = self.rendering(image, points, fit, code(True), rng, False) if synthetic else own
-            plain = synthetic and k == REAL_PAIRS  # once the untouched portrait is the selfie
-            selfie = own if plain else self.rendering(image, points, fit, code(rng.random() < STRONG_SELFIES), rng, True)
-            rows.append(self.pair(target, selfie, neutral, number, synthetic, rng))
-        return rows
+        code = lambda rng, strong: torch.from_numpy(random_code(rng, strong))  # noqa: E731
+        rngs = [np.random.default_rng([*seed, k]) for k in range(REAL_PAIRS + SYNTHETIC_PAIRS + CROSS_PAIRS)]
+        drawn = rngs[REAL_PAIRS:-CROSS_PAIRS]
+        targets = self.renderings(wide, points, fit, [code(rng, True) for rng in drawn], drawn, False)
+        codes = [code(rng, rng.random() < STRONG_SELFIES) for rng in rngs]
+        selfies = self.renderings(wide, points, fit, codes, rngs, True)
+        selfies[REAL_PAIRS] = own  # once the untouched portrait is the selfie
+        rows = enumerate(zip([own] * REAL_PAIRS + targets, selfies, rngs, strict=False))
+        pairs = [self.pair(*row[:2], neutral, number, k >= REAL_PAIRS, row[2]) for k, row in rows]
+        crossed = zip(selfies[-CROSS_PAIRS:], rngs[-CROSS_PAIRS:], strict=True)
+        return pairs + [self.cross(own, selfie, neutral, number, rng) for selfie, rng in crossed]
 
 
-def main(data: Path, out: Path, networks: Path, shape_file: Path, seed: int, first: int = 0, last: int = 10**6) -> None:
+def main(
+    data: Path, out: Path, networks: Path, shape_file: Path, seed: int, first: int = 0, last: int = 10**6, part: str = "train"
+) -> None:
     """Writes one shard for every 32 people; a shard that exists is kept, so an interrupted run goes on."""
     from safetensors.torch import load_file
 
     shape = load_shape(shape_file)
     nets = FaceNetworks.load(networks)
-    maker = PairMaker(data, nets, shape, load_file(networks)["mesh.triangles"])
+    maker = PairMaker(data, nets, shape, load_file(networks)["mesh.triangles"], part)
     out.mkdir(parents=True, exist_ok=True)
     for start in range(first, min(last, len(maker.people)), 32):
         file = out / f"pairs_{seed}_{start:04d}.pt"
@@ -182,8 +224,7 @@ def main(data: Path, out: Path, networks: Path, shape_file: Path, seed: int, fir
             continue
         rows = []
         for number in range(start, min(start + 32, len(maker.people), last)):
-            rng = np.random.default_rng([seed, number])
             with torch.inference_mode():
-                rows += maker.person(number, bool(seed % 2), rng)
+                rows += maker.person(number, bool(seed % 2), [seed, number])
         torch.save({k: torch.stack([r[k] for r in rows]) for k in rows[0]}, file)
         print(f"{file.name}: {len(rows)} pairs", flush=True)

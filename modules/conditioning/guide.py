@@ -22,7 +22,9 @@ FOREHEAD = (
     10, 338, 297, 332, 284, 251, 109, 67, 103, 54, 21, 151, 337, 299, 333, 298, 301, 108, 69, 104, 68, 71,
     9, 336, 296, 334, 293, 300, 107, 66, 105, 63, 70,
 )  # fmt: skip
-FRINGE = 16.0  # CIELAB distance from the face's skin, lightness counted .6, above which the forehead counts as hair
+# CIELAB distance from the face's skin, lightness counted .6, above which the forehead may be hair; and is, if it begins as ROOT
+FRINGE, ROOT = 16.0, 30.0
+HAIRLINE = 5.0  # pixels from the mesh's border within which hair begins
 CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.80, 0.76, 0.70)
 
 
@@ -99,7 +101,8 @@ def match_colour(
 def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     """Where hair hangs over the forehead [S, S] 0..1: the selfie's fringe is not the background person's hair.
 
-    Hair is what differs in colour from the middle of the rest of the face, which is mostly skin.
+    Hair is what differs in colour from the middle of the rest of the face, which is mostly skin, and hangs on to the border of
+    the mesh: brows and shadows on the forehead are the person's.
     """
     forehead = _between(FOREHEAD, index, triangles) & (covered > 0)
     rest = (covered > 0) & ~forehead
@@ -107,9 +110,19 @@ def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, tria
         return torch.zeros_like(covered)
     lab = rgb_to_lab(gaussian_blur2d(image[None].clamp(0, 1), (7, 7), (1.5, 1.5)))[0]
     apart = (lab - lab[:, rest].median(1).values[:, None, None]) * lab.new_tensor([0.6, 1.0, 1.0])[:, None, None]
-    hair = (forehead & (apart.norm(dim=0) > FRINGE)).float()[None, None]
-    hair = grow(grow(hair, -1), 4)  # single pixels are wrinkles or light; the edge of hair is hair
+    apart = torch.where(forehead, apart.norm(dim=0), 0.0)[None, None]
+    hair = grow((apart > FRINGE).float(), -1)  # single pixels are wrinkles or light
+    root = (apart > ROOT) * grow((index < 0).float()[None, None], HAIRLINE)
+    hair = grow(connected(hair, root), 4)  # the edge of hair is hair
     return gaussian_blur2d(hair, (9, 9), (2.0, 2.0))[0, 0] * forehead
+
+
+def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """The parts of a mask [1, 1, S, S], 0 or 1, that touch `start`, gaps of a pixel or two allowed."""
+    found = mask * start
+    while (more := grow(found, 2) * mask).sum() > found.sum():
+        found = more
+    return found
 
 
 def _between(points: tuple[int, ...], index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
@@ -120,39 +133,47 @@ def _between(points: tuple[int, ...], index: torch.Tensor, triangles: torch.Tens
 
 
 def mouth_interior(index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
-    """What lies between the lips, [S, S] 0 or 1."""
+    """What lies between the lips, 0 or 1: index [*, S, S] -> [*, S, S]."""
     return _between(UPPER_INNER_LIP + LOWER_INNER_LIP + INNER_CORNERS, index, triangles).float()
 
 
 def paint_mouth(
     image: torch.Tensor, index: torch.Tensor, before: torch.Tensor, after: torch.Tensor, triangles: torch.Tensor
 ) -> torch.Tensor:
-    """Draws a plain mouth interior where the mouth opens further than it was: stretched lips would look like a tongue."""
+    """Draws a plain mouth interior where the mouth opens further than it was: stretched lips would look like a tongue.
+
+    image [*, 3, S, S], index [*, S, S], points [*, P, >= 2]: one picture or many.
+    """
     upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
-    gap = lambda p: (p[lower, 1] - p[upper, 1]).clamp_min(0).mean()  # noqa: E731
-    opening = gap(after)
-    wide = (after[INNER_CORNERS[1], 0] - after[INNER_CORNERS[0], 0]).abs().clamp_min(1.0)
-    strength = ((opening - 1.3 * gap(before)) / (0.08 * wide)).clamp(0, 1)
-    if strength <= 0:
+    gap = lambda p: (p[..., lower, 1] - p[..., upper, 1]).clamp_min(0).mean(-1)  # noqa: E731
+    corners = after[..., list(INNER_CORNERS), :2]
+    wide = (corners[..., 1, 0] - corners[..., 0, 0]).abs().clamp_min(1.0)[..., None, None]
+    strength = ((gap(after) - 1.3 * gap(before))[..., None, None] / (0.08 * wide)).clamp(0, 1)
+    if not (strength > 0).any():
         return image
-    mouth = mouth_interior(index, triangles)
     pixels = torch.arange(image.shape[-1], device=image.device, dtype=image.dtype) + 0.5
-    corners = after[list(INNER_CORNERS), :2]
-    lips = [_curve(torch.cat([corners, after[lip, :2]]), pixels) for lip in (upper, lower)]
+    lips = [_curve(torch.cat([corners, after[..., lip, :2]], -2), pixels)[..., None, :] for lip in (upper, lower)]
     below = pixels[:, None] - lips[0]
-    aside = (pixels - corners[:, 0].mean()).abs() / (0.5 * wide)
+    aside = (pixels - corners[..., 0].mean(-1)[..., None, None]).abs() / (0.5 * wide)
     teeth = torch.sigmoid((0.13 * wide - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.85
     tongue = torch.sigmoid((below / (lips[1] - lips[0]).clamp_min(1) - 0.75) * 12)
     tint = lambda rgb: torch.tensor(rgb, device=image.device)[:, None, None]  # noqa: E731
-    colour = torch.lerp(torch.lerp(tint(CAVITY), tint(TONGUE), tongue), tint(TEETH), teeth)
-    colour = colour * (1.6 * image[:, index >= 0].mean()).clamp(0.4, 1)
-    alpha = gaussian_blur2d(mouth[None, None], (5, 5), (0.9, 0.9))[0] * strength
+    colour = torch.lerp(tint(CAVITY), tint(TONGUE), tongue.unsqueeze(-3))
+    colour = torch.lerp(colour, tint(TEETH), teeth.unsqueeze(-3))
+    face = (index >= 0).to(image.dtype).unsqueeze(-3)
+    bright = (image * face).mean((-3, -2, -1), keepdim=True) / face.mean((-3, -2, -1), keepdim=True)
+    colour = colour * (1.6 * bright).clamp(0.4, 1)
+    mouth = mouth_interior(index, triangles)
+    alpha = gaussian_blur2d(mouth.view(-1, 1, *mouth.shape[-2:]), (5, 5), (0.9, 0.9)).view(mouth.shape)
+    alpha = (alpha * strength).unsqueeze(-3)
     return image * (1 - alpha) + colour.clamp(0, 1) * alpha
 
 
 def _curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Height of the line through points [N, 2] at each of the places x [S]; level beyond its ends."""
-    points = points[points[:, 0].argsort()]
-    right = torch.searchsorted(points[:, 0].contiguous(), x.contiguous()).clamp(1, len(points) - 1)
-    (x0, y0), (x1, y1) = points[right - 1].unbind(1), points[right].unbind(1)
+    """Height of the line through points [*, N, 2] at each of the places x [S]: [*, S]; level beyond its ends."""
+    points = points.gather(-2, points[..., 0].argsort(-1)[..., None].expand(points.shape))
+    x = x.expand(*points.shape[:-2], -1)
+    right = torch.searchsorted(points[..., 0].contiguous(), x.contiguous()).clamp(1, points.shape[-2] - 1)
+    at = lambda k: points.gather(-2, k[..., None].expand(*k.shape, 2)).unbind(-1)  # noqa: E731
+    (x0, y0), (x1, y1) = at(right - 1), at(right)
     return torch.lerp(y0, y1, ((x - x0) / (x1 - x0).clamp_min(1e-6)).clamp(0, 1))

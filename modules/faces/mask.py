@@ -8,8 +8,8 @@ from .warp import rasterise
 
 
 def silhouette(points: torch.Tensor, triangles: torch.Tensor, size: int) -> torch.Tensor:
-    """1 where the face mesh covers the picture: [size, size]. points [>= 468, 3] in the frame's pixels."""
-    index, _ = rasterise(points[:468], triangles, size)
+    """1 where the face mesh covers the picture: [*, size, size]. points [*, >= 468, 3] in the frame's pixels."""
+    index, _ = rasterise(points[..., :468, :], triangles, size)
     return (index >= 0).float()
 
 

@@ -1,87 +1,128 @@
-"""Mesh warp: a picture redrawn from one set of face points to another, triangle by triangle, in plain torch."""
+"""Mesh warp: a picture redrawn from one set of face points to another, triangle by triangle, in plain torch on any device.
+
+All functions take one picture or many: `*` stands for any leading dimensions. All pictures share the triangles, and a row of a
+batch gets the numbers that it would get alone.
+"""
 
 import torch
 import torch.nn.functional as F
 
 
-def rasterise(
-    points: torch.Tensor, triangles: torch.Tensor, size: int, patch: int = 8
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which triangle covers each pixel, the nearest one first.
+def rasterise(points: torch.Tensor, triangles: torch.Tensor, size: int, patch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which triangle covers each pixel, the nearest one first; of two equally near the later one.
 
-    points [P, 3]: x, y in pixels, z towards the viewer. triangles [T, 3].
-    Returns triangle index [size, size] (-1 = none) and barycentric weights [size, size, 3].
+    points [*, P, 3]: x, y in pixels, z towards the viewer. triangles [T, 3].
+    Returns triangle index [*, size, size] (-1 = none) and barycentric weights [*, size, size, 3].
 
-    Every triangle is tested on the pixels of its bounding box only, cut into patches of `patch` pixels a side.
+    Every triangle is tested on the pixels of its bounding box only, cut into patches of `patch` pixels a side; those of all
+    pictures are tested together.
     """
-    corners = points[triangles.long()]  # [T, 3, 3]
-    low = corners[..., :2].amin(1).floor().clamp(0, size - 1).long()
-    high = corners[..., :2].amax(1).ceil().clamp(0, size - 1).long()
-    tiles = (high - low) // patch + 1  # [T, 2]
+    lead, device, count = points.shape[:-2], points.device, len(triangles)
+    corners = at_corners(points, triangles).reshape(-1, 3, 3)  # pictures times triangles
+    owner, x, y = _patches(corners, size, patch)
+    weight = _weights(corners[owner], x, y)
+    hit = (weight[0] >= -1e-4) & (weight[1] >= -1e-4) & (weight[2] >= -1e-4) & (x < size) & (y < size)
+    row, column = hit.nonzero(as_tuple=True)
+    owner, weight = owner[row], torch.stack([w[row, column] for w in weight], 1)
+    place = (owner // count * size + y[row, column].long()) * size + x[row, column].long()
+    depth, triangle = (weight * corners[owner, :, 2]).sum(1), owner % count
+    pixels = lead.numel() * size * size
+    best = torch.full((pixels,), -torch.inf, dtype=depth.dtype, device=device).scatter_reduce(0, place, depth, "amax")
+    front = (depth >= best[place]).nonzero()[:, 0]
+    place, triangle = place[front], triangle[front]
+    index = torch.full((pixels,), -1, device=device).scatter_reduce(0, place, triangle, "amax")
+    won = (index[place] == triangle).nonzero()[:, 0]  # its own weights must win with it
+    bary = torch.zeros(pixels, 3, dtype=weight.dtype, device=device)
+    bary[place[won]] = weight[front[won]]
+    return index.view(*lead, size, size), bary.view(*lead, size, size, 3)
+
+
+def at_corners(values: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """Values [*, P, C] at the points -> [*, T, 3, C] at the triangles' corners."""
+    return values[..., triangles.long(), :]
+
+
+def at_pixels(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Values [*, T, ...] of the triangles -> [*, S, S, ...] of the triangle at each pixel [*, S, S]; -1 takes the first."""
+    lead, count = index.shape[:-2], values.shape[len(index.shape) - 2]
+    row = torch.arange(lead.numel(), device=index.device).view(*lead, 1, 1)
+    return values.reshape(-1, *values.shape[len(lead) + 1 :])[index.clamp_min(0) + row * count]
+
+
+def interpolated(values: torch.Tensor, triangles: torch.Tensor, index: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Values [*, P, C] at the points, between them over the drawn face: [*, S, S, C]. Of no meaning where no face is."""
+    return (at_pixels(at_corners(values, triangles), index) * weight[..., None]).sum(-2)
+
+
+def _patches(corners: torch.Tensor, size: int, patch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where to test triangles [N, 3, 3]: M patches' triangle [M], and the middles x, y [M, patch^2] of their pixels, some of
+    them beyond the picture.
+    """
+    low, high = corners[..., :2].amin(1), corners[..., :2].amax(1)
+    slack = 1e-3 * (high - low) + 1e-3  # weights a little below 0 count, so that no gaps open between triangles
+    low = (low - slack - 0.5).ceil().clamp(0, size).long()
+    high = (high + slack - 0.5).floor().clamp(-1, size - 1).long()
+    tiles = ((high - low).clamp_min(-1) + patch) // patch  # [N, 2], 0 where no pixel's middle is inside
     count = tiles.prod(1)
-    owner = torch.repeat_interleave(torch.arange(len(triangles), device=points.device), count)
-    first = torch.repeat_interleave(count.cumsum(0) - count, count)
-    within = torch.arange(len(owner), device=points.device) - first
-    tile = torch.stack([within % tiles[owner, 0], within // tiles[owner, 0]], 1)
-    axis = torch.arange(patch, device=points.device)
-    offset = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(1, -1, 2)
-    pixel = low[owner, None] + tile[:, None] * patch + offset  # [N, patch^2, 2]
-    weight = barycentric(corners[owner], pixel + 0.5)
-    hit = (weight >= -1e-4).all(-1) & (pixel < size).all(-1)
-    depth = (weight * corners[owner][:, None, :, 2]).sum(-1)[hit]
-    place = (pixel[..., 1] * size + pixel[..., 0])[hit]
-    best = torch.full((size * size,), -torch.inf, device=points.device).scatter_reduce(0, place, depth, "amax")
-    front = depth >= best[place]
-    index = torch.full((size * size,), -1, dtype=torch.long, device=points.device)
-    bary = torch.zeros(size * size, 3, device=points.device)
-    triangle = owner[:, None].expand(-1, patch * patch)[hit][front]
-    index[place[front]] = triangle
-    # of two triangles that share an edge pixel one wins; its own weights must win with it
-    same = index[place[front]] == triangle
-    bary[place[front][same]] = weight[hit][front][same]
-    return index.view(size, size), bary.view(size, size, 3)
+    owner = torch.repeat_interleave(count)
+    within = torch.arange(len(owner), device=corners.device) - (count.cumsum(0) - count)[owner]
+    across = tiles[owner, 0]
+    first = low[owner] + torch.stack([within % across, within // across], 1) * patch
+    axis = torch.arange(patch, device=corners.device) + 0.5
+    x, y = first.to(axis).unsqueeze(1).unbind(2)
+    return owner, x + axis.repeat(patch), y + axis.repeat_interleave(patch)
 
 
 def barycentric(corners: torch.Tensor, pixel: torch.Tensor) -> torch.Tensor:
     """corners [N, 3, >= 2], pixel [N, M, 2] -> weights [N, M, 3]; a triangle without area gets weights below 0."""
-    a, b, c = (corners[:, i, None, :2] for i in range(3))
-    cross = lambda u, v: u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]  # noqa: E731
-    area = cross(b - a, c - a)
+    return torch.stack(_weights(corners, *pixel.unbind(-1)), -1)
+
+
+def _weights(corners: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The three weights of `barycentric`, each [N, M], at x, y [N, M]."""
+    a, b, c = corners[..., :2].unbind(1)  # [N, 2]
+    cross = lambda u, v: u[0] * v[1] - u[1] * v[0]  # noqa: E731
+    to_b, to_c, here = (b - a).T[..., None], (c - a).T[..., None], (x - a[:, :1], y - a[:, 1:])
+    area = cross(to_b, to_c)
     flat = area.abs() < 1e-6
-    area = torch.where(flat, torch.ones_like(area), area)
-    second, third = cross(pixel - a, c - a) / area, cross(b - a, pixel - a) / area
-    weight = torch.stack([1 - second - third, second, third], -1)
-    return torch.where(flat[..., None], -torch.ones_like(weight), weight)
+    area = torch.where(flat, 1.0, area)
+    second, third = cross(here, to_c) / area, cross(to_b, here) / area
+    return tuple(torch.where(flat, -1.0, w) for w in (1 - second - third, second, third))
 
 
 def redraw(
     image: torch.Tensor, source: torch.Tensor, target: torch.Tensor, triangles: torch.Tensor, size: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """image [3, H, W] with its points `source` [P, 2] redrawn at `target` [P, 3].
+    """image [*, 3, H, W] with its points `source` [*, P, 2] redrawn at `target` [*, P, 3].
 
-    Returns the picture [3, size, size], the covered part [size, size] 0 or 1, and the triangle index [size, size].
+    Returns the picture [*, 3, size, size], the covered part [*, size, size] 0 or 1, and the triangle index [*, size, size].
     What the source does not show (it faces away there, or is seen so flat that it would smear) counts as not covered.
     """
     index, weight = rasterise(target, triangles, size)
-    covered = (index >= 0) & shown(source, target, triangles)[index.clamp_min(0)]
-    corners = source[triangles.long()][index.clamp_min(0)]  # [size, size, 3, 2]
-    place = (corners[..., :2] * weight[..., None]).sum(-2)
-    h, w = image.shape[-2:]
-    grid = place * torch.tensor([2 / w, 2 / h], device=image.device) - 1
-    drawn = F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
-    return drawn * covered, covered.to(image.dtype), index
+    covered = (index >= 0) & at_pixels(shown(source, target, triangles), index)
+    drawn = sampled(image, interpolated(source[..., :2], triangles, index, weight))
+    return drawn * covered.unsqueeze(-3), covered.to(image.dtype), index
+
+
+def sampled(image: torch.Tensor, place: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
+    """Picture [*, C, H, W] read at `place` [*, h, w, 2], x and y in its pixels; beyond its border as on it: [*, C, h, w]."""
+    (c, h, w), shape = image.shape[-3:], place.shape[:-1]
+    grid = place.reshape(-1, *place.shape[-3:]) * torch.tensor([2 / w, 2 / h], device=image.device) - 1
+    drawn = F.grid_sample(image.reshape(-1, c, h, w), grid, mode=mode, padding_mode="border", align_corners=False)
+    return drawn.view(*shape[:-2], c, *shape[-2:])
 
 
 def shown(source: torch.Tensor, target: torch.Tensor, triangles: torch.Tensor, smear: float = 6.0) -> torch.Tensor:
-    """Which triangles the source shows well enough to draw at the target: [T] bool.
+    """Which triangles the source shows well enough to draw at the target: [*, T] bool.
 
     Small triangles (lips, lids) are always kept: closed in one picture and open in the other, they are not hidden.
     """
-
-    def area(points: torch.Tensor) -> torch.Tensor:
-        a, b, c = (points[triangles.long()[:, i], :2] for i in range(3))
-        return (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-
-    before, after = area(source), area(target)
-    facing = before * torch.sign(after.sum()) > after.abs() / smear
+    before, after = areas(source, triangles), areas(target, triangles)
+    facing = before * torch.sign(after.sum(-1, keepdim=True)) > after.abs() / smear
     return facing | (after.abs() < 24)
+
+
+def areas(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """Twice the triangles' areas in the picture, below 0 for those turned over: points [*, P, >= 2] -> [*, T]."""
+    a, b, c = at_corners(points[..., :2], triangles).unbind(-2)
+    return (b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0]

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from diffsfsr.modules.faces import align
-from diffsfsr.modules.faces.mask import feather, fill, grow
+from diffsfsr.modules.faces.mask import feather, fill, grow, silhouette
+from diffsfsr.modules.faces.warp import barycentric, rasterise, redraw
 
 
 def turn(degrees, scale=1.0, x=0.0, y=0.0):
@@ -183,3 +184,55 @@ def test_fill_from_a_single_pixel(known, size):
     filled = fill(values, weight)
     assert torch.isfinite(filled).all()
     assert (filled - values[..., known[0], known[1], None, None]).abs().max() < 1e-3
+
+
+# --- drawing many at once --------------------------------------------------------------------------------------------
+
+
+def triangles_at_random(seed, pictures=4, count=60, size=48):
+    """Points [B, count, 3], some outside the picture, and triangles that they share, one of them without area."""
+    random = torch.Generator().manual_seed(seed)
+    points = torch.rand(pictures, count, 3, generator=random) * torch.tensor([size * 1.6, size * 1.6, 30.0]) - size * 0.3
+    return points, torch.cat([torch.randint(0, count, (40, 3), generator=random), torch.tensor([[3, 3, 5]])])
+
+
+def one_by_one(points, triangles, size):
+    """The rasteriser as one would write it down: triangle after triangle, a later one wins where it is as near."""
+    y, x = torch.meshgrid(torch.arange(size) + 0.5, torch.arange(size) + 0.5, indexing="ij")
+    place = torch.stack([x, y], -1).view(1, -1, 2)
+    index, depth = torch.full((size * size,), -1), torch.full((size * size,), -torch.inf)
+    for t, corners in enumerate(points[triangles]):
+        weight = barycentric(corners[None], place)[0]
+        z = (weight * corners[:, 2]).sum(-1)
+        nearer = (weight >= -1e-4).all(-1) & (z >= depth)
+        index[nearer], depth[nearer] = t, z[nearer]
+    return index.view(size, size)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rasterise_draws_every_picture_of_a_batch(seed):
+    points, triangles = triangles_at_random(seed)
+    index, weight = rasterise(points, triangles, 48)
+    for k, each in enumerate(points):
+        alone = rasterise(each, triangles, 48)
+        assert torch.equal(index[k], alone[0]) and torch.equal(weight[k], alone[1])
+        assert torch.equal(index[k], one_by_one(each, triangles, 48))
+    stacked = rasterise(points.view(2, 2, 60, 3), triangles, 48)
+    assert torch.equal(stacked[0].flatten(0, 1), index) and torch.equal(stacked[1].flatten(0, 1), weight)
+    assert torch.equal(silhouette(points, triangles, 48) > 0, index >= 0)
+
+
+def test_of_two_triangles_in_one_place_the_later_is_drawn():
+    points = torch.tensor([[2.0, 2, 5], [20, 2, 5], [2, 20, 5]]).expand(3, 3, 3)
+    index, _ = rasterise(points, torch.tensor([[0, 1, 2]] * 3), 24)
+    assert set(index.unique().tolist()) == {-1, 2}
+
+
+def test_redraw_draws_every_picture_of_a_batch():
+    points, triangles = triangles_at_random(5)
+    image = torch.rand(4, 3, 40, 56, generator=torch.Generator().manual_seed(0))
+    together = redraw(image, points.roll(1, 0)[..., :2], points, triangles, 48)
+    assert 0.05 < together[1].mean() < 1
+    for k in range(4):
+        alone = redraw(image[k], points.roll(1, 0)[k, :, :2], points[k], triangles, 48)
+        assert all(torch.equal(a[k], b) for a, b in zip(together, alone, strict=True))

@@ -52,6 +52,16 @@ def test_a_fringe_is_found_and_plain_skin_is_not(face):
     assert found[int(points[1, 1]) :].max() == 0  # from the nose down nothing is hair
 
 
+def test_brows_and_lone_shadows_are_no_fringe_but_what_hangs_on_to_the_hair_is(face):
+    points, triangles, index = face
+    covered, picture = (index >= 0).float(), skin_picture()
+    line = int(points[105, 1])  # upper edge of a brow
+    picture[:, line - 8 : line + 6, 90:166] = HAIR[:, None, None]
+    assert fringe(picture, covered, index, triangles).max() == 0
+    picture[:, : line - 7, 120:136] = HAIR[:, None, None]  # a strand from above
+    assert fringe(picture, covered, index, triangles)[line - 20, 128] > 0.9
+
+
 def test_the_mouth_is_painted_only_when_it_opens(face):
     points, triangles, index = face
     assert torch.equal(paint_mouth(skin_picture(), index, points, points, triangles), skin_picture())

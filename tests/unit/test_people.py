@@ -10,7 +10,6 @@ from diffsfsr.modules.faces.shape import FaceShape
 from diffsfsr.training.identity import Material, fitted, joined, loss_of, separation
 from diffsfsr.training.synth import degrade
 from diffsfsr.training.synth.crowd import held_out
-from diffsfsr.training.synth.raster import rasterise
 
 
 def rng(seed=0):
@@ -71,17 +70,6 @@ def test_askew_stays_near_and_is_the_same_for_the_same_seed():
 
 
 # --- drawing ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_fast_rasteriser_draws_what_the_packs_own_draws():
-    from diffsfsr.modules.faces import warp
-
-    points = torch.rand(30, 3, generator=torch.Generator().manual_seed(1)) * 60
-    triangles = torch.randint(0, 30, (40, 3), generator=torch.Generator().manual_seed(2))
-    (a, wa), (b, wb) = rasterise(points, triangles, 64), warp.rasterise(points, triangles, 64)
-    same = a == b  # pixels on an edge may go to either side
-    assert same.float().mean() > 0.99 and (a >= 0).any()
-    assert torch.allclose(wa[same & (a >= 0)], wb[same & (a >= 0)], atol=1e-3)
 
 
 @pytest.fixture(scope="module")

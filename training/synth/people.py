@@ -10,15 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from kornia.filters import gaussian_blur2d
 
-from ...modules.conditioning.guide import paint_mouth
 from ...modules.faces.align import apply, to_frame
-from ...modules.faces.mask import fill
 from ...modules.faces.shape import FaceShape, Fit
 from .codes import random_code
-from .raster import rasterise
-from .vary import moved_points
+from .light import Light, relit
+from .swap import put_on
+from .vary import moved_points, redraw_person
 
 # Middles of the parts that are mixed apart from each other: brows, eyes, nose, mouth, cheeks, chin (points of the mesh)
 PARTS = ((105, 334), (159, 386), (4, 6), (13, 14), (50, 280), (152, 175))
@@ -33,39 +31,6 @@ class Face:
     image: torch.Tensor
     points: torch.Tensor
     fit: Fit
-
-
-def spread(index: torch.Tensor, weight: torch.Tensor, triangles: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Values [468, C] at the points, interpolated over the drawn face: [S, S, C], 0 outside it."""
-    inside = (values[triangles][index.clamp_min(0)] * weight[..., None]).sum(-2)
-    return inside * (index >= 0)[..., None]
-
-
-def carried(image: torch.Tensor, shift: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
-    """Picture [3, S, S] read at every pixel plus shift [S, S, 2]."""
-    size = image.shape[-1]
-    axis = torch.arange(size) + 0.5
-    here = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
-    grid = ((here + shift) * (2 / size) - 1)[None]
-    return F.grid_sample(image[None], grid, mode, "border", align_corners=False)[0].clamp(0, 1)
-
-
-def moved(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor, triangles: torch.Tensor):
-    """The picture [3, S, S] moved with its face from `before` to `after` [478, 3] (z towards the viewer).
-
-    Around the face the movement fades to none at an ellipse about the head. Returns the picture, index and weights.
-    """
-    size = image.shape[-1]
-    index, weight = rasterise(after[:468], triangles, size)
-    covered = (index >= 0).float()[None, None]
-    shift = spread(index, weight, triangles, (before - after)[:468, :2]).permute(2, 0, 1)[None]
-    low, high = after[:468, :2].amin(0), after[:468, :2].amax(0)
-    axis = torch.arange(size) + 0.5
-    here = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
-    far = (((here - (low + high) / 2) / ((high - low) * 0.85)) ** 2).sum(-1) > 1
-    around = fill(shift, (covered[0, 0].bool() | far).float()[None, None])
-    shift = torch.where(covered > 0, shift, gaussian_blur2d(around, (5, 5), (1.5, 1.5)))[0].permute(1, 2, 0)
-    return paint_mouth(carried(image, shift, "bicubic"), index, before, after, triangles), index, weight
 
 
 def field(points: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -104,27 +69,12 @@ def mixed_shape(first: Face, others: list[Face], shape: FaceShape, rng) -> tuple
 def new_person(first: Face, others: list[Face], shape: FaceShape, triangles: torch.Tensor, rng) -> Face:
     """Somebody between `first`, who gives the head, and the others, whose faces are mixed in one after the other."""
     points, fit = mixed_shape(first, others, shape, rng)
-    image, index, weight = moved(first.image, first.points * TOWARDS, points * TOWARDS, triangles)
-    covered = (index >= 0).float()
-    soft = ((gaussian_blur2d(covered[None, None], (13, 13), (4.0, 4.0)) - 0.5) * 2).clamp(0, 1)[0, 0]
+    image, drawn = redraw_person(first.image, first.points * TOWARDS, points * TOWARDS, triangles, fade="ellipse")
     for other in others:
         swap = rng.random() < 0.25  # a whole inner face in another head
         look = torch.full((478,), float(rng.uniform(0.8, 1))) if swap else field(points, rng)
-        values = torch.cat([(other.points - points)[:468, :2], look[:468, None]], 1)
-        drawn = spread(index, weight, triangles, values)
-        theirs = carried(other.image, drawn[..., :2])
-        theirs = tinted(theirs, image, covered > 0, rng.uniform(0.2, 1))
-        share = soft * drawn[..., 2]
-        image = image * (1 - share) + theirs * share
+        image = put_on(image, other.image, other.points, drawn, triangles, look[:468], rng.uniform(0.2, 1))
     return Face(complexion(image, rng), points, fit)
-
-
-def tinted(image: torch.Tensor, like: torch.Tensor, where: torch.Tensor, strength: float) -> torch.Tensor:
-    """Colours of `image` moved towards those of `like`, by mean and spread of each channel `where` [S, S] both show skin."""
-    a, b = image[:, where], like[:, where]
-    gain = (b.std(1) / a.std(1).clamp_min(1e-3)).clamp(0.6, 1.6)[:, None, None]
-    matched = (image - a.mean(1)[:, None, None]) * gain + b.mean(1)[:, None, None]
-    return (image + strength * (matched - image)).clamp(0, 1)
 
 
 def complexion(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -146,25 +96,7 @@ def view(face: Face, size: int, shape: FaceShape, triangles: torch.Tensor, rng) 
     factor = size / face.image.shape[-1]
     after = apply(to_frame(after[None], size), after[None])[0].float()
     small = F.interpolate(face.image[None], size=size, mode="area")[0] if factor != 1 else face.image
-    drawn, index, weight = moved(small, before * factor, after, triangles)
-    return (relit(drawn, after, index, weight, triangles, rng) if rng.random() < 0.8 else drawn), after
-
-
-def relit(image, points, index, weight, triangles, rng: np.random.Generator) -> torch.Tensor:
-    """Light from one or two sides by the normals of the drawn face, continued smoothly around it; and its colours."""
-    corners = points[:468][triangles] * torch.tensor([1.0, -1.0, 1.0])
-    flat = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    vertex = torch.zeros(468, 3).index_add(0, triangles.flatten(), flat.repeat_interleave(3, 0))
-    normal = spread(index, weight, triangles, F.normalize(vertex, dim=1)).permute(2, 0, 1)
-    covered = (index >= 0).float()[None, None]
-    normal = gaussian_blur2d(fill(normal[None], covered), (9, 9), (2.5, 2.5))[0]
-    gain = torch.ones_like(image)
-    for _ in range(int(rng.integers(1, 3))):
-        angle, height = rng.uniform(-1.5, 1.5), rng.uniform(-0.6, 0.9)
-        light = F.normalize(torch.tensor([np.sin(angle), height, np.cos(angle)]), dim=0).float()
-        shade = torch.einsum("c,chw->hw", light, normal)
-        shade = shade.clamp_min(0) if rng.random() < 0.5 else shade  # hard light leaves the far side in the dark
-        tint = 1 + torch.from_numpy(rng.normal(0, 0.1, (3, 1, 1))).float()
-        gain = gain + rng.uniform(0, 0.9) * (shade - shade.mean()) * tint
-    gain = gain.clamp_min(0.12) * rng.uniform(0.6, 1.3) * (1 + torch.from_numpy(rng.normal(0, 0.06, (3, 1, 1))).float())
-    return (image.clamp_min(1e-4) ** 2.2 * gain).clamp(0, 1) ** (1 / 2.2)
+    picture, drawn = redraw_person(small, before * factor, after, triangles, fade="ellipse")
+    if rng.random() < 0.8:
+        picture = relit(picture, after, triangles, drawn, Light.any(rng))
+    return picture, after

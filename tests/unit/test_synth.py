@@ -1,0 +1,211 @@
+"""Drawn people: a row of a batch is what it is alone, points and pose are where they are said to be, light is from its lamp."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import distance_transform_edt
+
+from diffsfsr.modules.faces.networks import FaceNetworks
+from diffsfsr.modules.faces.shape import place
+from diffsfsr.modules.faces.warp import redraw, sampled
+from diffsfsr.training.data import MARGIN
+from diffsfsr.training.synth.codes import random_code
+from diffsfsr.training.synth.light import Light, change_of_light, light_of, normals, relit
+from diffsfsr.training.synth.look import sheet, speed
+from diffsfsr.training.synth.render import People, Scene, render
+from diffsfsr.training.synth.swap import put_on
+from diffsfsr.training.synth.vary import Drawn, distance, moved_points, redraw_person
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+WIDE = 352
+
+
+@pytest.fixture(scope="module")
+def triangles():
+    if not MODEL.is_file():
+        pytest.fail(f"{MODEL.name} is missing: run `make setup`")
+    return FaceNetworks.load(MODEL).triangles
+
+
+@pytest.fixture(scope="module")
+def people(shape):
+    """Three made-up faces of the model, in pictures of smooth colours."""
+    seed = torch.Generator().manual_seed(0)
+    identity = torch.randn(3, len(shape.identity), generator=seed) * 0.5
+    mesh = shape.mesh(identity, torch.zeros(3, 52))
+    points = mesh * torch.tensor([11.0, -11.0, -11.0]) + torch.tensor([176.0, 200.0, 0.0])
+    image = torch.nn.functional.interpolate(torch.rand(3, 3, 24, 24, generator=seed), size=WIDE, mode="bilinear")
+    return People(image, points, shape.fit(points, torch.zeros(3, 52)))
+
+
+def code(seed):
+    return torch.from_numpy(random_code(np.random.default_rng(seed), strong=True))
+
+
+def coordinates():
+    """A picture whose first two colours say where a pixel is, 0..1."""
+    y, x = torch.meshgrid(torch.arange(WIDE) + 0.5, torch.arange(WIDE) + 0.5, indexing="ij")
+    return torch.stack([x, y, torch.full_like(x, WIDE / 2)]) / WIDE
+
+
+# --- batches and seeds -----------------------------------------------------------------------------------------------
+
+
+def test_rows_of_a_batch_are_what_they_are_alone(shape, triangles, people):
+    lamp = Light.any(np.random.default_rng(1))
+    scenes = [
+        Scene.plain(0, code(0), 20.0, -5.0),
+        Scene.plain(2, code(1), -10.0, face=1),
+        Scene.plain(1, code(2), light=lamp),
+        Scene.plain(1, code(3), face=0, light=lamp),
+    ]
+    together = render(shape, triangles, people, Scene.stack(scenes))
+    assert together["picture"].shape == (4, 3, 256, 256) and together["points"].shape == (4, 478, 3)
+    for k, scene in enumerate(scenes):
+        alone = render(shape, triangles, people, scene)
+        for name, value in together.items():
+            apart = (value[k] - alone[name][0]).abs()
+            # rounding may give a pixel at an edge to the triangle beside it
+            assert apart.mean() < 1e-4 and (apart > 1e-2).float().mean() < 1e-4, name
+
+
+def test_scenes_come_from_seed_and_number_alone():
+    first, again, other, elsewhere = (Scene.random(*n, 50) for n in ((7, 3), (7, 3), (7, 4), (8, 3)))
+    assert torch.equal(first.coefficients, again.coefficients) and torch.equal(first.yaw, again.yaw)
+    assert torch.equal(first.light.direction, again.light.direction) and torch.equal(first.face, again.face)
+    assert first.yaw != other.yaw and first.yaw != elsewhere.yaw
+    several = Scene.numbers(0, range(60), 50)
+    swapped, lit = (several.face != several.person).float().mean(), (several.light.colour.abs().sum((1, 2)) > 0).float().mean()
+    assert 0.1 < swapped < 0.5 and 0.4 < lit < 0.8 and several.yaw.abs().max() > 20
+
+
+def test_numbers_are_made_on_the_device_of_the_input(shape, triangles, people):
+    """What is made without saying where has no content here and would be noticed (kornia's blur sets its own device)."""
+
+    def drawn():
+        after = moved_points(shape, people.fit, people.points, shape.own_geometry(people.fit), 20.0)
+        made = redraw(people.image, people.points[:, :468, :2], after[:, :468], triangles, 128)
+        return after, *made, normals(after, triangles), light_of(people.image, after, triangles), distance(made[2] >= 0)
+
+    wanted = drawn()
+    with torch.device("meta"):
+        found = drawn()
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+# --- where things are ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("yaw", [-25.0, 25.0])
+def test_the_pose_asked_for_is_found_in_the_points(shape, people, yaw):
+    geometry = shape.own_geometry(people.fit)
+    after = moved_points(shape, people.fit, people.points, geometry, yaw, 8.0)
+    found = shape.fit(after[..., :2], torch.zeros(3, 52))
+    turn = found.rotation @ people.fit.rotation.mT
+    angle = lambda sine: math.degrees(math.asin(sine))  # noqa: E731
+    for r in turn:
+        assert angle(r[0, 2]) == pytest.approx(yaw, abs=1), "to the side"
+        assert angle(-r[1, 2] / math.cos(math.radians(yaw))) == pytest.approx(8, abs=1), "up and down"
+
+
+def test_nothing_asked_changes_nothing(shape, triangles, people):
+    after = moved_points(shape, people.fit, people.points, shape.own_geometry(people.fit))
+    assert torch.allclose(after[..., :2], people.points[..., :2], atol=1e-3)
+    picture, drawn = redraw_person(people.image, people.points, after, triangles, MARGIN, smear=2.5)
+    inner = people.image[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    assert drawn.covered.any() and (picture - inner).abs().max() < 0.01
+    assert torch.allclose(relit(inner, after, triangles, drawn, Light.stack([Light.none()] * 3)), inner, atol=1e-6)
+
+
+def test_the_picture_shows_at_the_new_points_what_was_at_the_old(shape, triangles, people):
+    image, before = coordinates(), people.points[0]
+    geometry = shape.geometry_of_code(code(4)[None])
+    one = People(people.image[:1], people.points[:1], people[torch.tensor([0])].fit).fit
+    after = moved_points(shape, one, before, geometry[0], 15.0)
+    for fade in ("distance", "ellipse"):
+        picture, drawn = redraw_person(image, before, after, triangles, MARGIN, fade)
+        inner = after[:468, :2] - MARGIN
+        seen = sampled(picture, inner[None])[:2, 0].T * WIDE
+        front = normals(after, triangles)[:, 2] > 0.3  # the others lie behind, or at the edge
+        lips = (seen - before[:468, :2]).norm(dim=1) > 8  # of a mouth that opens, inside is painted
+        assert (after[:468, :2] - before[:468, :2]).norm(dim=1).max() > 8
+        assert (seen - before[:468, :2]).norm(dim=1)[front].median() < 0.7 and (lips & front).float().mean() < 0.1
+        corner = picture[:2, :8, :8] - coordinates()[:2, MARGIN : MARGIN + 8, MARGIN : MARGIN + 8]
+        assert corner.abs().max() < 0.01, "far from the face nothing moves"
+
+
+def test_skin_seen_from_the_side_is_not_smeared(shape, triangles, people):
+    """A face of one colour before another: turned, less of what is behind it may show on it when smears are filled."""
+    before, size = people.points[0], WIDE
+    one = people[torch.tensor([0])].fit
+    calm = Drawn(*redraw_person(coordinates(), before, before * torch.tensor([1, 1, -1]), triangles)[1])
+    image = torch.where(calm.covered, 0.8, 0.1).expand(3, size, size)
+    after = moved_points(shape, one, before, shape.own_geometry(one), 35.0)
+    dark = []
+    for smear in (None, 2.5):
+        picture, drawn = redraw_person(image, before, after, triangles, smear=smear)
+        dark.append((picture[0] < 0.6)[drawn.covered].float().mean().item())
+    assert 0 < dark[1] < dark[0]
+
+
+def test_distance_is_about_euclids(triangles, people):
+    covered = redraw_person(people.image, people.points, people.points * torch.tensor([1, 1, -1]), triangles)[1].covered
+    for found, mask in zip(distance(covered), covered, strict=True):
+        exact = torch.from_numpy(distance_transform_edt(~mask.numpy())).float() - 0.5
+        assert (found - exact)[~mask].abs().max() < 4 and found[mask].max() < 4
+
+
+# --- light and faces -------------------------------------------------------------------------------------------------
+
+
+def facing(shape, people, triangles):
+    """Calm points [3, 478, 3] with depth, how they are drawn, and where the cheeks are."""
+    points = place(shape, people.fit, people.fit, shape.own_geometry(people.fit))
+    return points, redraw_person(people.image, people.points, points, triangles)[1]
+
+
+@pytest.mark.parametrize(("side", "brighter", "darker"), [(1.2, 280, 50), (-1.2, 50, 280)])
+def test_a_lamp_lights_its_own_side(shape, triangles, people, side, brighter, darker):
+    points, drawn = facing(shape, people, triangles)
+    grey = torch.full((3, 3, WIDE, WIDE), 0.4)
+    lamp = Light.stack([Light.of([(side, 0.0, np.full(3, 0.6), False)], np.ones(3))] * 3)
+    lit = relit(grey, points, triangles, drawn, lamp)
+    at = lambda k: sampled(lit, points[:, None, [k], :2])[..., 0, 0]  # noqa: E731
+    assert (at(brighter) > at(darker) + 0.1).all()
+
+
+def test_the_light_of_a_picture_is_found_and_changed(shape, triangles, people):
+    points, drawn = facing(shape, people, triangles)
+    normal = normals(points, triangles)
+    true = torch.tensor([0.6, 0.35, 0.1, 0.3])
+    shade = true[0] + normal @ true[1:]
+    image = (drawn.over(shade[..., None] * 0.4, triangles).movedim(-1, 1) + ~drawn.covered[:, None]).expand(-1, 3, -1, -1)
+    found = light_of(image.clamp_min(1e-3) ** (1 / 2.2), points, triangles)
+    front, mean = normal[..., 2] > 0.4, (shade * normal[..., 2]).sum(1) / normal[..., 2].sum(1)
+    assert torch.allclose(found[:, 1:3], true[1:3] / mean[:, None], atol=0.15)
+    gain = change_of_light(found, normal, torch.tensor([1.0, 0, 0, 0]), normal)
+    even = (shade * gain[..., 0])[front]
+    assert even.std() / even.mean() < 0.4 * shade[front].std() / shade[front].mean()
+
+
+def test_another_face_is_put_on_the_face_and_nowhere_else(shape, triangles, people):
+    points, drawn = facing(shape, people, triangles)
+    look = torch.ones(3, 468)
+    made = put_on(people.image, people.image.roll(1, 0), people.points.roll(1, 0), drawn, triangles, look, 0.0)
+    assert torch.equal(made.movedim(1, -1)[~drawn.covered], people.image.movedim(1, -1)[~drawn.covered])
+    at = lambda image, p: sampled(image, p[:, None, [4, 50, 280], :2])[..., 0, :]  # noqa: E731
+    assert (at(made, points) - at(people.image.roll(1, 0), people.points.roll(1, 0))).abs().max() < 0.02
+    same = put_on(people.image, people.image.roll(1, 0), people.points.roll(1, 0), drawn, triangles, 0 * look, 0.5)
+    assert torch.equal(same, people.image)
+
+
+def test_the_sheet_shows_every_person_in_a_row(shape, triangles, people):
+    picture = np.asarray(sheet(shape, triangles, people, 0)).reshape(3, 256, 10, 256, 3).swapaxes(1, 2).astype(float)
+    changed = np.abs(picture - picture[:, :1]).mean((2, 3, 4))
+    assert (changed[:, 0] == 0).all() and (changed[:, 1:] > 0.3).all(), "ten pictures, the first as photographed"
+    assert (picture[:, -1, ..., 1] > picture[:, -2, ..., 1] + 20).mean() > 0.05, "the last shows the mask in green"
+    assert speed(shape, triangles, people, 2, 0, pictures=2) > 0

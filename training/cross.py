@@ -1,0 +1,44 @@
+"""Pairs in somebody else's place: the person's face in another person's picture, which no photograph shows.
+
+Pairs of one person teach that hair, neck and light around the mask belong to the face; a network that believes this paints the
+background person's features into the selfie's. Here the target is the draft from the untouched portrait, the guide a draft from
+another rendering of the same person; what a draft cannot know (rim, mouth interior, what the portrait hides) hardly counts.
+"""
+
+import numpy as np
+import torch
+
+from ..modules.conditioning.guide import Crop, draft, mouth_interior
+from ..modules.encoders.expression import compound
+from ..modules.faces.mask import grow
+from ..modules.faces.shape import FaceShape, Fit, place
+from ..modules.faces.warp import at_pixels, rasterise, shown
+from .synth.codes import random_code
+
+RIM = 12.0  # pixels inwards from the border of face or mask, where what is around must be met and the draft is only a fade
+COLOUR = 0.55, 0.85  # how far the guide's colours go to the background's; the target's go the usual way
+
+
+def asked(shape: FaceShape, rng: np.random.Generator) -> torch.Tensor:
+    """A code [52 + K] as the words give it."""
+    return compound(shape, torch.from_numpy(random_code(rng, strong=True))[None])[0]
+
+
+def cross_pictures(
+    own: Crop, selfie: Crop, there: Crop, placed: torch.Tensor, mask: torch.Tensor, triangles: torch.Tensor, rng
+) -> dict[str, torch.Tensor]:
+    """"target" and "guide" [3, S, S] and "doubtful" [S, S], 1 where the target is not to be believed.
+
+    own, selfie: two pictures of the person; there: the other's; placed [478, 3] and mask [S, S]: as the nodes find them.
+    """
+    target = draft(own, there, placed, mask, triangles)
+    guide = draft(selfie, there, placed, mask, triangles, rng.uniform(*COLOUR), rng.uniform(3, 9))
+    index, _ = rasterise(placed[:468], triangles, mask.shape[-1])
+    seen = (index >= 0) & at_pixels(shown(own.points[:468], placed[:468], triangles), index)
+    sure = grow((seen * mask)[None, None], -RIM)[0, 0] * (1 - mouth_interior(index, triangles))
+    return {"target": target, "guide": guide, "doubtful": mask * (1 - sure)}
+
+
+def placed_in(shape: FaceShape, who: Fit, there: Crop, code: torch.Tensor) -> torch.Tensor:
+    """Points [478, 3] of the person doing `code` [52 + K] in another's place."""
+    return place(shape, who, there.fit(shape), code[None, 52:])[0]

@@ -1,0 +1,146 @@
+"""Pictures of people with everything known: who, which expression, pose, light; the points, the mask, what is painted.
+
+All on any device and in batches. What is random is drawn on the CPU by `Scene.random` from a seed and the picture's number, so
+that picture k is the same whatever stands beside it.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from ...modules.conditioning.guide import mouth_interior, paint_mouth
+from ...modules.encoders.expression import compound
+from ...modules.faces.shape import FaceShape, Fit, place
+from ...modules.faces.warp import shown
+from ..data import MARGIN, Portrait
+from .codes import random_code
+from .light import Light, change_of_light, gained, light_of, normals, relit
+from .swap import inner_face, put_on
+from .vary import Drawn, fading, moved_points, redraw_person, turned
+
+YAW, PITCH = 25.0, 10.0  # degrees: heads are turned by up to so much from how they are
+RELIT, SWAPPED = 0.6, 0.3  # share of the pictures in new light; with another person's face
+TONE = 0.8  # share of the way that a swapped face's colours go to the head's
+SMEAR = 2.5  # see `redraw_person`
+
+
+@dataclass
+class People:
+    """Portraits on the wide frame: image [B, 3, 352, 352] 0..1, points [B, 478, >= 2] in its pixels, and their fit."""
+
+    image: torch.Tensor
+    points: torch.Tensor
+    fit: Fit
+
+    @classmethod
+    def of(cls, portraits: list[Portrait], shape: FaceShape) -> "People":
+        """On the device of the face model."""
+        device = shape.mean.device
+        image = torch.from_numpy(np.stack([p.wide() for p in portraits])).to(device).permute(0, 3, 1, 2).float() / 255
+        points = torch.from_numpy(np.stack([p.landmarks for p in portraits])).float().to(device)
+        measured = torch.from_numpy(np.stack([p.blendshapes for p in portraits])).to(device)
+        measured[:, 0] = 0
+        return cls(image, points, shape.fit(points, measured))
+
+    def __getitem__(self, rows: torch.Tensor) -> "People":
+        """Some of them, by a list of places or a mask."""
+        rows = rows.to(self.image.device)
+        fit = Fit(**{name: value[rows] for name, value in vars(self.fit).items()})
+        return People(self.image[rows], self.points[rows], fit)
+
+
+@dataclass
+class Scene:
+    """What is asked of B pictures, on the CPU."""
+
+    person: torch.Tensor  # [B] whose head
+    face: torch.Tensor  # [B] whose face is in it, the same number without a swap
+    coefficients: torch.Tensor  # [B, 52] 0..1
+    yaw: torch.Tensor  # [B] degrees, added to the head's own turn
+    pitch: torch.Tensor  # [B]
+    light: Light
+
+    @classmethod
+    def random(cls, seed: int, number: int, people: int) -> "Scene":
+        """Picture `number` of a seed, of one of so many people."""
+        rng = np.random.default_rng([seed, number])
+        person, other = (int(k) for k in rng.integers(people, size=2))
+        code = torch.from_numpy(random_code(rng, strong=True))
+        yaw, pitch, swap, lit = rng.uniform(-YAW, YAW), rng.uniform(-PITCH, PITCH), rng.random(), rng.random()
+        light = Light.any(rng) if lit < RELIT else Light.none()
+        return cls.plain(person, code, yaw, pitch, light, other if swap < SWAPPED else None)
+
+    @classmethod
+    def numbers(cls, seed: int, numbers: range, people: int) -> "Scene":
+        """Several pictures of a seed."""
+        return cls.stack([cls.random(seed, k, people) for k in numbers])
+
+    @classmethod
+    def plain(
+        cls, person: int, code: torch.Tensor, yaw=0.0, pitch=0.0, light: Light | None = None, face: int | None = None
+    ) -> "Scene":
+        """One picture, everything said."""
+        number = lambda v: torch.tensor([v], dtype=torch.float64)  # noqa: E731
+        who, whose = torch.tensor([person]), torch.tensor([person if face is None else face])
+        return cls(who, whose, code[None], number(yaw), number(pitch), light or Light.none())
+
+    @classmethod
+    def stack(cls, scenes: list["Scene"]) -> "Scene":
+        columns = {f.name: [getattr(s, f.name) for s in scenes] for f in fields(cls)}
+        light = Light.stack(columns.pop("light"))
+        return cls(**{name: torch.cat(column) for name, column in columns.items()}, light=light)
+
+
+@torch.inference_mode()
+def render(shape: FaceShape, triangles: torch.Tensor, people: People, scene: Scene) -> dict[str, torch.Tensor]:
+    """The pictures of a scene, in the canonical frame of the head as it was photographed, on the device of `people`; S is 256:
+
+    "picture" [B, 3, S, S] 0..1; "points" [B, 478, 3] in its pixels, z towards the viewer; "code" [B, 52 + K], see `encoders/
+    expression.py`; "mask" [B, S, S], 1 on the face; "mouth" [B, S, S], 1 between the lips, painted if they were closed.
+    """
+    head, swapped = people[scene.person], scene.face != scene.person
+    code = compound(shape, scene.coefficients.to(people.image.device))
+    calm = place(shape, head.fit, head.fit, shape.own_geometry(head.fit))
+    before = torch.cat([head.points[..., :2], calm[..., 2:]], -1)
+    after = moved_points(shape, head.fit, before, code[:, 52:], scene.yaw, scene.pitch)
+    face, rows = people[scene.face[swapped]], swapped.nonzero()[:, 0].to(after.device)
+    if len(rows):
+        after[rows] = place(shape, face.fit, turned(head[rows].fit, scene.yaw[swapped], scene.pitch[swapped]), code[rows, 52:])
+    picture, drawn = redraw_person(head.image, before, after, triangles, MARGIN, smear=SMEAR)
+    inner = after - after.new_tensor([MARGIN, MARGIN, 0])
+    light, normal = light_of(head.image, before, triangles), normals(after, triangles)
+    gain = drawn.over(change_of_light(light, normals(before, triangles), light, normal) - 1, triangles)
+    gain = 1 + fading(gain, drawn.covered, inner[:, :468]).permute(0, 3, 1, 2)
+    picture = gained(picture, gain)  # the light stays where it is when the head turns
+    if len(rows):
+        part = Drawn(*(x[rows] for x in drawn))
+        picture[rows] = with_face(picture[rows], face, part, inner[rows], light[rows], normal[rows], shape, triangles)
+    return {
+        "picture": relit(picture, inner, triangles, drawn, scene.light),
+        "points": inner,
+        "code": code,
+        "mask": drawn.covered.to(picture.dtype),
+        "mouth": mouth_interior(drawn.index, triangles),
+    }
+
+
+def with_face(
+    picture: torch.Tensor,
+    face: People,
+    drawn: Drawn,
+    points: torch.Tensor,
+    light: torch.Tensor,
+    normal: torch.Tensor,
+    shape: FaceShape,
+    triangles: torch.Tensor,
+) -> torch.Tensor:
+    """The faces of other people drawn into the pictures [B, 3, S, S], in the light [B, 4] there.
+
+    points [B, 478, 3] and normal [B, 468, 3]: of the face as it is `drawn`.
+    """
+    own = torch.cat([face.points[..., :2], place(shape, face.fit, face.fit, shape.own_geometry(face.fit))[..., 2:]], -1)
+    gain = change_of_light(light_of(face.image, own, triangles), normals(own, triangles), light, normal)
+    look = inner_face(picture.device).expand(len(picture), -1)
+    drawn_on = put_on(picture, face.image, own, drawn, triangles, look, TONE, gain, shown(own, points, triangles, SMEAR))
+    return paint_mouth(drawn_on, drawn.index, own, points, triangles)
