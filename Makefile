@@ -5,6 +5,7 @@ DATA ?= ../shared/data
 SELFIE ?=
 BACKGROUND ?=
 LABEL ?=
+TRAIN ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast train evaluate bench lint clean
@@ -29,9 +30,9 @@ test-fast: setup ## the tests that need no host
 	@echo "test-fast: the tests that need no host"
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -m "not host"
 
-train: setup ## every training stage, from the data in DATA
+train: setup ## every training stage, from the data in DATA; TRAIN="--device cuda --minutes 600" for more
 	@echo "train: every stage, from $(DATA)"
-	@$(PYTHON) -m training all --data "$(DATA)"
+	@$(PYTHON) -m training all --data "$(DATA)" $(TRAIN)
 
 evaluate: setup ## measures the default weights on the held-out part of DATA
 	@echo "evaluate: measuring the default weights on $(DATA)"

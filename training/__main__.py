@@ -9,33 +9,51 @@ from pathlib import Path
 
 from dev.pack import ROOT, load_pack
 
-STAGES = ("split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "unet", "export")
+STAGES = (
+    "split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet", "export",
+)  # fmt: skip
+PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=("all", *STAGES, "nobody"))
-    parser.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/, ...)")
+    parser.add_argument("stage", choices=("all", *STAGES, "unpack", "synth", "nobody"))
+    parser.add_argument("--data", type=Path, help="the data folder (faces/, portraits/, teachers/, ...)")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where runs are kept (default: runs/)")
     parser.add_argument("--out", type=Path, default=ROOT / "weights" / "diffsfsr_default_256.safetensors")
-    parser.add_argument(
-        "--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors"
-    )
+    parser.add_argument("--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors")
     parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored")
+    parser.add_argument("--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process")
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored"
-    )
-    parser.add_argument(
-        "--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process"
-    )
-    parser.add_argument("--start", type=Path, help="a bundle: unet begins with it, export fills in from it")
-    parser.add_argument(
-        "--no-picture-losses", action="store_true", help="unet: without the losses on what decoded estimates show"
+        "--start", type=Path, help="a bundle: unet begins with it, export fills in from it, unpack takes it apart"
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    return parser.parse_args()
+    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 1) // HERE), help="of each process")
+    add_unet_arguments(parser.add_argument_group("unet"))
+    args = parser.parse_args()
+    if args.stage == "unpack" and args.start is None:
+        parser.error("unpack needs --start BUNDLE")
+    if args.stage != "unpack" and args.data is None:
+        parser.error("--data is missing: the data folder (make: DATA=...)")
+    if PROCESSES > 1 and args.stage != "unet":
+        parser.error("only the stage `unet` runs in several processes at once")
+    return args
+
+
+def add_unet_arguments(group) -> None:
+    group.add_argument("--steps", type=int, help="end after so many steps in place of --minutes: the same each time")
+    group.add_argument("--batch", type=int, default=8, help="rows a step, of all processes together (8)")
+    group.add_argument(
+        "--estimate",
+        choices=("midpoint", "one-step", "none"),
+        default="midpoint",
+        help="which estimate of the clean picture the losses on identity and expression look at",
+    )
+    group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
+    group.add_argument("--watch-every", type=int, default=500, help="steps between two looks at the validation people")
+    group.add_argument("--watch-rows", type=int, default=16, help="pairs looked at each time")
 
 
 def main() -> None:
@@ -49,10 +67,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     from diffsfsr.training import stages
 
-    if not (args.data / "faces" / "faces.jsonl").exists():
-        raise SystemExit(
-            f"training: {args.data} has no faces/faces.jsonl. Name the data folder with --data (make: DATA=...)."
-        )
+    if args.data and not (args.data / "faces" / "faces.jsonl").exists():
+        raise SystemExit(f"training: {args.data} has no faces/faces.jsonl. Name the data folder with --data (make: DATA=...).")
     for stage in STAGES[1:] if args.stage == "all" else (args.stage,):  # the split is committed, not made anew
         print(f"== {stage}", flush=True)
         getattr(stages, stage)(args)

@@ -1,9 +1,8 @@
 """Put the trained parts into one bundle.
 
-python -m training export --data DATA [--start BUNDLE]
+python -m training export --data DATA [--start BUNDLE] [--unet-run NAME]
 """
 
-import csv
 import json
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from ..modules.bundle import VAE_PREFIXES, BundleConfig, load_bundle, save_bundl
 from ..modules.conditioning.tokens import TokenConfig
 from ..modules.unet.config import UNetConfig
 from .data import crop_frame, load_part
+from .runlog import read_curve
+from .unpack import PARTS, runs_of, unpacked
 
 LICENCE = (
     "GPL-3.0-or-later. Trained on SFHQ-T2I (c) 2024 David Beniaguev (MIT) and faker-js/assets-person-portrait (CC0-1.0) with "
@@ -36,12 +37,14 @@ def latent_rgb(encoder: torch.nn.Module, data: Path) -> tuple[tuple[float, ...],
     return tuple(tuple(round(v, 4) for v in row) for row in solved.tolist())
 
 
-def own_parts(runs: Path) -> dict[str, torch.Tensor]:
+def own_parts(runs: Path, unet_run: str = "unet") -> dict[str, torch.Tensor]:
     """What the runs hold, under the bundle's names; a part without a run is not there."""
-    tensors, unet = {}, runs / "unet" / "checkpoint.pt"
+    tensors, unet = {}, runs / unet_run / "checkpoint.pt"
     if unet.exists():
         average = torch.load(unet, map_location="cpu", weights_only=True)["average"]
         tensors |= {k: v for k, v in average.items() if k.startswith(("unet.", "tokens."))}
+    elif unet_run != "unet":
+        raise SystemExit(f"export: {unet} is not there; --unet-run names a folder that the stage `unet` has written")
     for part in ("identity", "shape", "reader"):
         if (file := runs / part / f"{part}.safetensors").exists():
             tensors |= {f"{part}.{k}": v for k, v in load_file(file).items()}
@@ -51,18 +54,40 @@ def own_parts(runs: Path) -> dict[str, torch.Tensor]:
 
 
 def last_row(curve: Path) -> dict[str, float]:
-    """What a run measured last; empty if it measured nothing."""
-    if not curve.exists():
-        return {}
-    with curve.open(newline="") as file:
-        return {name: float(f"{float(value):.4g}") for name, value in list(csv.DictReader(file))[-1].items()}
+    """What a run measured last, of each column; empty if it measured nothing."""
+    last = {name: value for row in read_curve(curve) for name, value in row.items()}
+    return {name: float(f"{value:.4g}") for name, value in last.items()}
 
 
-def export(data: Path, runs: Path, out: Path, start: Path | None = None) -> BundleConfig:
-    """Writes the bundle. `start`: an older bundle, whose parts and run names fill in where there is no run."""
+def origins(runs: Path, unet_run: str = "unet") -> tuple[dict[str, str], dict[str, dict[str, float]]]:
+    """Who made the parts under `runs`: a line (name, start, code) and the last measures of each run, by the stage's name.
+
+    A part that was only unpacked keeps the lines of the bundle that it came from: it is no run of this place.
+    """
+    files = {"unet": runs / unet_run / "checkpoint.pt"}
+    files |= {name: runs / part / f"{part}.safetensors" for part in PARTS for name in runs_of(part)}
+    named, measured = {}, {}
+    for name, file in files.items():
+        folder = file.parent if name == "unet" else runs / name
+        if (told := unpacked(file)) is not None:
+            named |= {line.split()[0]: line for line in told["runs"] if line.split()[0] == name}
+            measured |= {k: row for k, row in told["metrics"].items() if k == name}
+        elif file.exists() and (folder / "run.json").exists():
+            record = json.loads((folder / "run.json").read_text())
+            named[name] = " ".join([name, record["started"], record["code"], *([] if folder.name == name else [folder.name])])
+            if last := last_row(folder / "curve.csv"):
+                measured[name] = last
+    return named, measured
+
+
+def export(data: Path, runs: Path, out: Path, start: Path | None = None, unet_run: str = "unet") -> BundleConfig:
+    """Writes the bundle. `start`: an older bundle, whose parts and run names fill in where there is no run.
+
+    `unet_run`: the folder under `runs` whose UNet is taken.
+    """
     from comfy.taesd.taesd import TAESD
 
-    tensors, before, old_metrics = own_parts(runs), (), {}
+    tensors, before, old_metrics = own_parts(runs, unet_run), (), {}
     if start is not None:
         old = load_bundle(start)
         whole = {f"{name}.{k}": v for name, part in old.parts.items() for k, v in part.items()} | old.vae
@@ -70,17 +95,14 @@ def export(data: Path, runs: Path, out: Path, start: Path | None = None) -> Bund
     vae = {k: v.float() for k, v in tensors.items() if k.startswith(VAE_PREFIXES)}
     model = TAESD(latent_channels=UNetConfig().latent_channels)
     model.load_state_dict(vae)
-    records = [json.loads(f.read_text()) for f in sorted(runs.glob("*/run.json"))]
-    named = {r["run"]: f"{r['run']} {r['started']} {r['code']}" for r in records}
-    kept = [name for name in before if name.split()[0] not in named]
-    measured = {name: old_metrics[name] for name in old_metrics if name not in named}
-    measured |= {r["run"]: last for r in records if (last := last_row(runs / r["run"] / "curve.csv"))}
+    named, measured = origins(runs, unet_run)
+    kept = [line for line in before if line.split()[0] not in named]
     config = BundleConfig(
         UNetConfig(),
         TokenConfig(code_width=tensors["tokens.expression.0.weight"].shape[1]),
         latent_rgb=latent_rgb(model.taesd_encoder, data),
         runs=(*kept, *named.values()),
-        metrics=measured,
+        metrics={name: row for name, row in old_metrics.items() if name not in named} | measured,
         licence=LICENCE,
     )
     out.parent.mkdir(parents=True, exist_ok=True)

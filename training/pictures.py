@@ -3,8 +3,10 @@
 That a two-step estimate makes such losses possible is the paper's idea; which networks, where and how much is our choice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +15,32 @@ from torch import nn
 from ..modules.encoders.compound import chip
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
+from ..modules.sampling.estimators import midpoint, one_step
+
+Estimate = Callable[..., torch.Tensor]
+ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses can look at one
 
 
-def midpoint_estimate(predict, z: torch.Tensor, v: torch.Tensor, t: torch.Tensor, alpha_bar: torch.Tensor) -> torch.Tensor:
-    """Clean latents [B, C, h, w] from noisy ones at steps t [B] by one explicit midpoint step to noise 0: error O(r^3).
+def clean_estimate(
+    estimate: Estimate, predict, z: torch.Tensor, v: torch.Tensor, t: torch.Tensor, alpha_bar: torch.Tensor
+) -> torch.Tensor:
+    """Clean latents [B, C, h, w] from noisy ones z at steps t [B], by one of `modules/sampling/estimators.py`.
 
-    predict(z, t) -> v at other, fractional steps; v: its answer at (z, t). With y = z / alpha and r = sigma / alpha,
-    dy/dr = e: y_m = y - (r / 2) e(y, r), then y - r e(y_m, r / 2).
+    predict(z, t) -> v at other, fractional steps; v: its answer at (z, t). e = alpha v + sigma z. Below the lowest noise of
+    the table (r = .029) the network is asked at its first step.
     """
     levels = (1 / alpha_bar.to(z.device) - 1).sqrt()
-    r = levels[t][:, None, None, None]
-    a, a_m = (1 + r**2).rsqrt(), (1 + r**2 / 4).rsqrt()
-    y = z / a
-    z_m = a_m * (y - r / 2 * (a * v + a * r * z))  # e = alpha v + sigma z
-    return y - r * (a_m * predict(z_m, step_of(levels[t] / 2, levels)) + a_m * r / 2 * z_m)
+
+    def to_noise(z, v, r):
+        wide = r[:, None, None, None]
+        return (v + wide * z) * (1 + wide**2).rsqrt()
+
+    def noise(y, r):
+        z = y * (1 + r**2).rsqrt()[:, None, None, None]
+        return to_noise(z, predict(z, step_of(r, levels)), r)
+
+    r = levels[t]
+    return estimate(noise, z * (1 + r**2).sqrt()[:, None, None, None], r, to_noise(z, v, r))
 
 
 def step_of(r: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -36,36 +50,55 @@ def step_of(r: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return high - 1 + ((wanted - low) / (up - low)).clamp(0, 1)
 
 
+class Seen(NamedTuple):
+    """What the judges see of latents: pictures [B, 3, S, S] 0..1, points [B, 478, 2] in shares of the side, codes [B, 52]."""
+
+    pictures: torch.Tensor
+    points: torch.Tensor
+    code: torch.Tensor
+
+
 @dataclass
 class PictureLosses:
-    """Frozen judges: the autoencoder's decoder, the landmark network, and the recognition network that may be a loss."""
+    """Frozen judges: the autoencoder's decoder, the landmark network, and the recognition network that may be a loss.
+
+    `estimate`: how the clean picture, that they judge while the UNet is trained, is made from a noisy one.
+    """
 
     decoder: nn.Module
     faces: FaceNetworks
     mobileface: nn.Module
+    estimate: Estimate = midpoint
 
     @classmethod
-    def load(cls, data: Path, decoder: nn.Module, face_model: Path, device: str) -> "PictureLosses":
+    def load(
+        cls, data: Path, decoder: nn.Module, face_model: Path, device: torch.device | str, estimate: Estimate = midpoint
+    ) -> "PictureLosses":
         mobileface = torch.jit.load(Path(data) / "teachers" / "mobileface.ts.pt", map_location=device).eval()
-        return cls(decoder.to(device).eval().requires_grad_(False), FaceNetworks.load(face_model).to(device), mobileface)
+        decoder = decoder.to(device).eval().requires_grad_(False)
+        return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate)
 
-    def seen(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Decoded pictures [B, 3, S, S], points [B, 478, 2] in shares of the side, coefficients [B, 52]."""
+    def seen(self, latents: torch.Tensor) -> Seen:
+        """Latents [B, C, h, w], with their gradient."""
         pictures = self.decoder(latents).clamp(0, 1)
         points, _, code = landmarks_in_crop(self.faces, pictures)
-        return pictures, points[..., :2] / pictures.shape[-1], code
+        return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 
     def __call__(self, estimate: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
         """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances)."""
         with torch.no_grad():
-            true, aim, wanted = self.seen(target)
-            corners = aim * true.shape[-1]
-            who = F.normalize(self.mobileface(chip(true, corners)), dim=1)
-        made, points, code = self.seen(estimate)
+            true = self.seen(target)
+        return self.between(self.seen(estimate), true)
+
+    def between(self, made: Seen, true: Seen) -> dict[str, torch.Tensor]:
+        """The same of what was seen of both."""
         # both chips are cut at the target's points: a face in another place is another picture
-        alike = (F.normalize(self.mobileface(chip(made, corners)), dim=1) * who).sum(1)
+        corners = true.points * true.pictures.shape[-1]
+        with torch.no_grad():
+            who = F.normalize(self.mobileface(chip(true.pictures, corners)), dim=1)
+        alike = (F.normalize(self.mobileface(chip(made.pictures, corners)), dim=1) * who).sum(1)
         return {
             "identity": 1 - alike,
-            "points": (points - aim).norm(dim=-1).mean(1),
-            "code": (code - wanted)[:, 1:].abs().mean(1),
+            "points": (made.points - true.points).norm(dim=-1).mean(1),
+            "code": (made.code - true.code)[:, 1:].abs().mean(1),
         }

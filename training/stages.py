@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..modules.faces.networks import FaceNetworks
+from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
 from . import drive as drive_training
 from . import export as exporting
@@ -17,9 +18,13 @@ from . import reader as reader_training
 from . import shape as shape_fitting
 from . import split as splitting
 from . import unet as unet_training
+from . import unpack as unpacking
 from .data import manifest_hash
-from .pictures import PictureLosses
+from .pictures import ESTIMATES, PictureLosses
 from .synth import crowd as people_making
+from .synth import look as looking
+from .velocity import schedule
+from .watch import Watch
 
 
 def split(args: Namespace) -> None:
@@ -66,8 +71,6 @@ def identity(args: Namespace) -> None:
 def trained_autoencoder(args: Namespace):
     from comfy.taesd.taesd import TAESD
 
-    from .unet import UNetConfig
-
     model = TAESD(latent_channels=UNetConfig().latent_channels)
     model.load_state_dict(load_file(args.runs / "autoencoder" / "autoencoder.safetensors"))
     return model
@@ -80,19 +83,46 @@ def latents(args: Namespace) -> None:
         latent_making.encode_all(*folders, encoder, f"pairs_{seed}_*.pt", bf16)
 
 
+def validation(args: Namespace) -> None:
+    """Pairs and latents of the validation people, one pass: what `unet` is watched on."""
+    made, encoded = args.runs / "pairs_validation", args.runs / "latents_validation"
+    shape_file = args.runs / "shape" / "shape.safetensors"
+    pair_making.main(args.data, made, args.face_model, shape_file, 0, part="validation")
+    encoder = trained_autoencoder(args).taesd_encoder.to(memory_format=torch.channels_last)
+    latent_making.encode_all(made, encoded, encoder, bf16=args.precision == "bf16")
+
+
 def unet(args: Namespace) -> None:
-    bf16, data_hash = args.precision == "bf16", manifest_hash(args.data)
+    place = unet_training.accelerator(args.device, args.precision == "bf16")
     network = identity_training.load(args.runs / "identity" / "identity.safetensors")
     reader = reader_training.load(args.runs / "reader" / "reader.safetensors")
     samples = unet_training.Samples(args.runs / "latents", network, reader)
-    judges = (args.data, trained_autoencoder(args).taesd_decoder, args.face_model, args.device)
-    pictures = None if args.no_picture_losses else PictureLosses.load(*judges)
-    out, minutes = args.runs / "unet", args.minutes or 60
-    unet_training.train(samples, out, minutes, data_hash, args.device, bf16, args.start, pictures)
+    watched = args.runs / "latents_validation"
+    judges = watch = None
+    if args.estimate != "none" or watched.exists():
+        decoder, estimate = trained_autoencoder(args).taesd_decoder, ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
+        judges = PictureLosses.load(args.data, decoder, args.face_model, place.device, estimate)
+    if watched.exists():
+        rows = unet_training.Samples(watched, network, reader).some(args.watch_rows)
+        watch = Watch(rows, judges, network.to(place.device), schedule(UNetConfig()), args.watch_every)
+    else:
+        place.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
+    plan = unet_training.Plan(args.minutes or 60, args.steps, args.batch, args.start, args.estimate)
+    learned = None if args.estimate == "none" else judges
+    unet_training.train(samples, args.runs / args.unet_run, plan, manifest_hash(args.data), place, learned, watch)
 
 
 def export(args: Namespace) -> None:
-    exporting.export(args.data, args.runs, args.out, args.start)
+    exporting.export(args.data, args.runs, args.out, args.start, args.unet_run)
+
+
+def unpack(args: Namespace) -> None:
+    unpacking.unpack(args.start, args.runs)
+
+
+def synth(args: Namespace) -> None:
+    shape_file = args.runs / "shape" / "shape.safetensors"
+    looking.main(args.data, args.runs / "synth", args.face_model, shape_file, args.device, args.seeds[0])
 
 
 def nobody(args: Namespace) -> None:

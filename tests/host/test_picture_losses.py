@@ -31,7 +31,8 @@ def judges(pictures, host):
     return model.taesd_encoder, losses
 
 
-def test_the_midpoint_estimate_is_of_third_order(pictures):
+@pytest.mark.parametrize(("name", "least", "most"), [("midpoint", 7, 1000), ("one-step", 2.5, 4.5)])
+def test_the_order_of_the_estimates_is_kept_in_steps_and_velocities(pictures, name, least, most):
     """Gaussian data of spread .5 have an exact denoiser and an exact path: y0 = y s / sqrt(s^2 + r^2)."""
     from diffsfsr.training.unet import UNetConfig, schedule
 
@@ -51,10 +52,11 @@ def test_the_midpoint_estimate_is_of_third_order(pictures):
         step = (levels - r).abs().argmin()[None]
         y, r = torch.ones(1, 1, 1, 1, dtype=torch.float64), levels[step]
         z = y * (1 + r**2).rsqrt()
-        found = pictures.midpoint_estimate(predict, z, predict(z, step), step, alpha_bar.double())
+        estimate = pictures.ESTIMATES[name]
+        found = pictures.clean_estimate(estimate, predict, z, predict(z, step), step, alpha_bar.double())
         return float((found - y * spread / (spread**2 + r**2).sqrt()).abs())
 
-    assert error(0.4) / error(0.2) > 7 and error(0.2) / error(0.1) > 7  # third order or better
+    assert least < error(0.4) / error(0.2) < most and least < error(0.2) / error(0.1) < most
 
 
 def test_the_same_picture_costs_nothing_and_a_change_is_seen_and_passed_back(pictures, judges):
@@ -76,8 +78,9 @@ def test_the_same_picture_costs_nothing_and_a_change_is_seen_and_passed_back(pic
 
 
 def test_only_rows_with_little_noise_are_looked_at(comfy):
-    from diffsfsr.training.unet import UNetConfig, readable, schedule
+    from diffsfsr.training.velocity import UNetConfig, readable, schedule
 
     alpha_bar = schedule(UNetConfig())
-    assert readable(torch.tensor([999, 900]), alpha_bar) is None
+    assert readable(torch.tensor([999, 900]), alpha_bar) == []
     assert readable(torch.tensor([999, 10, 200, 5]), alpha_bar) == [2]
+    assert readable(torch.tensor([999, 10, 200, 5] * 4), alpha_bar) == [2, 10], "one of each eight"

@@ -1,7 +1,13 @@
 """Training and the host must mean the same by a noise level, a velocity and a latent."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
+
+from tests.host import shared_run
 
 
 @pytest.fixture(scope="module")
@@ -9,6 +15,15 @@ def training(comfy):
     from diffsfsr.training import unet
 
     return unet
+
+
+@pytest.fixture
+def small(training, monkeypatch):
+    """Runs of seconds: half the channels, a row in the curve at each step, judges at each step."""
+    monkeypatch.setattr(training, "UNetConfig", shared_run.small_unet)
+    for name in ("log_every", "pictures_every"):
+        monkeypatch.setitem(training.CONFIG, name, 1)
+    return training
 
 
 def test_schedule_is_the_hosts(training):
@@ -45,29 +60,126 @@ def batch(count=2):
     return {**rows, **rest, "vector": torch.randn(count, 256), "code": torch.rand(count, 52)}
 
 
-def test_ten_steps_on_one_batch_lower_the_loss_and_resume_exactly(training, tmp_path):
+def test_steps_on_one_batch_lower_the_loss(training, tmp_path):
     from diffsfsr.training.runlog import Run
+    from diffsfsr.training.velocity import velocity_loss
 
     torch.manual_seed(0)
     rows, alpha_bar = batch(), training.schedule(training.UNetConfig())
-
-    def run(state, steps):
-        losses = []
-        for _ in range(steps):
-            rng = torch.Generator().manual_seed(7)  # the same noise each time: the loss must fall
-            loss = training.velocity_loss(state.model, rows, alpha_bar, rng, False, "cpu")
-            state.update(loss, 1e-3)
-            losses.append(loss.item())
-        return losses
-
-    fresh = lambda: training.Training(Run(tmp_path, {}, "none"), training.UNetConfig(), training.TokenConfig(), "cpu")  # noqa: E731
-    first = fresh()
-    losses = run(first, 6)
+    place, losses = training.accelerator(), []
+    state = training.Training(Run(tmp_path, {}, "none"), training.UNetConfig(), training.TokenConfig(), place)
+    for _ in range(6):
+        rng = torch.Generator().manual_seed(7)  # the same noise each time: the loss must fall
+        loss = velocity_loss(state.model, rows, alpha_bar, rng)
+        state.update(loss, 1e-3)
+        losses.append(loss.item())
     assert losses[-1] < losses[0]
-    first.save(1.0)
-    again = fresh()
-    assert again.step == 6
-    assert run(again, 2) == pytest.approx(run(first, 2), rel=1e-5)
+
+
+class Cut(Exception):
+    """The power goes out."""
+
+
+def cut_after(count):
+    """Samples that fail at a later batch."""
+    samples, batch = shared_run.random_samples(), shared_run.random_samples().batch
+    left = iter(range(count))
+
+    def failing(*rest):
+        if next(left, None) is None:
+            raise Cut
+        return batch(*rest)
+
+    samples.batch = failing
+    return samples
+
+
+def curve(folder):
+    from diffsfsr.training.runlog import read_curve
+
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in read_curve(folder / "curve.csv")]
+
+
+def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(small, tmp_path, monkeypatch):
+    """Also the rows that it logged after its last checkpoint are there once."""
+    monkeypatch.setitem(small.CONFIG, "save_every", 2)
+    whole = shared_run.run(tmp_path / "whole", steps=5)
+    with pytest.raises(Cut):
+        shared_run.run(tmp_path / "cut", cut_after(3), steps=5)
+    assert [row["step"] for row in curve(tmp_path / "cut")] == [1, 2, 3]
+    again = shared_run.run(tmp_path / "cut", steps=5)
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole") and len(curve(tmp_path / "whole")) == 5
+    for name in ("own", "average"):
+        one, two = (getattr(state, name).state_dict() for state in (whole, again))
+        assert all(torch.equal(one[key], two[key]) for key in one)
+    record = json.loads((tmp_path / "cut" / "run.json").read_text())
+    assert len(record["resumed"]) == 1 and record["config"]["steps"] == 5 and record["config"]["estimate"] == "midpoint"
+
+
+def test_the_rate_follows_the_steps_where_they_are_told(small, tmp_path):
+    rates = [row["rate"] for row in curve_of(tmp_path, steps=4)]
+    wanted = [small.learning_rate(step, step / 4, small.CONFIG["lr"]) for step in range(4)]
+    assert rates == pytest.approx(wanted)
+    plan = small.Plan(minutes=2)
+    assert [plan.done(999, seconds) for seconds in (0, 60, 120)] == [0, 0.5, 1]
+    assert "steps" not in plan.record() and "minutes" not in small.Plan(steps=3).record()
+
+
+def curve_of(folder, steps):
+    shared_run.run(folder, steps=steps)
+    return curve(folder)
+
+
+def test_two_processes_learn_what_one_learns(small, tmp_path):
+    """The same batches, noise and dropped conditions, in two halves, over gloo; one writes."""
+    one = shared_run.run(tmp_path / "one", steps=3)
+    # accelerate's word for several processes is --multi_gpu; the run itself says that it wants CPUs
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    done = subprocess.run(
+        [*launch, "-m", "tests.host.shared_run", str(tmp_path / "two"), "3"],
+        cwd=shared_run.ROOT, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert record["config"]["processes"] == 2 and "resumed" not in record
+    assert [row["step"] for row in curve(tmp_path / "two")] == [1, 2, 3]
+    for both in zip(curve(tmp_path / "one"), curve(tmp_path / "two"), strict=True):
+        assert both[0]["loss"] == pytest.approx(both[1]["loss"], rel=1e-4)
+    saved = torch.load(tmp_path / "two" / "checkpoint.pt", weights_only=True)
+    assert saved["step"] == 3
+    moved = 0.0
+    for name, value in one.average.state_dict().items():
+        assert torch.allclose(saved["average"][name], value, atol=2e-5), name
+        moved = max(moved, (value - saved["model"][name]).abs().max().item())
+    assert moved > 0
+
+
+def test_halves_of_a_batch_add_up(small):
+    """What each process takes from one batch: the mean of their losses is the loss of the whole."""
+    from diffsfsr.training.denoiser import Denoiser
+    from diffsfsr.training.velocity import Share, velocity_loss
+
+    torch.manual_seed(0)
+    model, samples = Denoiser(small.UNetConfig(), small.TokenConfig()), shared_run.random_samples()
+    alpha_bar, judges = small.schedule(small.UNetConfig()), shared_run.Difference()
+
+    def loss(share):
+        rng = torch.Generator().manual_seed(5)
+        return velocity_loss(model, samples.batch(16, rng), alpha_bar, rng, judges, share).item()
+
+    for world in (2, 4):
+        parts = [loss(Share(rank, world)) for rank in range(world)]
+        assert sum(parts) / world == pytest.approx(loss(Share()), rel=1e-5)
+        assert max(parts) - min(parts) > 1e-3
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(small, tmp_path):
+    class Three:
+        process_index, num_processes = 0, 3
+
+    with pytest.raises(SystemExit, match="batch of 8 cannot be shared by 3"):
+        small.train(shared_run.random_samples(), tmp_path, small.Plan(), "none", Three())
 
 
 def test_condition_dropout_uses_the_null_tokens(training):

@@ -1,0 +1,109 @@
+"""What the UNet learns: v on noisy latents, the masked part first, and what an estimate of the clean picture shows."""
+
+from typing import NamedTuple
+
+import torch
+
+from ..modules.unet.config import UNetConfig
+from .pictures import PictureLosses, clean_estimate
+
+LOSS = {
+    "drop_identity": 0.1,
+    "drop_expression": 0.1,
+    "drop_both": 0.05,
+    "drop_guide": 0.12,
+    "outside": 0.15,
+    "painted": 0.15,
+    "pictures_of": 8,  # rows of which one is looked at: decoding and judging it costs as much as the rest of their step
+    "pictures_below": 1.5,  # noise r = sigma / alpha, above which the estimate is no picture yet; the weight is 1 / (1 + r^2)
+    "pictures": {"identity": 0.1, "points": 5.0, "code": 1.0},
+}
+
+
+class Share(NamedTuple):
+    """Which rows of every batch are this process's own."""
+
+    rank: int = 0
+    world: int = 1
+
+    def rows(self, size: int) -> slice:
+        each = size // self.world
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+
+def schedule(config: UNetConfig) -> torch.Tensor:
+    """alpha-bar [1000]: betas linear in their square root, as the host's discrete model sampling makes them."""
+    betas = torch.linspace(config.linear_start**0.5, config.linear_end**0.5, 1000, dtype=torch.float64) ** 2
+    return torch.cumprod(1 - betas, 0).float()
+
+
+def noised(clean: torch.Tensor, noise: torch.Tensor, alpha_bar: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """z and v (Salimans & Ho 2022) of latents [B, C, h, w] at alpha_bar [B]."""
+    a = alpha_bar[:, None, None, None]
+    return a.sqrt() * clean + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * clean
+
+
+def importance(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """[B, 1, h, w]: the masked part counts fully, the rest a little, painted mouths (stored as bytes) hardly."""
+    mask, painted = batch["mask"].float(), batch["painted"].float() / 255
+    return (LOSS["outside"] + (1 - LOSS["outside"]) * mask) * (1 - (1 - LOSS["painted"]) * painted[:, None])
+
+
+def conditions(batch: dict[str, torch.Tensor], guide: torch.Tensor | float = 1.0) -> tuple[torch.Tensor, ...]:
+    """What the denoiser is told beside z and t: concat [B, 2 C + 1, h, w], vector, selfie 0..1, code. guide 0 leaves it out."""
+    concat = torch.cat([batch["background"].float(), batch["mask"].float(), batch["guide"].float() * guide], 1)
+    return concat, batch["vector"].float(), batch["selfie"].float() / 255, batch["code"].float()
+
+
+def velocity_loss(
+    model,
+    batch: dict[str, torch.Tensor],
+    alpha_bar: torch.Tensor,
+    rng: torch.Generator,
+    pictures: PictureLosses | None = None,
+    share: Share = Share(),  # noqa: B008  (a constant)
+) -> torch.Tensor:
+    """The loss of this process's share of the batch: the mean over the processes is the loss of the whole batch.
+
+    Everything random is drawn for the whole batch, so that it does not depend on how many processes there are. With
+    `pictures`, what some of the estimates show is a part of the loss too.
+    """
+    device, size = next(model.parameters()).device, len(batch["target"])
+    mine = share.rows(size)
+    u, t = torch.rand(3, size, generator=rng), (torch.rand(size, generator=rng) * 1000).long()
+    noise = torch.randn(batch["target"].shape, generator=rng)
+    both = u[1] < LOSS["drop_both"]
+    drop = torch.stack([both | (u[1] > 1 - LOSS["drop_identity"]), both | (u[2] > 1 - LOSS["drop_expression"])], 1)
+    keep = (u[0] >= LOSS["drop_guide"]).float()[:, None, None, None]
+    weight = importance(batch)
+
+    own = lambda x: x[mine].to(device)  # noqa: E731
+    x = {name: own(value) for name, value in batch.items()}
+    told, dropped, step, target = conditions(x, own(keep)), own(drop), own(t), x["target"].float()
+    z, v = noised(target, own(noise), alpha_bar.to(device)[step])
+    got = model(z, told[0], step, *told[1:], dropped).float()
+    loss = ((got - v) ** 2 * own(weight)).mean() / weight.mean().item()
+    if pictures is None:
+        return loss
+
+    chosen = readable(t, alpha_bar)
+    rows = [row - mine.start for row in chosen if mine.start <= row < mine.stop]
+    if rows:
+        plain = getattr(model, "module", model)  # other processes may have no such row: nothing to wait for each other
+        first, *rest = (value[rows] for value in (*told, dropped))
+        predict = lambda z, t: plain(z, first, t, *rest).float()  # noqa: E731
+        found = clean_estimate(pictures.estimate, predict, z[rows], got[rows], step[rows], alpha_bar)
+        trust = alpha_bar.to(device)[step[rows]]  # 1 / (1 + r^2)
+        part = share.world / max(1, size // LOSS["pictures_of"])
+        for name, value in pictures(found, target[rows]).items():
+            loss = loss + LOSS["pictures"][name] * part * (value * trust).sum()
+    return loss
+
+
+def readable(t: torch.Tensor, alpha_bar: torch.Tensor) -> list[int]:
+    """Of every eight rows the noisiest from which a picture can still be told, if there is one. t [B] -> rows."""
+    r = (1 / alpha_bar[t] - 1).sqrt()
+    r = torch.where(r <= LOSS["pictures_below"], r, -1)
+    groups = [range(k, k + LOSS["pictures_of"]) for k in range(0, max(len(t), 1), LOSS["pictures_of"])]
+    best = [max((k for k in group if k < len(t)), key=lambda k: float(r[k])) for group in groups]
+    return [k for k in best if r[k] >= 0]
