@@ -16,7 +16,8 @@ from ..nodes.midpoint_sampler import MidpointSampler
 from .measure import Observer
 from .pipeline import PAINTING, Pipeline, call
 from .protocol import LABELS, WORDS, picture_file, portraits, read_pairs
-from .report import Evidence, expression_rows, figure, following_row, identity_rows, place_rows, write_docs
+from .report import figure, write_docs
+from .rows import Evidence, expression_rows, following_row, identity_rows, place_rows
 from .run import Study
 
 MARKS = "<!-- ablation:begin -->", "<!-- ablation:end -->"

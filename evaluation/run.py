@@ -18,7 +18,8 @@ from .pictures import to_pil
 from .pipeline import Pipeline, Rendered
 from .protocol import LABELS, picture_file, portraits, read_pairs
 from .realism import border_measures
-from .report import Evidence, report, write_docs, write_report
+from .report import report, write_docs, write_report
+from .rows import Evidence
 from .sheet import write_sheet
 
 
