@@ -13,7 +13,8 @@ from .expression_words import ExpressionWords
 from .face_draft import FaceDraft
 from .identity_encoder import IdentityEncoder
 from .identity_expression_guider import IdentityExpressionGuider
-from .midpoint_sampler import MidpointSampler, MidpointSamplerSelect
+from .midpoint_sampler import MidpointSampler
+from .midpoint_sampler_select import MidpointSamplerSelect
 from .unet_loader import UNetLoader
 
 NODES = [

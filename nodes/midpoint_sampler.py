@@ -1,20 +1,8 @@
 from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
 
-from ..modules.host.sample import midpoint_sampler, sample
-from .wires import CATEGORY, guidance
-
-REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
-
-
-def reuse_input() -> io.Boolean.Input:
-    return io.Boolean.Input(
-        "reuse",
-        default=REUSE,
-        optional=True,
-        tooltip="One model call a step (and one more for the first) instead of two: the way to the middle of a step is taken "
-        "with the slopes of the steps before.",
-    )
+from ..modules.host.sample import sample
+from .wires import CATEGORY, REUSE, guidance, reuse_input
 
 
 class MidpointSampler(io.ComfyNode):
@@ -75,20 +63,3 @@ class MidpointSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         how = (seed, steps, (cfg, expression_cfg or cfg), scheduler, denoise, reuse)
         return io.NodeOutput(sample(model, positive, negative, latent, *how))
-
-
-class MidpointSamplerSelect(io.ComfyNode):
-    @classmethod
-    def define_schema(cls):
-        return io.Schema(
-            node_id="DiffSFSRMidpointSamplerSelect",
-            display_name="Midpoint Sampler (SAMPLER)",
-            category=f"{CATEGORY}/sampling",
-            description="The midpoint method as a SAMPLER, for SamplerCustom and SamplerCustomAdvanced with any model.",
-            inputs=[reuse_input()],
-            outputs=[io.Sampler.Output(display_name="SAMPLER")],
-        )
-
-    @classmethod
-    def execute(cls, reuse=REUSE) -> io.NodeOutput:
-        return io.NodeOutput(midpoint_sampler(reuse))

@@ -15,9 +15,9 @@ from .model import DiffSFSRModel
 WHERE = "Midpoint Sampler"
 
 
-def midpoint_sampler(reuse: bool) -> comfy.samplers.KSAMPLER:
-    """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls."""
-    return comfy.samplers.KSAMPLER(sample_midpoint, extra_options={"reuse": reuse})
+def midpoint_sampler(reuse: bool, churn: float = 0.0, churn_noise: float = 1.0) -> comfy.samplers.KSAMPLER:
+    """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls, and gives the seed."""
+    return comfy.samplers.KSAMPLER(sample_midpoint, extra_options={"reuse": reuse, "s_churn": churn, "s_noise": churn_noise})
 
 
 def guider(model, positive, negative, identity: float, expression: float, where: str) -> IdentityExpressionGuider:
@@ -38,8 +38,7 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
         return latent.copy()
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
     noise = noise_for(samples, seed, latent.get("batch_index"))
-    count = steps if denoise > 0.9999 else int(steps / denoise)
-    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
+    sigmas = levels(model, scheduler, steps, denoise)
     try:
         result = guide.sample(
             noise,
@@ -56,6 +55,12 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
             raise
         raise DiffSFSRError(str(error), WHERE, "Lower cfg, or set the loader's precision to fp32") from error
     return {**latent, "samples": result.to(comfy.model_management.intermediate_device())}
+
+
+def levels(model, scheduler: str, steps: int, denoise: float) -> torch.Tensor:
+    """Sigmas [steps + 1] down to 0, as the host's KSampler chooses them: below a denoise of 1 the lower end of more steps."""
+    count = steps if denoise > 0.9999 else int(steps / denoise)
+    return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
 
 
 def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -> torch.Tensor:

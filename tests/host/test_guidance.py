@@ -133,7 +133,7 @@ def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made
     for kind, names in (
         ("DiffSFSRBackgroundCondition", ["identity_strength", "expression_strength"]),
         ("DiffSFSRMidpointSampler", ["expression_cfg", "reuse"]),
-        ("DiffSFSRMidpointSamplerSelect", ["reuse"]),
+        ("DiffSFSRMidpointSamplerSelect", ["reuse", "churn", "churn_noise"]),
     ):
         entries = studio.node(kind).GET_SCHEMA().inputs
         assert [entry.id for entry in entries][-len(names) :] == names

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from diffsfsr.modules.sampling.midpoint import evaluations, sample_midpoint
+from diffsfsr.modules.sampling.midpoint import evaluations, row_noise, sample_midpoint
 
 MEANS, SPREADS, SHARES = (-2.0, 0.5, 3.0), (0.7, 0.4, 1.1), (0.3, 0.5, 0.2)
 
@@ -192,3 +192,79 @@ def test_half_precision_keeps_its_type():
     assert result.dtype == torch.float16
     result = sample_midpoint(lambda x, sigma: mixture(x.float(), sigma.float()).to(x.dtype), x, sigmas, reuse=True)
     assert result.dtype == torch.float16
+
+
+# --- churn -----------------------------------------------------------------------------------------------------------
+
+
+def churned(x=None, sigmas=None, seed=3, model=mixture, **options):
+    sigmas = torch.cat([descent(8.0, 0.2, 8), torch.zeros(1)]) if sigmas is None else sigmas
+    return sample_midpoint(model, start() if x is None else x, sigmas, extra_args={"seed": seed}, **options)
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_no_churn_is_the_default_and_adds_nothing(reuse):
+    usual = sample_midpoint(mixture, start(), descent(8.0, 0.2, 8), reuse=reuse)
+    assert torch.equal(sample_midpoint(mixture, start(), descent(8.0, 0.2, 8), reuse=reuse, s_churn=0.0, s_noise=7.0), usual)
+
+
+def test_churn_follows_its_seed():
+    one, same, other = churned(s_churn=4.0), churned(s_churn=4.0), churned(s_churn=4.0, seed=4)
+    assert torch.equal(one, same) and not torch.equal(one, other) and not torch.equal(one, churned())
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_row_of_a_churned_batch_can_be_made_alone(reuse):
+    """Row k has the noise of seed + k, as the noise that sampling starts from."""
+    both = churned(s_churn=4.0, reuse=reuse)
+    for k in range(2):
+        alone = churned(start()[k : k + 1], seed=3 + k, s_churn=4.0, reuse=reuse)
+        assert torch.allclose(alone, both[k : k + 1], atol=1e-12)
+    with_largest_seed = churned(seed=2**64 - 1, s_churn=4.0)
+    assert torch.allclose(churned(start()[1:], seed=0, s_churn=4.0), with_largest_seed[1:], atol=1e-12)
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+@pytest.mark.parametrize(("churn", "gamma"), [(0.9, 0.1), (1000.0, math.sqrt(2) - 1)])
+def test_a_churned_step_begins_higher_and_looks_twice(churn, gamma, reuse):
+    """Remembered slopes belong to the path before the noise: with them the order of a step would be lost."""
+    model, levels = Counting(), torch.cat([descent(8.0, 0.2, 8), torch.zeros(1)])
+    churned(sigmas=levels, s_churn=churn, reuse=reuse, model=model)
+    raised = levels[:-1] * (1 + gamma)
+    wanted = torch.stack([raised, (raised + levels[1:]) / 2], 1).flatten().tolist()
+    assert model.sigmas == pytest.approx(wanted if reuse else wanted[:-1])
+
+
+def test_churn_keeps_the_distribution():
+    """For one Gaussian the exact result is known: the noise added must be what the higher level needs, no more and no less."""
+    mean, spread, high, low = 1.5, 0.8, 6.0, 0.1
+
+    def one(x, sigma, seed):
+        return mean + spread**2 / (spread**2 + sigma.view(-1, 1, 1, 1) ** 2) * (x - mean)
+
+    noise = torch.randn(1, 1, 100, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    first, wanted = mean + noise * math.hypot(spread, high), math.hypot(spread, low)
+    for strength, fits in ((1.0, True), (0.8, False), (1.2, False)):
+        found = churned(first, descent(high, low, 60), model=one, s_churn=30.0, s_noise=strength)
+        assert (abs(found.std().item() - wanted) < 0.01) == fits, (strength, found.std().item(), wanted)
+
+
+def test_churn_does_not_draw_the_noise_that_sampling_began_with():
+    x = torch.zeros(1, 4, 8, 8)
+    begun = torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
+    first = next(row_noise(x, 3))
+    assert (first * begun).mean().abs() < 0.2 < (begun * begun).mean()
+
+
+def test_churn_leaves_the_global_generator_alone():
+    torch.manual_seed(5)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    churned(s_churn=4.0)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_the_callback_of_a_churned_step_tells_both_levels():
+    calls = []
+    churned(sigmas=torch.tensor([6.0, 3.0, 0.0], dtype=torch.float64), s_churn=0.2, callback=calls.append)
+    assert [(c["sigma"].item(), c["sigma_hat"].item()) for c in calls] == [(6.0, pytest.approx(6.6)), (3.0, pytest.approx(3.3))]
