@@ -6,6 +6,7 @@ SELFIE ?=
 BACKGROUND ?=
 LABEL ?=
 TRAIN ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast train evaluate bench lint clean
@@ -22,13 +23,13 @@ demo: setup ## a selfie, a word and a background become a picture: make demo [SE
 	@OMP_NUM_THREADS=1 $(PYTHON) -m evaluation demo \
 		$(if $(SELFIE),--selfie "$(SELFIE)") $(if $(BACKGROUND),--background "$(BACKGROUND)") $(if $(LABEL),--label "$(LABEL)")
 
-test: lint ## lint and every test, the real host included
+test: lint ## lint and every test, the real host included, in JOBS processes (2)
 	@echo "test: every test"
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile
 
 test-fast: setup ## the tests that need no host
 	@echo "test-fast: the tests that need no host"
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -m "not host"
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -m "not host" -n $(JOBS) --dist loadfile
 
 train: setup ## every training stage, from the data in DATA; TRAIN="--device cuda --minutes 600" for more
 	@echo "train: every stage, from $(DATA)"

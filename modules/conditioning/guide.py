@@ -7,6 +7,7 @@ everything behind the lips are the UNet's work.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
 from kornia.filters import gaussian_blur2d
 
@@ -118,11 +119,17 @@ def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, tria
 
 
 def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-    """The parts of a mask [1, 1, S, S], 0 or 1, that touch `start`, gaps of a pixel or two allowed."""
-    found = mask * start
-    while (more := grow(found, 2) * mask).sum() > found.sum():
+    """The parts of a mask [1, 1, S, S], 0 or 1, that touch `start`, gaps of a pixel allowed."""
+    if not (mask * start).any():
+        return torch.zeros_like(mask)
+    rows, columns = (mask[0, 0].any(axis).nonzero() for axis in (1, 0))
+    part = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    inside, found = mask[part], (mask * start)[part]
+    while (more := F.max_pool2d(found, 5, 1, 2) * inside).sum() > found.sum():
         found = more
-    return found
+    whole = torch.zeros_like(mask)
+    whole[part] = found
+    return whole
 
 
 def _between(points: tuple[int, ...], index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,8 @@ def _disc_steps(radius: int):
     cross = radius - square
     steps = []
     if square:
-        steps.append(lambda m: F.max_pool2d(m, 2 * square + 1, 1, square))
+        side = 2 * square + 1  # one way, then the other: the same as at once, and faster
+        steps.append(lambda m: F.max_pool2d(F.max_pool2d(m, (side, 1), 1, (square, 0)), (1, side), 1, (0, square)))
     if cross:
         k = 2 * cross + 1
         steps.append(
