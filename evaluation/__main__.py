@@ -24,6 +24,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     evaluate.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")
     evaluate.add_argument("--people", type=int, default=60, help="how many people of the protocol")
     evaluate.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
+    evaluate.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="whom; settings and "
+                          "checkpoints are chosen on the 20 people of validation (then name another --out)")  # fmt: skip
+    evaluate.add_argument("--denoise", type=float)
     evaluate.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     demo = commands.add_parser("demo", help="the whole graph in ComfyUI, four words, one strip")
     demo.add_argument("--selfie", type=Path, help="default: the astronaut portrait of scikit-image")
@@ -46,6 +49,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     balance = commands.add_parser("balance", help="docs/balance.jpg: identity against expression, as a grid")
     balance.add_argument("--out", type=Path, default=ROOT / "docs" / "balance.jpg", help="the picture")
     balance.add_argument("--label", default="amazement", help="one of the 135 words")
+    beside = commands.add_parser("thumbnails", help="workflows/*.jpg: every shipped graph run in ComfyUI")
+    beside.add_argument("--out", type=Path, default=ROOT / "workflows", help="the folder")
+    beside.set_defaults(selfie=None, background=None)
     sheet = commands.add_parser("words", help="docs/expressions.jpg: all 135 words drawn; or the table of the words")
     sheet.add_argument("--out", type=Path, default=ROOT / "docs" / "expressions.jpg", help="the picture")
     sheet.add_argument("--draft", action="store_true", help="the coarse drafts alone (quick)")
@@ -65,7 +71,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     ends.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     ends.add_argument("--seeds", type=int, default=32, help="rows, 1.3 minutes of a core each for one cfg and denoise")
     ends.add_argument("--cfgs", type=float, nargs="+", default=(1.0, 1.5))
-    ends.add_argument("--denoises", type=float, nargs="+", default=(0.6, 1.0), help="1: from noise; less: from the draft")
+    ends.add_argument("--denoises", type=float, nargs="+", default=(0.4, 1.0), help="1: from noise; less: from the draft")
     ends.add_argument("--budgets", type=int, nargs="+", default=(6, 10, 16, 20, 30, 40), help="model evaluations")
     ends.add_argument("--data", type=Path, help="the data folder: identity and expression are judged too")
     ends.add_argument("--write-docs", action="store_true", help="put the tables into docs/results.md")
@@ -78,7 +84,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
-    for command in (generate, evaluate, demo, bench, ablation, balance, sheet, known, reading, ends, clean):
+    for command in (generate, evaluate, demo, bench, ablation, balance, beside, sheet, known, reading, ends, clean):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
 

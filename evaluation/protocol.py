@@ -19,9 +19,9 @@ WORDS = (
 LABELS = (BASELINE, *((word, 1.0) for word in WORDS))
 
 
-def make_pairs() -> list[tuple[str, str]]:
+def make_pairs(part: str = "evaluation") -> list[tuple[str, str]]:
     """(selfie, background) ids: people of both groups in turn; as background others' scenes, drawn with seed 0."""
-    ids = read_split()["evaluation"]
+    ids = read_split()[part]
     faces, scenes = ([i for i in ids if i.startswith(letter)] for letter in "sp")
     people = [i for both in zip(faces, scenes, strict=True) for i in both][:PEOPLE]
     rng = np.random.default_rng(0)
@@ -36,20 +36,23 @@ def write_pairs(path: Path = FILE) -> None:
     path.write_text("selfie,background\n" + "".join(f"{s},{b}\n" for s, b in make_pairs()))
 
 
-def read_pairs(people: int = PEOPLE, limit: int | None = None, path: Path = FILE) -> list[tuple[str, str]]:
-    """The pairs of the first `people` people, at most `limit`."""
-    with open(path, newline="", encoding="utf-8") as file:
-        pairs = [(row["selfie"], row["background"]) for row in csv.DictReader(file)]
+def read_pairs(people: int = PEOPLE, limit: int | None = None, part: str = "evaluation") -> list[tuple[str, str]]:
+    """The pairs of the first `people` people, at most `limit`. Part "validation": people on whom settings may be chosen."""
+    if part == "evaluation":
+        with open(FILE, newline="", encoding="utf-8") as file:
+            pairs = [(row["selfie"], row["background"]) for row in csv.DictReader(file)]
+    else:
+        pairs = make_pairs(part)
     wanted = list(dict.fromkeys(selfie for selfie, _ in pairs))[:people]
     return [pair for pair in pairs if pair[0] in wanted][:limit]
 
 
-def portraits(data: Path) -> dict[str, Portrait]:
-    """The evaluation people of the data folder by id."""
+def portraits(data: Path, part: str = "evaluation") -> dict[str, Portrait]:
+    """The people of one part of the data folder by id."""
     if not (data / "faces" / "faces.jsonl").exists():
         remedy = "Name the data folder with --data (make: DATA=...)"
         raise DiffSFSRError("There is no faces/faces.jsonl in the data folder", str(data), remedy)
-    return {p.id: p for p in load_part(data, "evaluation")}
+    return {p.id: p for p in load_part(data, part)}
 
 
 def picture_file(portrait: Portrait) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..modules.errors import DiffSFSRError
 from ..modules.host.crops import measured
 from ..modules.host.paste import paste
 from ..modules.images import read_picture
@@ -25,8 +26,11 @@ from .sheet import write_sheet
 
 def evaluate(args) -> int:
     """The command: everything, then the table on the screen and in runs/evaluation."""
-    pairs, people = read_pairs(args.people, args.limit), portraits(args.data)
-    pipeline = Pipeline(bundle=args.bundle, steps=args.steps, seed=args.seed, cfg=args.cfg, scheduler=args.scheduler)
+    if args.write_docs and args.part != "evaluation":
+        raise DiffSFSRError("Only the evaluation part belongs into the page", "--write-docs", "Leave out one of the two words")
+    pairs, people = read_pairs(args.people, args.limit, args.part), portraits(args.data, args.part)
+    painting = {name: getattr(args, name) for name in ("steps", "seed", "cfg", "scheduler", "denoise")}
+    pipeline = Pipeline(bundle=args.bundle, **painting)
     key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
     print(f"evaluate: bundle {key['id']}, {len(pairs)} pairs, {key['steps']} steps, cfg {key['cfg']}", flush=True)
     observer = Observer(args.data, pipeline.encoders.shape)

@@ -15,6 +15,17 @@ def test_protocol_is_the_committed_one(comfy):
     assert pairs == protocol.make_pairs() and len(set(pairs)) == 60
     assert len({s for s, _ in pairs}) == 60 and all(s != b and b.startswith("p") for s, b in pairs)
     assert len(protocol.read_pairs(people=5)) == 5 and len(protocol.read_pairs(limit=3)) == 3
+    other = protocol.read_pairs(part="validation")
+    assert len(other) == 20 and not {i for pair in other for i in pair} & {i for pair in pairs for i in pair}
+
+
+def test_settings_are_not_chosen_on_the_page(comfy, tmp_path, capsys):
+    """Figures of validation people never come into docs/results.md."""
+    from evaluation.__main__ import main
+
+    words = ("evaluate", "--data", tmp_path, "--part", "validation", "--write-docs", "--out", tmp_path)
+    assert main([str(word) for word in words]) == 1
+    assert "--write-docs" in capsys.readouterr().err
 
 
 def evidence(count: int = 4):
