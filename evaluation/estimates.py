@@ -19,10 +19,11 @@ from dev.pack import ROOT
 from ..modules.host.sample import guider, midpoint_sampler
 from ..modules.sampling import estimators
 from ..modules.sampling.midpoint import sample_midpoint
+from ..nodes.midpoint_sampler import MidpointSampler
 from . import plots
 from .curve import Scene, Study
 from .looks import Judge
-from .pipeline import Pipeline
+from .pipeline import Pipeline, defaults
 from .report import write_docs
 
 MARKS = "<!-- estimates:begin -->", "<!-- estimates:end -->"
@@ -91,13 +92,13 @@ def estimates(args) -> int:
     pipeline = Pipeline(bundle=args.bundle)
     scene = Scene(pipeline, args.seeds)
     judge = Judge(pipeline, args.data, scene.selfie) if args.data else None
-    study = Study(pipeline, scene, 1.0, 0.6)
+    study = Study(pipeline, scene, 1.0, defaults(MidpointSampler)["denoise"])
     clean, _ = study.ends(lambda: midpoint_sampler(True), FINISHED)
     paths, found = Paths(study, clean), {}
     for r in LEVELS:
         found[r] = level(paths, r, judge)
         print(f"r {r:g}:", *(f"{name} {told['end']:.4f}" for name, told in found[r].items()), sep="  ", flush=True)
-    moved = max(paths.distances(paths.at(r, 2 * END)["end"], paths.at(r)["end"]) for r in LEVELS[-1:])
+    moved = paths.distances(*(paths.at(LEVELS[-1], steps)["end"] for steps in (END, 2 * END)))  # where it is longest
     text = table(found, pipeline.encoders.id, args.seeds, moved, judge is not None)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "estimates.json").write_text(json.dumps({"bundle": pipeline.encoders.id, "levels": found}, indent=1))

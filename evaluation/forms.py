@@ -61,7 +61,7 @@ def _autoencoder(pipeline) -> dict:
     network, config = pipeline.vae.first_stage_model, pipeline.encoders.config
     picture = torch.zeros(1, 3, config.resolution, config.resolution)
     latent = torch.zeros(1, config.unet.latent_channels, config.resolution // 8, config.resolution // 8)
-    plain = copy.deepcopy(network).float()
+    plain = copy.deepcopy(network).to(dtype=torch.float32, memory_format=torch.contiguous_format)  # the node's is not
     return {
         "encode": (plain, lambda m, dtype, layout: m.encode(picture.to(dtype=dtype, memory_format=layout))),
         "decode": (plain, lambda m, dtype, layout: m.decode(latent.to(dtype=dtype, memory_format=layout))),
