@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dev.host import Host
 from dev.pack import ROOT
@@ -14,6 +14,7 @@ from .demo import load_inputs
 from .pictures import fitted, stacked, to_pil
 
 TWINS = ROOT / "tests" / "workflows"
+PAINTED = ("6",)  # of prompt_background: what decodes the checkpoint's picture
 SIDE, MOST = 512, 9  # pixels of a thumbnail; pictures of a batch that are shown
 
 
@@ -25,14 +26,24 @@ def thumbnail(batch: torch.Tensor) -> Image.Image:
     return stacked([fitted(to_pil(batch[k]), SIDE // columns) for k in chosen], columns)
 
 
-def picture_of(host: Host, name: str) -> torch.Tensor:
-    """The batch that the graph's SaveImage gets."""
+def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Tensor:
+    """The batch that the graph's SaveImage gets. `without`: nodes in whose place the demonstration's background is loaded."""
     prompt = json.loads((TWINS / f"{name}.api.json").read_text())
+    prompt |= {node: {"class_type": "LoadImage", "inputs": {"image": "background.png"}} for node in without}
     result = host.run(prompt)
     if not result.success:
         raise DiffSFSRError(result.errors[0], f"workflow {name}", "Run the tests of the workflows")
     node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
     return result.value(node, slot)
+
+
+def placeholder(text: str) -> Image.Image:
+    """For a graph whose weights nobody has trained yet: words, and no picture that could be taken for a result."""
+    image = Image.new("RGB", (SIDE, SIDE), (44, 52, 64))
+    ImageDraw.Draw(image).multiline_text(
+        (SIDE / 2, SIDE / 2), text, (222, 226, 232), ImageFont.load_default(34), "mm", spacing=14, align="center"
+    )
+    return image
 
 
 def thumbnails(args) -> int:
@@ -47,4 +58,9 @@ def thumbnails(args) -> int:
             to_pil(batch[0]).save(folder / "reference.png")  # an expression for the graph that takes one from a picture
         thumbnail(batch).save(args.out / f"{name}.jpg", quality=88)
         print(f"thumbnails: {args.out / name}.jpg, {len(batch)} pictures", flush=True)
+    # what a checkpoint paints is not ours to show: the demonstration's own background stands in its place
+    painted = picture_of(host, "prompt_background", PAINTED)
+    pair = [fitted(to_pil(picture), SIDE) for picture in (pictures["background"][0], painted[0])]
+    stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88)
+    placeholder("Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained").save(args.out / "sd15_adapter.jpg")
     return 0

@@ -1,12 +1,13 @@
 """A bundle: every weight of one system in one safetensors file, its configuration as JSON in the file's metadata.
 
 Parts by key: `unet.*`, `tokens.*`, `identity.*`, `shape.*`, `reader.*`, and the autoencoder under the names that the host's
-VAE class knows (`taesd_encoder.*`, `taesd_decoder.*`, `vae_scale`, `vae_shift`). Nothing is guessed from a file's name.
+VAE class knows (the tiny layout, `taesd_encoder.*` and so on, or Stable Diffusion's, `encoder.*` and so on). An adapter bundle
+has `adapter.*` (see `unet/adapter.py`) in place of a UNet and an autoencoder. Nothing is guessed from a file's name.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -19,14 +20,21 @@ from .errors import DiffSFSRError
 from .unet.config import UNetConfig
 
 FORMAT, VERSION = "diffsfsr-bundle", 2  # 2: codes have a geometry block
-PARTS = ("unet", "tokens", "identity", "shape", "reader")
-VAE_PREFIXES = ("taesd_encoder.", "taesd_decoder.", "vae_scale", "vae_shift")
+ENCODER_PARTS = ("tokens", "identity", "shape", "reader")
+PARTS = {"full": ("unet", *ENCODER_PARTS), "adapter": ("adapter", *ENCODER_PARTS)}  # by kind
+VAE_PREFIXES = (
+    "taesd_encoder.", "taesd_decoder.", "vae_scale", "vae_shift", "encoder.", "decoder.", "quant_conv.", "post_quant_conv.",
+)  # fmt: skip
 REMEDY = "Take a bundle of this pack from models/diffsfsr, or make one with `python -m training export`"
 
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """What a bundle says of itself. `id` is a hash over its weights: conditioning and MODEL must have the same."""
+    """What a bundle says of itself. `id` is a hash over its weights: conditioning and MODEL must have the same.
+
+    kind: "full", or "adapter" for any UNet of the shape that `unet` says. latent_scale: the factor from the autoencoder's
+    latent to the UNet's (Stable Diffusion 1.5: .18215).
+    """
 
     unet: UNetConfig
     tokens: TokenConfig
@@ -37,6 +45,8 @@ class BundleConfig:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)  # by run: the last row of its curve
     licence: str = ""
     id: str = ""
+    kind: str = "full"
+    latent_scale: float = 1.0
 
 
 @dataclass
@@ -55,10 +65,16 @@ def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()[:12]
 
 
+def identity_of(tensors: dict[str, torch.Tensor], config: BundleConfig) -> str:
+    """Twelve hexadecimal digits over all that says what a network answers: its weights, and how the UNet uses them."""
+    told = json.dumps([fingerprint(tensors), asdict(config.unet)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
 def save_bundle(path: Path, config: BundleConfig, tensors: dict[str, torch.Tensor]) -> BundleConfig:
     """Writes tensors (with prefixes) in half precision; returns the configuration with its id."""
     half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
-    config = BundleConfig(**{**{f.name: getattr(config, f.name) for f in fields(config)}, "id": fingerprint(half)})
+    config = replace(config, id=identity_of(half, config))
     metadata = {"format": FORMAT, "format_version": str(VERSION), "config": json.dumps(asdict(config))}
     save_file(half, path, metadata)
     return config
@@ -76,9 +92,10 @@ def load_bundle(path: Path) -> Bundle:
         raise DiffSFSRError(f"This is not a whole safetensors file ({error})", str(path), REMEDY) from error
     config = read_config(metadata, str(path))
     check_members(config, str(path))
-    parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(p + ".")} for p in PARTS}
+    parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(p + ".")} for p in PARTS[config.kind]}
     vae = {k: v for k, v in tensors.items() if k.startswith(VAE_PREFIXES)}
-    empty = [name for name, part in {**parts, "autoencoder": vae}.items() if not part]
+    wanted = parts if config.kind == "adapter" else {**parts, "autoencoder": vae}
+    empty = [name for name, part in wanted.items() if not part]
     if empty:
         raise DiffSFSRError(f"The bundle lacks its part {', '.join(empty)}", str(path), REMEDY)
     return Bundle(config, parts, vae)
@@ -93,8 +110,12 @@ def read_config(metadata: dict[str, str], where: str) -> BundleConfig:
     try:
         raw = json.loads(metadata["config"])
         freeze = lambda d: {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}  # noqa: E731
+        raw["unet"] = {"step_window": 0.0, **raw["unet"]}  # bundles from before there was one
         raw["unet"], raw["tokens"] = UNetConfig(**freeze(raw["unet"])), TokenConfig(**freeze(raw["tokens"]))
-        return BundleConfig(**freeze(raw))
+        config = BundleConfig(**freeze(raw))
+        if config.kind not in PARTS:
+            raise ValueError(f"kind is '{config.kind}', it must be one of {', '.join(PARTS)}")
+        return config
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", where, REMEDY) from error
 

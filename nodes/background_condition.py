@@ -1,7 +1,7 @@
 from comfy_api.latest import io, ui
 
 from ..modules.host.condition import condition
-from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice, strengths
+from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice, prompts, strengths
 
 
 class BackgroundCondition(io.ComfyNode):
@@ -52,6 +52,7 @@ class BackgroundCondition(io.ComfyNode):
                     tooltip="Your own mask of what may be repainted, in the size of the picture, instead of the found face.",
                 ),
                 *strengths(),
+                *prompts(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
@@ -69,9 +70,10 @@ class BackgroundCondition(io.ComfyNode):
     @classmethod
     def execute(
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
-        identity_strength=1.0, expression_strength=1.0,
+        identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None,
     ):  # fmt: skip
         strength = {"identity": identity_strength, "expression": expression_strength}
         where = (face, face_index, grow, feather, guide)
-        given = condition(encoders, vae, image, mask, identity, expression, *where, strength)
+        text = (text_positive, text_negative)
+        given = condition(encoders, vae, image, mask, identity, expression, *where, strength, text)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

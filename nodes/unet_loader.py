@@ -13,7 +13,10 @@ class UNetLoader(io.ComfyNode):
             node_id="DiffSFSRUNetLoader",
             display_name="DiffSFSR UNet Loader",
             category=f"{CATEGORY}/loaders",
-            description="Loads a DiffSFSR bundle: the model, its autoencoder and its encoders, which belong together.",
+            description=(
+                "Loads a DiffSFSR bundle: the model, its autoencoder and its encoders, which belong together. An adapter "
+                "bundle is put on a Stable Diffusion 1.5 model instead: connect model and vae of its checkpoint."
+            ),
             inputs=[
                 io.Combo.Input(
                     "bundle",
@@ -28,6 +31,22 @@ class UNetLoader(io.ComfyNode):
                     display_name="precision",
                     tooltip="auto: what ComfyUI finds best for your device. Others trade memory against precision.",
                 ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="Only for adapter bundles: a Stable Diffusion 1.5 MODEL, plain or for inpainting, LoRA and all.",
+                ),
+                io.Vae.Input("vae", optional=True, tooltip="Only for adapter bundles: the VAE of the same checkpoint."),
+                io.Float.Input(
+                    "adapter_strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    optional=True,
+                    display_name="adapter strength",
+                    tooltip="Only for adapter bundles: how much of the adapter; at 0 the model is what it was without it.",
+                ),
             ],
             outputs=[
                 io.Model.Output(display_name="MODEL", tooltip="For the Midpoint Sampler, or any sampler of ComfyUI."),
@@ -39,10 +58,10 @@ class UNetLoader(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, bundle, weight_dtype) -> io.NodeOutput:
-        return io.NodeOutput(*load(bundle, weight_dtype))
+    def execute(cls, bundle, weight_dtype, model=None, vae=None, adapter_strength=1.0) -> io.NodeOutput:
+        return io.NodeOutput(*load(bundle, weight_dtype, model, vae, adapter_strength))
 
     @classmethod
-    def fingerprint_inputs(cls, bundle, weight_dtype):
+    def fingerprint_inputs(cls, bundle, weight_dtype, **_):
         path = folders.bundle_path(bundle)
         return f"{path}:{path.stat().st_mtime_ns if path.exists() else 0}:{weight_dtype}"

@@ -54,6 +54,16 @@ def strengths() -> list[io.Input]:
     ]
 
 
+def prompts() -> list[io.Input]:
+    """What Stable Diffusion is told in words, beside the person and the feeling."""
+    about = "Only for bundles made for Stable Diffusion: {} from CLIP Text Encode. It keeps steering hair, clothes and light."
+    sides = {"positive": "the prompt", "negative": "the negative prompt (may be empty)"}
+    return [
+        io.Conditioning.Input(f"text_{side}", optional=True, display_name=f"text {side}", tooltip=about.format(what))
+        for side, what in sides.items()
+    ]
+
+
 def guidance(name: str, default: float, tooltip: str, **options) -> io.Input:
     """A guidance weight, 0 to 20."""
     return io.Float.Input(

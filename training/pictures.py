@@ -16,38 +16,38 @@ from ..modules.encoders.compound import chip
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
 from ..modules.sampling.estimators import midpoint, one_step
+from ..modules.sampling.levels import step_of
 
 Estimate = Callable[..., torch.Tensor]
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses can look at one
 
 
 def clean_estimate(
-    estimate: Estimate, predict, z: torch.Tensor, v: torch.Tensor, t: torch.Tensor, alpha_bar: torch.Tensor
+    estimate: Estimate,
+    predict,
+    z: torch.Tensor,
+    answer: torch.Tensor,
+    t: torch.Tensor,
+    alpha_bar: torch.Tensor,
+    prediction: str = "v",
 ) -> torch.Tensor:
     """Clean latents [B, C, h, w] from noisy ones z at steps t [B], by one of `modules/sampling/estimators.py`.
 
-    predict(z, t) -> v at other, fractional steps; v: its answer at (z, t). e = alpha v + sigma z. Below the lowest noise of
-    the table (r = .029) the network is asked at its first step.
+    predict(z, t) -> v, or the noise, at other, fractional steps; answer: the same at (z, t). e = alpha v + sigma z. Below the
+    lowest noise of the table (r = .029) the network is asked at its first step.
     """
     levels = (1 / alpha_bar.to(z.device) - 1).sqrt()
 
-    def to_noise(z, v, r):
+    def to_noise(z, said, r):
         wide = r[:, None, None, None]
-        return (v + wide * z) * (1 + wide**2).rsqrt()
+        return said if prediction == "eps" else (said + wide * z) * (1 + wide**2).rsqrt()
 
     def noise(y, r):
         z = y * (1 + r**2).rsqrt()[:, None, None, None]
         return to_noise(z, predict(z, step_of(r, levels)), r)
 
     r = levels[t]
-    return estimate(noise, z * (1 + r**2).sqrt()[:, None, None, None], r, to_noise(z, v, r))
-
-
-def step_of(r: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """The fractional step [B] of noise r [B], between those of levels [T] by the logarithm, as the host has it."""
-    high = torch.searchsorted(levels, r).clamp(1, len(levels) - 1)
-    low, up, wanted = levels[high - 1].log(), levels[high].log(), r.log()
-    return high - 1 + ((wanted - low) / (up - low)).clamp(0, 1)
+    return estimate(noise, z * (1 + r**2).sqrt()[:, None, None, None], r, to_noise(z, answer, r))
 
 
 class Seen(NamedTuple):

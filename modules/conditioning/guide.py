@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
 from kornia.filters import gaussian_blur2d
 
+from ..faces.align import FRAME
 from ..faces.mask import feather, fill, grow, silhouette
 from ..faces.shape import FaceShape, Fit
 from ..faces.warp import rasterise, redraw
@@ -25,7 +26,7 @@ FOREHEAD = (
 )  # fmt: skip
 # CIELAB distance from the face's skin, lightness counted .6, above which the forehead may be hair; and is, if it begins as ROOT
 FRINGE, ROOT = 16.0, 30.0
-HAIRLINE = 5.0  # pixels from the mesh's border within which hair begins
+HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
 CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.80, 0.76, 0.70)
 
 
@@ -61,7 +62,7 @@ def draft(
     the background's own picture (hair, ears, forehead), and a smooth fill where neither is known.
 
     `colour`: share of the way that the face's mean colour and contrast go to those of the background's face.
-    `border`: pixels over which the warped face fades into what is around it.
+    `border`: pixels of the 256 px crop over which the warped face fades into what is around it.
     """
     size = background.image.shape[-1]
     drawn, covered, index = redraw(selfie.image, selfie.points[:468, :2], placed[:468], triangles, size)
@@ -70,7 +71,7 @@ def draft(
     covered = covered * (1 - fringe(drawn, covered, index, triangles))
     theirs, _ = rasterise(background.points[:468], triangles, size)
     drawn = match_colour(drawn, covered, background.image, (theirs >= 0).float(), colour)
-    soft = feather(covered[None, None] * mask, border)
+    soft = feather(covered[None, None] * mask, border * size / FRAME)
     own = torch.maximum(still_right(theirs, triangles) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     filled = fill((drawn[None] * soft + background.image[None] * own) / known.clamp_min(1e-6), known)
@@ -83,7 +84,14 @@ def still_right(theirs: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     `theirs` [S, S]: the triangle of the background's face at each pixel, -1 beside it.
     """
     beside = ((theirs < 0) | _between(FOREHEAD, theirs, triangles)).float()[None, None]
-    return gaussian_blur2d(grow(beside, -3), (9, 9), (2.0, 2.0))[0, 0]
+    pixel = theirs.shape[-1] / FRAME
+    return blurred(grow(beside, -3 * pixel), 2.0 * pixel)[0, 0]
+
+
+def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
+    side = 2 * round(2 * pixels) + 1
+    return gaussian_blur2d(image, (side, side), (pixels, pixels))
 
 
 def match_colour(
@@ -109,13 +117,14 @@ def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, tria
     rest = (covered > 0) & ~forehead
     if not forehead.any() or rest.sum() < 64:
         return torch.zeros_like(covered)
-    lab = rgb_to_lab(gaussian_blur2d(image[None].clamp(0, 1), (7, 7), (1.5, 1.5)))[0]
+    pixel = image.shape[-1] / FRAME
+    lab = rgb_to_lab(blurred(image[None].clamp(0, 1), 1.5 * pixel))[0]
     apart = (lab - lab[:, rest].median(1).values[:, None, None]) * lab.new_tensor([0.6, 1.0, 1.0])[:, None, None]
     apart = torch.where(forehead, apart.norm(dim=0), 0.0)[None, None]
-    hair = grow((apart > FRINGE).float(), -1)  # single pixels are wrinkles or light
-    root = (apart > ROOT) * grow((index < 0).float()[None, None], HAIRLINE)
-    hair = grow(connected(hair, root), 4)  # the edge of hair is hair
-    return gaussian_blur2d(hair, (9, 9), (2.0, 2.0))[0, 0] * forehead
+    hair = grow((apart > FRINGE).float(), -pixel)  # single pixels are wrinkles or light
+    root = (apart > ROOT) * grow((index < 0).float()[None, None], HAIRLINE * pixel)
+    hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair
+    return blurred(hair, 2.0 * pixel)[0, 0] * forehead
 
 
 def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
@@ -171,7 +180,7 @@ def paint_mouth(
     bright = (image * face).mean((-3, -2, -1), keepdim=True) / face.mean((-3, -2, -1), keepdim=True)
     colour = colour * (1.6 * bright).clamp(0.4, 1)
     mouth = mouth_interior(index, triangles)
-    alpha = gaussian_blur2d(mouth.view(-1, 1, *mouth.shape[-2:]), (5, 5), (0.9, 0.9)).view(mouth.shape)
+    alpha = blurred(mouth.view(-1, 1, *mouth.shape[-2:]), 0.9 * image.shape[-1] / FRAME).view(mouth.shape)
     alpha = (alpha * strength).unsqueeze(-3)
     return image * (1 - alpha) + colour.clamp(0, 1) * alpha
 

@@ -42,13 +42,16 @@ def condition(
     feather: float,
     guide: bool = True,
     strength: dict[str, float] | None = None,
+    text: tuple[list | None, list | None] = (None, None),
 ):
     """Everything that the Background Condition node gives: positive, negative, LATENT, Place, drafts [n, S, S, 3].
 
     `strength`: {"identity": 0..2, "expression": 0..2}, factors on what each group adds in the cross-attention, and in the draft
     on how far it goes from the background's own face to the person, and from calm to what was asked.
+    `text`: CONDITIONING of the prompt and of the negative prompt, for a bundle that reads text, and for no other.
     """
     strength = checked_strength(strength)
+    check_text(encoders, text)
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, WHERE)
     original, image = image, checked_image(image, f"{WHERE}, image")
@@ -62,7 +65,7 @@ def condition(
     background = encoded(vae, scenes.blanks, encoders)
     guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
     concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
-    positive, negative = conditioning(encoders, identity, expression, concat, strength)
+    positive, negative = conditioning(encoders, identity, expression, concat, strength, text)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
     # less than full denoising starts from the draft, or without it from what is there
     samples = guided if guide else encoded(vae, scenes.crops, encoders)
@@ -112,8 +115,9 @@ def conditioning(
     expression: Expression,
     concat: torch.Tensor,
     strength: dict[str, float],
+    text: tuple[list | None, list | None] = (None, None),
 ):
-    """CONDITIONING pair. The tokens travel as extras; the host's text slot holds one zero token of our width.
+    """CONDITIONING pair. The tokens travel as extras of every entry of `text`, or of one empty entry where no text is read.
 
     concat [n, 2 C + 1, h, w]: latent of the masked background, mask, latent of the guide. Both sides of the guidance get the
     same strengths: a group of strength 0 is then left out altogether, and the host can run both sides as one batch.
@@ -122,15 +126,34 @@ def conditioning(
     vectors = identity.vector[None].expand(len(identity.selfies), -1)
     who = tokens.identity_tokens(vectors.to(device), identity.selfies.to(device)).mean(0, keepdim=True)
     feels = tokens.expression_tokens(expression.codes.to(device))
-    blank = torch.zeros(1, 1, encoders.config.tokens.width)
+    empty = [[torch.zeros(1, 1, encoders.config.tokens.width), {}]]
 
-    def told(who: torch.Tensor, feels: torch.Tensor):
-        extras = {"bundle": encoders.id, "concat": concat, "strength": strength}
+    def told(who: torch.Tensor, feels: torch.Tensor, entries: list | None):
+        ours = {"bundle": encoders.id, "concat": concat, "strength": strength}
         for name, value in (("identity", who), ("expression", feels)):
-            extras[name] = value.expand(len(concat), -1, -1).cpu()
-        return [[blank, {"diffsfsr": extras}]]
+            ours[name] = value.expand(len(concat), -1, -1).cpu()
+        given = inpainting(encoders, concat) if entries else {}
+        return [[tensor, {**given, **extras, "diffsfsr": ours}] for tensor, extras in entries or empty]
 
-    return told(who, feels), told(*tokens.null(len(concat)))
+    return told(who, feels, text[0]), told(*tokens.null(len(concat)), text[1])
+
+
+def inpainting(encoders: Encoders, concat: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The same place as the host's own inpainting models want it told; others do not look at it."""
+    channels = encoders.config.unet.latent_channels
+    return {"concat_latent_image": concat[:, :channels], "concat_mask": concat[:, channels : channels + 1]}
+
+
+def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> None:
+    """A bundle that reads text needs both prompts, one that reads none must not be given any: it would not be heard."""
+    reads = encoders.config.unet.text_width > 0
+    for name, entries in zip(("text_positive", "text_negative"), text, strict=True):
+        if reads and not entries:
+            what, remedy = "This bundle reads a prompt too, and there is none", "Connect CLIP Text Encode (it may be empty)"
+            raise DiffSFSRError(what, f"{WHERE}, {name}", remedy)
+        if entries and not reads:
+            what = "This bundle reads no text: the prompt would not be heard"
+            raise DiffSFSRError(what, f"{WHERE}, {name}", "Leave it unconnected, or load a bundle for Stable Diffusion")
 
 
 def checked_strength(strength: dict[str, float] | None) -> dict[str, float]:

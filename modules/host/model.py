@@ -1,6 +1,5 @@
 """The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
 
-import comfy.conds
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
@@ -8,21 +7,24 @@ import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models_base
 import torch
+from comfy.model_base import ModelType
 
 from ..bundle import REMEDY, Bundle, fill_module
-from ..encoders.wires import check_bundle
 from ..errors import DiffSFSRError
+from .conds import WHERE, told_conds
+from .levels import EpsSampling, VSampling
 from .unet import DiffSFSRUNet
 
+PREDICTIONS = {"v": (ModelType.V_PREDICTION, VSampling), "eps": (ModelType.EPS, EpsSampling)}
 WEIGHT_DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Latent(comfy.latent_formats.LatentFormat):
-    """Our autoencoder's latent: about unit size, any number of channels; factors to RGB for the host's latent preview."""
+    """The autoencoder's latent: any number of channels, about unit size after `scale`; factors to RGB for previews."""
 
-    def __init__(self, channels: int, rgb: tuple[tuple[float, ...], ...]):
+    def __init__(self, channels: int, rgb: tuple[tuple[float, ...], ...], scale: float = 1.0):
         self.latent_channels = channels
-        self.scale_factor = 1.0
+        self.scale_factor = scale
         if rgb:
             self.latent_rgb_factors = [list(row) for row in rgb[:-1]]
             self.latent_rgb_factors_bias = list(rgb[-1])
@@ -37,36 +39,31 @@ class ModelConfig(comfy.supported_models_base.BASE):
 class DiffSFSRModel(comfy.model_base.BaseModel):
     """Takes our conditioning from the extras of CONDITIONING, and refuses any other."""
 
-    def __init__(self, model_config, device, bundle_id: str):
-        super().__init__(model_config, comfy.model_base.ModelType.V_PREDICTION, device, unet_model=DiffSFSRUNet)
+    def __init__(self, model_config, device, bundle_id: str, prediction: str):
+        kind, sampling = PREDICTIONS[prediction]
+        super().__init__(model_config, kind, device, unet_model=DiffSFSRUNet)
+        self.model_sampling = sampling(model_config)
         self.bundle_id = bundle_id
 
     def extra_conds(self, **kwargs):
         told = kwargs.get("diffsfsr")
-        where = "DiffSFSR MODEL, conditioning"
         if told is None:
             what = "The conditioning was not made for DiffSFSR: it has no identity and no expression"
-            raise DiffSFSRError(what, where, "Connect positive and negative of a Background Condition node")
-        check_bundle(told["bundle"], self.bundle_id, where)
-        noise, concat = kwargs["noise"], told["concat"]
-        if noise.shape[-2:] != concat.shape[-2:]:
-            what = f"The latent is {tuple(noise.shape[-2:])}, the conditioning was made for {tuple(concat.shape[-2:])}"
-            raise DiffSFSRError(what, where, "Use the LATENT output of the same Background Condition node")
-        regular, constant = comfy.conds.CONDRegular, comfy.conds.CONDConstant
-        return {
-            "c_concat": comfy.conds.CONDNoiseShape(concat.to(kwargs["device"])),
-            "identity_tokens": regular(told["identity"]),
-            "expression_tokens": regular(told["expression"]),
-            "identity_strength": constant(told["strength"]["identity"]),
-            "expression_strength": constant(told["strength"]["expression"]),
-        }
+            raise DiffSFSRError(what, WHERE, "Connect positive and negative of a Background Condition node")
+        latents, conds = told_conds(self, told, self.bundle_id, **kwargs)
+        text = {name: cond for name, cond in super().extra_conds(**kwargs).items() if name != "c_concat"}
+        return {**(text if self.reads_text else {}), **conds, "c_concat": latents}
+
+    @property
+    def reads_text(self) -> bool:
+        return self.model_config.unet_config["text_width"] > 0
 
 
 def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.model_patcher.ModelPatcher:
     """The MODEL. `dtype` None: what the host finds best for its device."""
-    config = ModelConfig(bundle.config.unet.host_arguments())
-    config.latent_format = Latent(bundle.config.unet.latent_channels, bundle.config.latent_rgb)
+    config = ModelConfig(bundle.config.unet.arguments())
     unet = bundle.config.unet
+    config.latent_format = Latent(unet.latent_channels, bundle.config.latent_rgb, bundle.config.latent_scale)
     config.sampling_settings = {
         "beta_schedule": unet.beta_schedule,
         "linear_start": unet.linear_start,
@@ -79,7 +76,7 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     )
     config.set_inference_dtype(weights, comfy.model_management.unet_manual_cast(weights, device))
     offload = comfy.model_management.unet_offload_device()
-    model = DiffSFSRModel(config, offload, bundle.config.id)
+    model = DiffSFSRModel(config, offload, bundle.config.id, unet.prediction)
     fill_module(model.diffusion_model, bundle.parts["unet"], "unet", where)
     # newer hosts rebind this name for dynamic memory, so it is looked up at call time
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
@@ -87,7 +84,7 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
 
 
 def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:
-    """The host's own VAE, which finds the tiny layout by its keys. It only logs what is missing, so that is checked here."""
+    """The host's own VAE, which finds the layout by its keys. It only logs what is missing, so that is checked here."""
     try:
         vae = comfy.sd.VAE(sd=dict(bundle.vae))
     except (RuntimeError, KeyError, IndexError) as error:

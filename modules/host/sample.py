@@ -9,6 +9,7 @@ import torch
 from ..encoders.wires import check_bundle
 from ..errors import DiffSFSRError
 from ..sampling.midpoint import sample_midpoint
+from .adapter import adapted_for
 from .guider import IdentityExpressionGuider
 from .model import DiffSFSRModel
 
@@ -17,7 +18,12 @@ WHERE = "Midpoint Sampler"
 
 def midpoint_sampler(reuse: bool, churn: float = 0.0, churn_noise: float = 1.0) -> comfy.samplers.KSAMPLER:
     """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls, and gives the seed."""
-    return comfy.samplers.KSAMPLER(sample_midpoint, extra_options={"reuse": reuse, "s_churn": churn, "s_noise": churn_noise})
+    return comfy.samplers.KSAMPLER(sampled, extra_options={"reuse": reuse, "s_churn": churn, "s_noise": churn_noise})
+
+
+def sampled(model, x, sigmas, **options) -> torch.Tensor:
+    """`sample_midpoint` on the host's wrapper of a model, whose noise schedule says where it ends."""
+    return sample_midpoint(model, x, sigmas, least=float(model.inner_model.inner_model.model_sampling.sigma_min), **options)
 
 
 def guider(model, positive, negative, identity: float, expression: float, where: str) -> IdentityExpressionGuider:
@@ -73,16 +79,21 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
 
 
 def check(model, positive, negative, where: str) -> None:
-    """Our conditioning with our model, both of one bundle; foreign conditioning only with a foreign model."""
-    inner = model.model
+    """Our conditioning with our model, both of one bundle; foreign conditioning only with a model that reads text."""
+    inner, bundle = model.model, bundle_of(model)
     for name, value in (("positive", positive), ("negative", negative)):
         for _, extras in value:
             told = extras.get("diffsfsr")
             if isinstance(inner, DiffSFSRModel) and told is None:
                 what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
                 raise DiffSFSRError(what, f"{where}, {name}", "Connect the outputs of Background Condition")
-            if told is not None and not isinstance(inner, DiffSFSRModel):
+            if told is not None and bundle is None:
                 what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
                 raise DiffSFSRError(what, f"{where}, model", "Connect MODEL of a DiffSFSR UNet Loader")
             if told is not None:
-                check_bundle(told["bundle"], inner.bundle_id, f"{where}, {name}")
+                check_bundle(told["bundle"], bundle, f"{where}, {name}")
+
+
+def bundle_of(model) -> str | None:
+    """The id of the bundle that a MODEL is, or whose adapter it has; None for a model of somebody else."""
+    return model.model.bundle_id if isinstance(model.model, DiffSFSRModel) else adapted_for(model)

@@ -7,26 +7,39 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
 from ..unet.attention import BalancedCrossAttention
 from ..unet.config import UNetConfig
+from ..unet.steps import SteadySteps
 
 
 class DiffSFSRUNet(UNetModel):
-    """The host's UNetModel whose second attention reads identity and expression tokens instead of text."""
+    """The host's UNetModel whose second attention reads identity and expression tokens, beside text or instead of it."""
 
     def __init__(
-        self, *, context_dim, dtype=torch.float32, device=None, operations=comfy.ops.disable_weight_init, **config
+        self,
+        *,
+        context_dim,
+        token_width=None,
+        text_width=0,
+        step_window=0.0,
+        dtype=torch.float32,
+        device=None,
+        operations=comfy.ops.disable_weight_init,
+        **config,
     ):
         super().__init__(context_dim=context_dim, dtype=dtype, device=device, operations=operations, **config)
+        if step_window:
+            self.time_embed = SteadySteps(self.time_embed, self.model_channels, step_window)
         for block in self.modules():
             if isinstance(block, BasicTransformerBlock):
                 block.attn2 = BalancedCrossAttention(
                     block.attn2.to_q.in_features,
-                    context_dim,
+                    token_width or context_dim,
                     block.n_heads,
                     block.d_head,
                     operations,
                     optimized_attention,
                     dtype,
                     device,
+                    text_width,
                 )
 
     def forward(
@@ -43,16 +56,19 @@ class DiffSFSRUNet(UNetModel):
         expression_strength=None,
         **kwargs,
     ):
-        """x [B, 3 C + 1, h, w], timesteps [B], tokens [B, N, D] each -> v [B, C, h, w]."""
-        strength = {
-            "identity": 1.0 if identity_strength is None else identity_strength,
-            "expression": 1.0 if expression_strength is None else expression_strength,
-        }
-        told = {"identity": identity_tokens, "expression": expression_tokens, "strength": strength}
+        """x [B, 3 C + 1, h, w], timesteps [B], tokens [B, N, D] each -> what is predicted [B, C, h, w]."""
+        told = told_tokens(identity_tokens, expression_tokens, identity_strength, expression_strength)
         options = {**(transformer_options or {}), "diffsfsr": told}
         return super().forward(x, timesteps, context, y, control, options, **kwargs)
 
 
+def told_tokens(identity, expression, identity_strength=None, expression_strength=None) -> dict:
+    """What the cross-attention reads under `transformer_options["diffsfsr"]`, see `GroupAttention.groups`."""
+    strength = {"identity": identity_strength, "expression": expression_strength}
+    strength = {name: 1.0 if value is None else value for name, value in strength.items()}
+    return {"identity": identity, "expression": expression, "strength": strength}
+
+
 def build_unet(config: UNetConfig, **kwargs) -> DiffSFSRUNet:
     """A UNet without values in its weights (the host's layers leave them unset): load or initialise them."""
-    return DiffSFSRUNet(**config.host_arguments(), **kwargs)
+    return DiffSFSRUNet(**config.arguments(), **kwargs)

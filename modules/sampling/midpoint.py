@@ -22,13 +22,14 @@ def evaluations(steps: int, reuse: bool) -> int:
 
 @torch.no_grad()
 def sample_midpoint(
-    model, x, sigmas, extra_args=None, callback=None, disable=None, reuse=False, s_churn=0.0, s_noise=1.0, **options
+    model, x, sigmas, extra_args=None, callback=None, disable=None, reuse=False, s_churn=0.0, s_noise=1.0, least=0.0, **options
 ):
     """The host's sampler signature: `model(x, sigma [B], **extra_args)` gives the denoised x [B, C, h, w].
 
     sigmas [N + 1] descend; a last value above 0 is allowed (then every step keeps its midpoint). s_churn 0: no noise is added;
     else each step begins at sigma (1 + min(s_churn / N, sqrt(2) - 1)), the noise for that times s_noise. Row k of a batch gets
-    the noise of extra_args["seed"] + k, so that it can be made alone.
+    the noise of extra_args["seed"] + k, so that it can be made alone. `least`: the smallest sigma that the model knows; from
+    there the last step to 0 lands on its estimate: in the middle of that way it would be asked about what it never saw.
     Raises ValueError naming the step when the model returns a value that is not finite.
     """
     extra_args, ones, slopes = extra_args or {}, x.new_ones([x.shape[0]]), []
@@ -44,17 +45,18 @@ def sample_midpoint(
             sigma, slopes = level * (1 + gamma), []
             x = x + next(fresh) * (s_noise * (sigma**2 - level**2).sqrt())
         half, denoised = (sigma + following) / 2, None
-        if not (reuse and slopes):
+        lands = following == 0 and (not reuse or sigma <= least * (1 + 1e-4))
+        if lands or not (reuse and slopes):
             denoised = estimate(x, sigma, i)
             slopes.append((sigma, (x - denoised) / sigma))
-        if reuse or (following != 0 and following != sigma):
+        if not lands and (reuse or following != sigma):
             middle = x + _between(slopes if reuse else slopes[-1:], sigma, half) * (half - sigma)
             there = estimate(middle, half, i)
             slopes.append((half, (middle - there) / half))
             denoised = there if denoised is None else denoised
         if callback is not None:
             callback({"x": x, "i": i, "sigma": level, "sigma_hat": sigma, "denoised": denoised})
-        if following == 0 and not reuse:
+        if lands:
             x = denoised
         elif following != sigma:
             x = x + slopes[-1][1] * (following - sigma)

@@ -131,14 +131,15 @@ def advanced(graph, identity, expression, sampler=None, steps=2):
 def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made):
     """A saved graph holds values by position; a saved prompt does not name what did not exist."""
     for kind, names in (
-        ("DiffSFSRBackgroundCondition", ["identity_strength", "expression_strength"]),
+        ("DiffSFSRBackgroundCondition", ["identity_strength", "expression_strength", "text_positive", "text_negative"]),
+        ("DiffSFSRUNetLoader", ["bundle", "weight_dtype", "model", "vae", "adapter_strength"]),
         ("DiffSFSRMidpointSampler", ["expression_cfg", "reuse"]),
         ("DiffSFSRMidpointSamplerSelect", ["reuse", "churn", "churn_noise"]),
     ):
         entries = studio.node(kind).GET_SCHEMA().inputs
         assert [entry.id for entry in entries][-len(names) :] == names
     old = portrait(*pictures, steps=2).drop(SAMPLER, "expression_cfg", "reuse")
-    old.drop(CONDITION, "identity_strength", "expression_strength")
+    old.drop(CONDITION, "identity_strength", "expression_strength").drop(LOADER, "adapter_strength")
     assert torch.equal(run(studio, old).value(SAMPLER)["samples"], made.value(SAMPLER)["samples"])
 
 
@@ -212,6 +213,9 @@ class Foreign:
     """A MODEL of another kind, as far as wires can tell."""
 
     model, model_options = object(), {}
+
+    def get_attachment(self, key):
+        return None
 
 
 def test_our_conditioning_on_a_foreign_model_in_the_guider(studio, pictures):

@@ -89,7 +89,9 @@ def test_patch_node_of_the_host(studio, pictures, made, zsnr):
     graph = portrait(*pictures, steps=2)
     graph.add("patch", "ModelSamplingDiscrete", model=[LOADER, 0], sampling="v_prediction", zsnr=zsnr)
     patched = run(studio, graph.set(SAMPLER, model=["patch", 0])).value(SAMPLER)["samples"]
-    assert torch.isfinite(patched).all() and torch.equal(patched, made.value(SAMPLER)["samples"]) != zsnr
+    # the host's own schedule tells the network the nearest step, ours the exact one
+    near = bool((patched - made.value(SAMPLER)["samples"]).square().mean().sqrt() < 0.01)
+    assert torch.isfinite(patched).all() and near != zsnr
     again = run(studio, portrait(*pictures, steps=2)).value(SAMPLER)["samples"]
     assert torch.equal(again, made.value(SAMPLER)["samples"])
 

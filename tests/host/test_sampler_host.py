@@ -167,3 +167,34 @@ def test_churned_rows_of_a_batch_are_their_single_runs(wires):
         alone = sampled(wires, midpoint(True, 2.0), denoise=0.6, seed=k)
         assert torch.allclose(alone[0], both[k], atol=1e-3)
     assert not torch.allclose(both[0], both[1], atol=1e-2)
+
+
+def test_our_model_is_told_the_step_between_two(studio, made):
+    """The host's own schedule rounds to whole steps: the answer would jump along the way."""
+    sampling = made.value(LOADER).get_model_object("model_sampling")
+    steps = torch.tensor([0.0, 0.25, 10.5, 500.75, 999.0])
+    assert torch.allclose(sampling.timestep(sampling.sigma(steps)), steps, atol=2e-3)
+
+
+def test_the_last_step_asks_nothing_below_the_least_noise(studio, made):
+    """From the table's lowest noise the reusing form lands on the estimate; from a higher level it keeps its middle."""
+    import comfy.samplers
+
+    from diffsfsr.modules.host.sample import midpoint_sampler
+
+    asked, model = [], made.value(LOADER).clone()
+
+    def wrapper(apply, args):
+        asked.append(float(args["timestep"][0]))
+        return apply(args["input"], args["timestep"], **args["c"])
+
+    model.set_model_unet_function_wrapper(wrapper)
+    least = float(model.get_model_object("model_sampling").sigma_min)
+    positive, latent = made.value(CONDITION, 0), made.value(CONDITION, 2)["samples"]
+    guide = comfy.samplers.CFGGuider(model)
+    guide.set_conds(positive, positive)
+    for last, lowest in ((least, least), (4 * least, 2 * least)):
+        asked.clear()
+        sigmas = torch.tensor([0.5, 0.2, last, 0.0])
+        guide.sample(torch.randn_like(latent), latent, midpoint_sampler(True), sigmas, disable_pbar=True)
+        assert min(asked) == pytest.approx(lowest, rel=1e-3) and len(asked) == 4

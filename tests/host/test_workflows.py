@@ -22,7 +22,11 @@ OWN = {
     ("expression_travel", "DiffSFSRExpressionLabelEncoder"): {"expression"},
     ("expression_travel", "DiffSFSRExpressionMix"): {"steps"},
     ("expression_sheet", "DiffSFSRExpressionWords"): {"text"},
+    ("sd15_adapter", "DiffSFSRUNetLoader"): {"bundle"},
 }
+# Files of the user's own, which no list here knows
+FILES = {"image", "ckpt_name", "lora_name", "control_net_name", "bundle"}
+BYPASSED = 4
 
 
 def read(path):
@@ -56,16 +60,26 @@ def widget_names(host, kind):
 
 
 def to_api(host, ui):
-    """What the front end sends for a UI graph."""
-    links = {link[0]: link for link in ui["links"]}
-    prompt = {}
+    """What the front end sends for a UI graph: bypassed nodes are left out, their wires go through."""
+    links, prompt = {link[0]: link for link in ui["links"]}, {}
+    bypassed = {node["id"]: node for node in ui["nodes"] if node["mode"] == BYPASSED}
+
+    def source(link):
+        _, node, slot, *_, kind = links[link]
+        if node not in bypassed:
+            return [str(node), slot]
+        before = [entry["link"] for entry in bypassed[node]["inputs"] if entry["type"] == kind]
+        same = [k for k, output in enumerate(bypassed[node]["outputs"]) if output["type"] == kind]
+        return source(before[same.index(slot)])
+
     for node in real_nodes(ui):
+        if node["id"] in bypassed:
+            continue
         names = widget_names(host, node["type"])
         inputs = {n: v for n, v in zip(names, node["widgets_values"], strict=True) if n is not None}
         for entry in node["inputs"]:
             if entry.get("link") is not None:
-                _, source, slot, *_ = links[entry["link"]]
-                inputs[entry["name"]] = [str(source), slot]
+                inputs[entry["name"]] = source(entry["link"])
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
 
@@ -82,7 +96,7 @@ def test_nodes_and_widgets_fit_the_schema(host, path):
         names = widget_names(host, node["type"])
         assert len(node["widgets_values"]) == len(names), node["type"]
         for name, value in zip(names, node["widgets_values"], strict=True):
-            if name is not None and node["type"] != "LoadImage":
+            if name is not None and name not in FILES:
                 check_value(name, value, *declared(host, node["type"])[name])
 
 

@@ -17,6 +17,7 @@ from diffsfsr.modules.bundle import (
     BundleConfig,
     fill_module,
     fingerprint,
+    identity_of,
     load_bundle,
     save_bundle,
 )
@@ -73,20 +74,42 @@ def refusal(path):
 def test_what_is_saved_is_loaded(path, saved):
     bundle = load_bundle(path)
     assert bundle.config == saved == config(id=saved.id)
-    assert set(bundle.parts) == set(PARTS) and set(bundle.vae) == {k for k in weights() if k.startswith(("taesd", "vae"))}
+    assert set(bundle.parts) == set(PARTS["full"])
+    assert set(bundle.vae) == {k for k in weights() if k.startswith(("taesd", "vae"))}
     for part, state in bundle.parts.items():
         for name, value in state.items():
             assert value.dtype == torch.float16
             assert torch.equal(value, weights()[f"{part}.{name}"].half())
 
 
-def test_the_id_follows_the_weights_and_nothing_else(path, saved):
+def test_the_id_follows_the_weights_and_what_the_unet_does_with_them(path, saved):
     again = save_bundle(path, config(licence="another", resolution=512), weights())
     assert again.id == saved.id and len(saved.id) == 12
     assert save_bundle(path, config(), weights(seed=1)).id != saved.id
+    assert save_bundle(path, config(unet=UNetConfig(step_window=3.0)), weights()).id != saved.id, "it answers otherwise"
     nudged = weights()
     nudged["shape.mean"] = nudged["shape.mean"] + 0.01
     assert save_bundle(path, config(), nudged).id != saved.id
+
+
+def test_a_bundle_from_before_the_window_has_none(path, saved):
+    with safe_open(path, framework="pt") as file:
+        told = json.loads(file.metadata()["config"])
+    assert told["unet"].pop("step_window") == UNetConfig().step_window != 0
+    rewrite(path, config=json.dumps(told))
+    assert load_bundle(path).config.unet.step_window == 0
+
+
+def test_an_adapter_has_no_unet_and_no_autoencoder(path):
+    """Which of both it is stands in the configuration, and what belongs to that kind must be there."""
+    own = {name: value for name, value in weights().items() if name.split(".")[0] in PARTS["adapter"]}
+    save_bundle(path, config(kind="adapter"), {**own, "adapter.input.weight": torch.rand(2, 2)})
+    bundle = load_bundle(path)
+    assert set(bundle.parts) == set(PARTS["adapter"]) and not bundle.vae
+    save_bundle(path, config(kind="adapter"), own)
+    assert "lacks its part adapter" in refusal(path).what
+    save_bundle(path, config(kind="something"), own)
+    assert "kind is 'something'" in refusal(path).what
 
 
 def test_the_id_sees_names_and_survives_any_order():
@@ -140,7 +163,7 @@ def test_another_format_version(path, saved, version):
     assert str(version) in error.what and str(VERSION) in error.what and "Update the pack" in error.remedy
 
 
-@pytest.mark.parametrize("part", [*PARTS, "autoencoder"])
+@pytest.mark.parametrize("part", [*PARTS["full"], "autoencoder"])
 def test_missing_part(path, saved, part):
     prefixes = ("taesd_", "vae_") if part == "autoencoder" else (f"{part}.",)
     rewrite(path, {k: v.half() for k, v in weights().items() if not k.startswith(prefixes)})
@@ -224,7 +247,7 @@ def test_the_built_in_bundle_is_whole_and_small_enough():
     assert sum(f.stat().st_size for f in BUILT_IN.parent.iterdir()) <= MEGABYTES * 1_000_000
     assert bundle.config.resolution == 256 and len(bundle.config.id) == 12
     everything = {**{f"{p}.{k}": v for p, part in bundle.parts.items() for k, v in part.items()}, **bundle.vae}
-    assert fingerprint(everything) == bundle.config.id
+    assert identity_of(everything, bundle.config) == bundle.config.id
     assert all(torch.isfinite(v).all() for v in everything.values())
 
 
