@@ -20,7 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("stage", choices=("all", *STAGES, "unpack", "synth", "nobody"))
     parser.add_argument("--data", type=Path, help="the data folder (faces/, portraits/, teachers/, ...)")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where runs are kept (default: runs/)")
-    parser.add_argument("--out", type=Path, default=ROOT / "weights" / "diffsfsr_default_256.safetensors")
+    parser.add_argument("--out", type=Path, help="what export writes (the built-in bundle; with --base a file in the run)")
     parser.add_argument("--face-model", type=Path, default=ROOT / ".comfyui/models/diffsfsr/face_landmarker.safetensors")
     parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored")
@@ -29,9 +29,11 @@ def arguments() -> argparse.Namespace:
         "--start", type=Path, help="a bundle: unet begins with it, export fills in from it, unpack takes it apart"
     )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
+    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="bf16")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 1) // HERE), help="of each process")
+    parser.add_argument("--size", type=int, help="pairs: pixels of the face frame (256; 512 with --base)")
     add_unet_arguments(parser.add_argument_group("unet"))
+    add_base_arguments(parser.add_argument_group("on Stable Diffusion"))
     args = parser.parse_args()
     if args.stage == "unpack" and args.start is None:
         parser.error("unpack needs --start BUNDLE")
@@ -54,6 +56,16 @@ def add_unet_arguments(group) -> None:
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
     group.add_argument("--watch-every", type=int, default=500, help="steps between two looks at the validation people")
     group.add_argument("--watch-rows", type=int, default=16, help="pairs looked at each time")
+
+
+def add_base_arguments(group) -> None:
+    group.add_argument("--base", type=Path, help="a Stable Diffusion 1.5 checkpoint; pairs, latents, validation, unet, export")
+    group.add_argument("--train", choices=("adapter", "unet", "both"), default="adapter", help="which weights learn (adapter)")
+    group.add_argument("--kind", choices=("adapter", "full"), default="adapter", help="what export writes (adapter)")
+    group.add_argument("--accumulate", type=int, default=1, help="parts in which a step's rows are looked at")
+    group.add_argument("--optimizer", choices=("adamw", "adamw8bit"), default="adamw")
+    group.add_argument("--checkpointing", action="store_true", help="less memory, a third more time")
+    group.add_argument("--no-ema", action="store_true", help="no averaged weights: less memory, rougher pictures")
 
 
 def main() -> None:

@@ -10,12 +10,14 @@ import torch
 
 from ..modules.conditioning.guide import Crop, draft, mouth_interior
 from ..modules.encoders.expression import compound
+from ..modules.faces.align import FRAME
 from ..modules.faces.mask import grow
 from ..modules.faces.shape import FaceShape, Fit, place
 from ..modules.faces.warp import at_pixels, rasterise, shown
 from .synth.codes import random_code
 
-RIM = 12.0  # pixels inwards from the border of face or mask, where what is around must be met and the draft is only a fade
+# pixels of a frame of 256, inwards from the border of face or mask, where what is around must be met and the draft only fades
+RIM = 12.0
 COLOUR = 0.55, 0.85  # how far the guide's colours go to the background's; the target's go the usual way
 
 
@@ -35,7 +37,7 @@ def cross_pictures(
     guide = draft(selfie, there, placed, mask, triangles, rng.uniform(*COLOUR), rng.uniform(3, 9))
     index, _ = rasterise(placed[:468], triangles, mask.shape[-1])
     seen = (index >= 0) & at_pixels(shown(own.points[:468], placed[:468], triangles), index)
-    sure = grow((seen * mask)[None, None], -RIM)[0, 0] * (1 - mouth_interior(index, triangles))
+    sure = grow((seen * mask)[None, None], -RIM * mask.shape[-1] / FRAME)[0, 0] * (1 - mouth_interior(index, triangles))
     return {"target": target, "guide": guide, "doubtful": mask * (1 - sure)}
 
 

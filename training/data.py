@@ -16,6 +16,11 @@ FRAME = 256  # side of the canonical face frame in pixels
 MARGIN = 48  # context kept around the frame when a picture is warped, in frame pixels
 
 
+def margin(size: int) -> int:
+    """Context kept around a frame of `size` pixels, in its pixels."""
+    return MARGIN * size // FRAME
+
+
 @dataclass(frozen=True)
 class Portrait:
     """One person of the data: where the picture is, and what is known of it.
@@ -34,12 +39,13 @@ class Portrait:
     pitch: float
     tier: str
     age: float
+    caption: str = ""
 
-    def wide(self) -> np.ndarray:
-        """The aligned picture with context: uint8 [352, 352, 3], RGB."""
-        image = Image.open(self.file).convert("RGB")
-        if image.width != FRAME + 2 * MARGIN:
-            image = image.resize((FRAME + 2 * MARGIN,) * 2, Image.Resampling.LANCZOS)
+    def wide(self, size: int = FRAME) -> np.ndarray:
+        """The aligned picture with context for a frame of `size` pixels: uint8 RGB, of 352 pixels a side for 256."""
+        image, side = Image.open(self.file).convert("RGB"), size + 2 * margin(size)
+        if image.width != side:
+            image = image.resize((side, side), Image.Resampling.LANCZOS)
         return np.asarray(image)
 
 

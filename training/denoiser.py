@@ -41,19 +41,23 @@ def trainable_attention(function, q, k, v, heads, *rest, **options):
 
 
 class Denoiser(nn.Module):
-    """UNet and token encoder together, as they are trained and averaged."""
+    """UNet and token encoder together, as they are trained and averaged.
 
-    def __init__(self, unet: UNetConfig, tokens: TokenConfig):
+    empty: text tokens [1, T, W] of the empty prompt, for a UNet that reads text: for rows without any, and for dropped ones.
+    """
+
+    def __init__(self, unet: UNetConfig, tokens: TokenConfig, empty: torch.Tensor | None = None):
         super().__init__()
         self.unet, self.tokens = build_unet(unet), TokenEncoder(tokens)
+        self.register_buffer("empty", empty, persistent=False)
         initialise(self.unet)
         self.options = {"optimized_attention_override": trainable_attention}
         for module in self.unet.modules():
             if isinstance(module, BalancedCrossAttention):
                 module.attention = partial(trainable_attention, module.attention)
 
-    def forward(self, z, concat, t, vector, selfie, code, drop):
-        """drop [B, 2]: which of identity and expression are left out. Returns v [B, C, h, w]."""
+    def forward(self, z, concat, t, vector, selfie, code, drop, text=None):
+        """drop [B, 2 or 3]: which of identity, expression, text are left out. Returns what is predicted [B, C, h, w]."""
         identity, expression = self.tokens.identity_tokens(vector, selfie), self.tokens.expression_tokens(code)
         nothing = self.tokens.null(len(z))
         identity = torch.where(drop[:, 0, None, None], nothing[0].to(identity.dtype), identity)
@@ -61,17 +65,25 @@ class Denoiser(nn.Module):
         return self.unet(
             torch.cat([z, concat], 1),
             t,
+            self._text(text, drop),
             identity_tokens=identity,
             expression_tokens=expression,
             transformer_options=dict(self.options),
         )
 
+    def _text(self, text: torch.Tensor | None, drop: torch.Tensor) -> torch.Tensor | None:
+        if self.empty is None or text is None:
+            return None if self.empty is None else self.empty.expand(len(drop), -1, -1)
+        return torch.where(drop[:, 2, None, None], self.empty.to(text.dtype), text)
 
-def load_start(model: Denoiser, path: Path) -> None:
+
+def load_start(model: Denoiser, path: Path, only_tokens: bool = False) -> None:
     """Begins with the weights of a bundle. Where a layer here reads more values than there, the new ones begin at 0."""
     parts, own = load_bundle(path).parts, model.state_dict()
     for name in own:
         part, _, key = name.partition(".")
+        if only_tokens and part != "tokens":
+            continue
         old = parts[part][key].float()
         if own[name].shape != old.shape:
             wider = torch.zeros_like(own[name])

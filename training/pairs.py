@@ -24,7 +24,7 @@ from ..modules.faces.networks import FaceNetworks
 from ..modules.faces.shape import FaceShape, Fit
 from ..modules.labels import BLENDSHAPES
 from .cross import asked, cross_pictures, placed_in
-from .data import MARGIN, Portrait, load_part
+from .data import FRAME, MARGIN, Portrait, margin
 from .shape import load_shape
 from .synth.codes import random_code
 from .synth.light import Light, relit
@@ -40,23 +40,24 @@ MIRROR = [BLENDSHAPES.index(n.replace("Left", "#").replace("Right", "Left").repl
 
 @dataclass
 class Picture:
-    """A picture of one person in the canonical frame."""
+    """A picture of one person in the canonical frame of S pixels."""
 
-    image: torch.Tensor  # [3, 256, 256]
+    image: torch.Tensor  # [3, S, S]
     points: torch.Tensor  # [478, 3]
     code: torch.Tensor  # [52 + K]: known where it was rendered, measured (not yet read, see `reader.py`) on the portrait
-    mouth: torch.Tensor  # [256, 256] 1 where the mouth interior was painted, not photographed
+    mouth: torch.Tensor  # [S, S] 1 where the mouth interior was painted, not photographed
 
     def crop(self) -> Crop:
         return Crop(self.image, self.points, self.code[:52])
 
 
 def read(
-    portrait: Portrait, flip: bool, mirror_points: torch.Tensor
+    portrait: Portrait, flip: bool, mirror_points: torch.Tensor, size: int = FRAME
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Picture, points and code of a portrait, mirrored if asked."""
-    image = torch.from_numpy(portrait.wide().copy()).permute(2, 0, 1).float() / 255
+    """Wide picture, points and code of a portrait for a frame of `size` pixels, mirrored if asked."""
+    image = torch.from_numpy(portrait.wide(size).copy()).permute(2, 0, 1).float() / 255
     points, code = torch.from_numpy(portrait.landmarks).float(), torch.from_numpy(portrait.blendshapes).clone()
+    points = points * (size / FRAME)
     code[0] = 0
     if not flip:
         return image, points, code
@@ -80,8 +81,9 @@ def degraded(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """A selfie as people have them: sometimes small, soft, noisy or compressed."""
     if rng.random() < 0.35:
         side = int(rng.uniform(0.35, 0.9) * image.shape[-1])
+        full = image.shape[-1]
         image = F.interpolate(image[None], size=side, mode="area")
-        image = F.interpolate(image, size=256, mode="bilinear")[0]
+        image = F.interpolate(image, size=full, mode="bilinear")[0]
     if rng.random() < 0.3:
         image = image + torch.from_numpy(rng.normal(0, rng.uniform(0.005, 0.03), image.shape)).float()
     image = image.clamp(0, 1)
@@ -93,13 +95,18 @@ def degraded(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 class PairMaker:
-    def __init__(self, data: Path, networks: FaceNetworks, shape: FaceShape, triangles: torch.Tensor, part: str = "train"):
-        self.networks, self.shape, self.triangles = networks, shape, triangles
-        self.people = load_part(data, part)
-        self.mirror = mirrored_points(shape)
+    """`people`: whom the pairs are made of; `size`: pixels of the frame."""
+
+    def __init__(
+        self, people: list[Portrait], networks: FaceNetworks, shape: FaceShape, triangles: torch.Tensor, size: int = FRAME
+    ):
+        self.networks, self.shape, self.triangles, self.people = networks, shape, triangles, people
+        self.mirror, self.size, self.margin = mirrored_points(shape), size, margin(size)
+        self.pixel = size / FRAME  # lengths below are in pixels of a frame of 256
+        self.offset = torch.tensor([self.margin, self.margin, 0.0])
 
     def renderings(self, image, points, fit, coefficients, rngs, selfie: bool) -> list[Picture]:
-        """The person of the wide picture [3, 352, 352] with each of the coefficients, [52] for each generator in `rngs`;
+        """The person of the wide picture [3, W, W] with each of the coefficients, [52] for each generator in `rngs`;
         selfies are turned and relit as well.
         """
         count = len(rngs)
@@ -108,8 +115,8 @@ class PairMaker:
         codes = compound(self.shape, torch.stack(coefficients))
         image, points = image.expand(count, -1, -1, -1), points.expand(count, -1, -1)
         after = moved_points(self.shape, repeated(fit, count), points, codes[:, 52:], yaw, pitch)
-        pictures, drawn = redraw_person(image, points, after, self.triangles, MARGIN, smear=SMEAR)
-        after = after - torch.tensor([MARGIN, MARGIN, 0.0])
+        pictures, drawn = redraw_person(image, points, after, self.triangles, self.margin, smear=SMEAR)
+        after = after - self.offset
         if selfie:
             pictures = relit(pictures, after, self.triangles, drawn, Light.stack([Light.soft(rng) for rng in rngs]))
         mouths = mouth_interior(drawn.index, self.triangles)
@@ -125,12 +132,12 @@ class PairMaker:
 
     def mask(self, target: Crop, placed: torch.Tensor, rng) -> torch.Tensor:
         """Grown by a random amount, often joined with a stranger's silhouette, so that its outline does not tell the face."""
-        mask = face_mask(target, placed, self.triangles, rng.uniform(4, 16))
+        mask = face_mask(target, placed, self.triangles, rng.uniform(4, 16) * self.pixel)
         if rng.random() < 0.6:
             other = self.people[int(rng.integers(len(self.people)))]
             points = torch.from_numpy(other.landmarks).float() - torch.tensor([MARGIN, MARGIN, 0.0])
-            shifted = points + torch.tensor([*rng.uniform(-4, 4, 2), 0.0]).float()
-            extra = grow(silhouette(shifted, self.triangles, 256)[None, None], rng.uniform(0, 10))[0, 0]
+            shifted = (points + torch.tensor([*rng.uniform(-4, 4, 2), 0.0]).float()) * self.pixel
+            extra = grow(silhouette(shifted, self.triangles, self.size)[None, None], rng.uniform(0, 10) * self.pixel)[0, 0]
             mask = torch.maximum(mask, extra)
         return mask
 
@@ -164,8 +171,12 @@ class PairMaker:
     def stranger(self, person: int, rng) -> Crop:
         """Somebody else of these people."""
         others = [k for k in range(len(self.people)) if k != person]
-        wide, points, measured = read(self.people[int(rng.choice(others))], bool(rng.integers(2)), self.mirror)
-        return Crop(wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], points - torch.tensor([MARGIN, MARGIN, 0.0]), measured)
+        wide, points, measured = read(self.people[int(rng.choice(others))], bool(rng.integers(2)), self.mirror, self.size)
+        return Crop(self.inner(wide), points - self.offset, measured)
+
+    def inner(self, wide: torch.Tensor) -> torch.Tensor:
+        """[3, W, W] -> the frame [3, S, S]."""
+        return wide[:, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
 
     def row(self, pictures, mask, code, selfie: Crop, who: Fit, shown: Picture, person, synthetic) -> dict[str, torch.Tensor]:
         """What is stored of a pair; pictures as bytes. `pictures`: "target", "guide", and "doubtful", where the target is not
@@ -187,8 +198,8 @@ class PairMaker:
 
     def person(self, number: int, flip: bool, seed: list[int]) -> list[dict[str, torch.Tensor]]:
         """The pairs of one person; each has random numbers of its own, from `seed` and its place among them."""
-        wide, points, measured = read(self.people[number], flip, self.mirror)
-        inner, offset = wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], torch.tensor([MARGIN, MARGIN, 0.0])
+        wide, points, measured = read(self.people[number], flip, self.mirror, self.size)
+        inner, offset = self.inner(wide), self.offset
         blank = torch.zeros(inner.shape[1:])
         fit = self.shape.fit(points[None], measured[None])
         crop = Crop(inner, points - offset, measured)
@@ -209,14 +220,21 @@ class PairMaker:
 
 
 def main(
-    data: Path, out: Path, networks: Path, shape_file: Path, seed: int, first: int = 0, last: int = 10**6, part: str = "train"
+    people: list[Portrait],
+    out: Path,
+    networks: Path,
+    shape_file: Path,
+    seed: int,
+    first: int = 0,
+    last: int = 10**6,
+    size: int = FRAME,
 ) -> None:
     """Writes one shard for every 32 people; a shard that exists is kept, so an interrupted run goes on."""
     from safetensors.torch import load_file
 
     shape = load_shape(shape_file)
     nets = FaceNetworks.load(networks)
-    maker = PairMaker(data, nets, shape, load_file(networks)["mesh.triangles"], part)
+    maker = PairMaker(people, nets, shape, load_file(networks)["mesh.triangles"], size)
     out.mkdir(parents=True, exist_ok=True)
     for start in range(first, min(last, len(maker.people)), 32):
         file = out / f"pairs_{seed}_{start:04d}.pt"

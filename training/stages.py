@@ -1,10 +1,12 @@
 """The stages behind `python -m training`: each reads what the ones before it wrote under runs/."""
 
 from argparse import Namespace
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
+from ..modules.conditioning.tokens import TokenConfig
 from ..modules.faces.networks import FaceNetworks
 from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
@@ -19,8 +21,11 @@ from . import shape as shape_fitting
 from . import split as splitting
 from . import unet as unet_training
 from . import unpack as unpacking
-from .data import manifest_hash
+from .base import load_base
+from .data import FRAME, load_part, manifest_hash
+from .export import BUILT_IN
 from .pictures import ESTIMATES, PictureLosses
+from .samples import Samples
 from .synth import crowd as people_making
 from .synth import look as looking
 from .velocity import schedule
@@ -46,10 +51,35 @@ def autoencoder(args: Namespace) -> None:
     )
 
 
+def folder(args: Namespace, name: str) -> Path:
+    """runs/NAME, or for a Stable Diffusion base a folder of its own beside it."""
+    return args.runs / (name if args.base is None else f"{name}_{args.base.stem}")
+
+
+def size_of(args: Namespace) -> int:
+    return args.size or (FRAME if args.base is None else 512)
+
+
+def make_pairs(args: Namespace, name: str, part: str, seed: int) -> None:
+    shape_file, people = args.runs / "shape" / "shape.safetensors", load_part(args.data, part)
+    pair_making.main(people, folder(args, name), args.face_model, shape_file, seed, *args.people, size_of(args))
+
+
+def make_latents(args: Namespace, name: str, made: str, part: str, pattern: str = "*.pt") -> None:
+    """By our autoencoder, or by the base's, with what its text encoder makes of the captions."""
+    paths, bf16 = (folder(args, name), folder(args, made)), args.precision == "bf16" and args.base is None
+    if args.base is None:
+        encoder, texts = trained_autoencoder(args).taesd_encoder.to(memory_format=torch.channels_last), None
+    else:
+        base = load_base(args.base)
+        captions = [person.caption for person in load_part(args.data, part)]
+        encoder, texts = base.encode, latent_making.Texts(captions, base.text) if any(captions) else None
+    latent_making.encode_all(*paths, encoder, pattern, bf16, texts)
+
+
 def pairs(args: Namespace) -> None:
-    shape_file = args.runs / "shape" / "shape.safetensors"
     for seed in args.seeds:
-        pair_making.main(args.data, args.runs / "pairs", args.face_model, shape_file, seed, *args.people)
+        make_pairs(args, "pairs", "train", seed)
 
 
 def reader(args: Namespace) -> None:
@@ -77,43 +107,48 @@ def trained_autoencoder(args: Namespace):
 
 
 def latents(args: Namespace) -> None:
-    encoder = trained_autoencoder(args).taesd_encoder.to(memory_format=torch.channels_last)
-    folders, bf16 = (args.runs / "pairs", args.runs / "latents"), args.precision == "bf16"
     for seed in args.seeds:
-        latent_making.encode_all(*folders, encoder, f"pairs_{seed}_*.pt", bf16)
+        make_latents(args, "pairs", "latents", "train", f"pairs_{seed}_*.pt")
 
 
 def validation(args: Namespace) -> None:
     """Pairs and latents of the validation people, one pass: what `unet` is watched on."""
-    made, encoded = args.runs / "pairs_validation", args.runs / "latents_validation"
-    shape_file = args.runs / "shape" / "shape.safetensors"
-    pair_making.main(args.data, made, args.face_model, shape_file, 0, part="validation")
-    encoder = trained_autoencoder(args).taesd_encoder.to(memory_format=torch.channels_last)
-    latent_making.encode_all(made, encoded, encoder, bf16=args.precision == "bf16")
+    make_pairs(args, "pairs_validation", "validation", 0)
+    make_latents(args, "pairs_validation", "latents_validation", "validation")
 
 
 def unet(args: Namespace) -> None:
-    place = unet_training.accelerator(args.device, args.precision == "bf16")
+    place = unet_training.accelerator(args.device, args.precision)
     network = identity_training.load(args.runs / "identity" / "identity.safetensors")
     reader = reader_training.load(args.runs / "reader" / "reader.safetensors")
-    samples = unet_training.Samples(args.runs / "latents", network, reader)
-    watched = args.runs / "latents_validation"
-    judges = watch = None
+    samples = Samples.load(folder(args, "latents"), network, reader)
+    watched, judges, watch = folder(args, "latents_validation"), None, None
+    base = None if args.base is None else load_base(args.base)
+    ground = None if base is None else base.ground(TokenConfig().width)
     if args.estimate != "none" or watched.exists():
-        decoder, estimate = trained_autoencoder(args).taesd_decoder, ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
+        decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
+        estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
         judges = PictureLosses.load(args.data, decoder, args.face_model, place.device, estimate)
     if watched.exists():
-        rows = unet_training.Samples(watched, network, reader).some(args.watch_rows)
-        watch = Watch(rows, judges, network.to(place.device), schedule(UNetConfig()), args.watch_every)
+        rows, config = Samples.load(watched, network, reader).some(args.watch_rows), ground.config if ground else UNetConfig()
+        watch = Watch(rows, judges, network.to(place.device), schedule(config), args.watch_every, config.prediction)
     else:
         place.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
-    plan = unet_training.Plan(args.minutes or 60, args.steps, args.batch, args.start, args.estimate)
+    plan = unet_training.Plan(
+        args.minutes or 60, args.steps, args.batch, args.start, args.estimate, args.train, args.accumulate, args.optimizer,
+        args.checkpointing, not args.no_ema,
+    )  # fmt: skip
     learned = None if args.estimate == "none" else judges
-    unet_training.train(samples, args.runs / args.unet_run, plan, manifest_hash(args.data), place, learned, watch)
+    data_hash = manifest_hash(args.data)
+    unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, place, learned, watch, ground)
 
 
 def export(args: Namespace) -> None:
-    exporting.export(args.data, args.runs, args.out, args.start, args.unet_run)
+    if args.base is not None:
+        base, run = load_base(args.base), args.runs / args.unet_run
+        exporting.export_on_base(base, run, args.out or run / f"{args.kind}.safetensors", args.kind, args.start, size_of(args))
+    else:
+        exporting.export(args.data, args.runs, args.out or BUILT_IN, args.start, args.unet_run)
 
 
 def unpack(args: Namespace) -> None:
@@ -126,5 +161,5 @@ def synth(args: Namespace) -> None:
 
 
 def nobody(args: Namespace) -> None:
-    out = args.out.parents[1] / "evaluation" / "assets" / "background.jpg"
+    out = (args.out or BUILT_IN).parents[1] / "evaluation" / "assets" / "background.jpg"
     portrait_of_nobody.main(args.data, out, load_file(args.face_model)["mesh.triangles"])

@@ -1,27 +1,33 @@
-"""Train the UNet with its token encoder: velocity loss on latents, masked part first, conditions dropped by group, EMA.
+"""Train the UNet with its token encoder: loss on latents, masked part first, conditions dropped by group, EMA.
 
-One process or many, on CPUs or GPUs, by the same loop:
+One process or many, on CPUs or GPUs, by the same loop; the default UNet, or what is added to a Stable Diffusion checkpoint:
 
     python -m training unet --data DATA --minutes 60
     accelerate launch --multi_gpu --num_processes 4 -m training unet --data DATA --device cuda --batch 64 --steps 20000
+    python -m training unet --data DATA --base sd15.safetensors --train adapter --device cuda --batch 64 --steps 100000
 """
 
 import copy
 import math
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from torch import nn
 
 from ..modules.conditioning.tokens import TokenConfig
 from ..modules.unet.config import UNetConfig
+from .base import Ground, start_from
 from .denoiser import Denoiser, load_start
 from .pictures import PictureLosses
 from .runlog import Run
+from .samples import Samples
+from .scope import groups, limit, optimiser_of, recompute
 from .velocity import LOSS, Share, schedule, velocity_loss
 from .watch import COLUMNS, Watch, draw
 
@@ -45,6 +51,9 @@ class Plan:
     minutes: of training; the rate falls with the time spent, so that two runs are never quite the same. steps: in their
     place; the rate then follows the steps, and the same plan gives the same weights. batch: rows a step, of all
     processes together. start: a bundle whose weights the run begins with. estimate: which one the picture losses look at.
+
+    On a Stable Diffusion base: train, one of `scope.SCOPES`. To fit a device: accumulate, in how many parts each step's rows
+    are looked at; optimizer, see `scope.optimiser_of`; checkpointing, see `scope.recompute`; ema, whether there is an average.
     """
 
     minutes: float = 60.0
@@ -52,6 +61,11 @@ class Plan:
     batch: int = 8
     start: Path | None = None
     estimate: str = "midpoint"
+    train: str = "both"
+    accumulate: int = 1
+    optimizer: str = "adamw"
+    checkpointing: bool = False
+    ema: bool = True
 
     def done(self, step: int, spent: float) -> float:
         """The share of the run behind it: 1 and more at the end. spent: seconds."""
@@ -60,44 +74,13 @@ class Plan:
     def record(self) -> dict:
         """For run.json: only one of both ends is true."""
         ends = {"steps": self.steps} if self.steps else {"minutes": self.minutes}
-        return {**ends, "batch": self.batch, "estimate": self.estimate, "start": self.start.name if self.start else None}
+        told = {name: getattr(self, name) for name in ("batch", "estimate", "train", "accumulate", "optimizer", "ema")}
+        return {**ends, **told, "start": self.start.name if self.start else None}
 
 
-def accelerator(device: str = "cpu", bf16: bool = False) -> Accelerator:
+def accelerator(device: str = "cpu", precision: str = "fp32") -> Accelerator:
     """Device, precision and the other processes. What they are `accelerate launch` says; without it this is the only one."""
-    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if bf16 else "no")
-
-
-class Samples:
-    """All latents of a folder in memory, with the identity vectors of their selfies; batches of random rows.
-
-    What untouched portraits show was only measured; `reader` says which coefficients that means.
-    """
-
-    def __init__(self, folder: Path, identity: nn.Module, reader: nn.Module):
-        files = sorted(Path(folder).glob("*.pt"))
-        if not files:
-            raise SystemExit(f"training: no latents in {folder}; the stages `pairs` and `latents` make them")
-        shards = [torch.load(f, weights_only=True) for f in files]
-        self.data = {k: torch.cat([s[k] for s in shards]) for k in shards[0]}
-        real, code = ~self.data["synthetic"], self.data["code"]
-        with torch.inference_mode():
-            code[real, :52] = reader(code[real, :52], code[real, 52:])
-        with torch.inference_mode():
-            vectors = [identity(x.float() / 255).half() for x in self.data["selfie"].split(128)]
-        self.data["vector"] = torch.cat(vectors).clone()
-
-    def __len__(self) -> int:
-        return len(self.data["target"])
-
-    def batch(self, size: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        pick = torch.randint(len(self), (size,), generator=rng)
-        return {k: v[pick] for k, v in self.data.items()}
-
-    def some(self, count: int) -> dict[str, torch.Tensor]:
-        """At most `count` rows from all over the folder, always the same."""
-        pick = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))[:count]
-        return {k: v[pick] for k, v in self.data.items()}
+    return Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
 
 
 def learning_rate(step: int, done: float, highest: float) -> float:
@@ -109,44 +92,68 @@ def learning_rate(step: int, done: float, highest: float) -> float:
 class Training:
     """What a run needs to go on exactly where it stopped: model, its running average, optimiser, steps and seconds spent.
 
-    The average is kept by the main process alone, and so is the run's folder.
+    The average is kept by the main process alone, and so is the run's folder. `ground`: the Stable Diffusion UNet to begin
+    with; what of it is not trained is neither averaged nor saved.
     """
 
-    def __init__(self, run: Run, unet: UNetConfig, tokens: TokenConfig, place: Accelerator, start: Path | None = None):
+    def __init__(
+        self, run: Run, unet: UNetConfig, tokens: TokenConfig, place: Accelerator, plan: Plan, ground: Ground | None = None
+    ):
         torch.manual_seed(CONFIG["seed"])
         # not channels-last: torch's group norm is five times slower in it on a CPU, more than the convolutions gain
-        self.own = Denoiser(unet, tokens)
-        if start is not None:
-            load_start(self.own, start)
-        self.average = copy.deepcopy(self.own).to(place.device).requires_grad_(False)
-        optimiser = torch.optim.AdamW(
-            self.own.to(place.device).parameters(), CONFIG["lr"], betas=(0.9, 0.98), weight_decay=CONFIG["weight_decay"]
-        )
+        self.own = Denoiser(unet, tokens, ground.empty if ground else None)
+        if ground is not None:
+            start_from(self.own.unet, ground.unet, unet)
+            limit(self.own, plan.train, unet.latent_channels)
+        if plan.start is not None:
+            load_start(self.own, plan.start, only_tokens=ground is not None)
+        self.own.to(place.device)
+        frozen = {id(weight): weight for weight in self.own.parameters() if not weight.requires_grad}
+        self.average = copy.deepcopy(self.own, frozen) if plan.ema else self.own
+        weights = groups(self.own, CONFIG["weight_decay"]) if ground else self.own.parameters()
+        optimiser = optimiser_of(plan.optimizer, weights, CONFIG["lr"], CONFIG["weight_decay"])
         self.run, self.place, self.step, self.spent = run, place, 0, 0.0
+        self.names = [name for name, weight in self.own.named_parameters() if weight.requires_grad]
+        self.saved = {"model": self.own}
+        if plan.ema:
+            self.saved["average"] = self.average.requires_grad_(False)
         if state := run.load():
-            for name, module in (("model", self.own), ("average", self.average), ("optimiser", optimiser)):
-                module.load_state_dict(state[name])
+            for name, module in self.saved.items():
+                module.load_state_dict({**module.state_dict(), **state[name]})
+            optimiser.load_state_dict(state["optimiser"])
             self.step, self.spent = state["step"], state["elapsed"]
             run.rewind(self.step)
+        if plan.checkpointing:
+            recompute(self.own.unet)
         place.wait_for_everyone()  # before the first of them writes again
         self.model, self.optimiser = place.prepare(self.own, optimiser)
 
     def save(self) -> None:
-        state = {"model": self.own.state_dict(), "average": self.average.state_dict()}
+        """What is frozen is in the base's file already, and is not written again."""
+        states = {name: module.state_dict() for name, module in self.saved.items()}
+        state = {kind: {name: whole[name] for name in self.names} for kind, whole in states.items()}
         self.run.save(**state, optimiser=self.optimiser.state_dict(), step=self.step, elapsed=self.spent)
 
-    def update(self, loss: torch.Tensor, rate: float) -> None:
+    def update(self, parts: list[Callable[[], torch.Tensor]], rate: float) -> torch.Tensor:
+        """One step on the mean of what the parts of a batch lose, looked at one after the other; returns that mean."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        self.place.backward(loss)
+        total = 0.0
+        for number, part in enumerate(parts, 1):
+            with nullcontext() if number == len(parts) else self.place.no_sync(self.model):
+                loss = part() / len(parts)
+                self.place.backward(loss)
+            total = total + loss.detach()
         self.place.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        decay = min(CONFIG["ema"], (1 + self.step) / (10 + self.step))
-        if self.place.is_main_process:
+        if self.place.is_main_process and "average" in self.saved:
+            decay = min(CONFIG["ema"], (1 + self.step) / (10 + self.step))
+            pairs = [p for p in zip(self.average.parameters(), self.own.parameters(), strict=True) if p[1].requires_grad]
             with torch.no_grad():
-                torch._foreach_lerp_(list(self.average.parameters()), list(self.own.parameters()), 1 - decay)
+                torch._foreach_lerp_(*map(list, zip(*pairs, strict=True)), 1 - decay)
+        return total
 
     def clock(self, seconds: float) -> None:
         """Seconds spent: those of the main process, so that all fall and end together."""
@@ -163,37 +170,49 @@ def train(
     place: Accelerator,
     pictures: PictureLosses | None = None,
     watch: Watch | None = None,
+    ground: Ground | None = None,
 ) -> Training:
     """Runs `plan` to its end, from the run's checkpoint if there is one.
 
-    `pictures`: the losses on what decoded estimates show. `watch`: looks at people that the run never learns from.
+    `pictures`: the losses on what decoded estimates show. `watch`: looks at people that the run never learns from. `ground`: a
+    Stable Diffusion UNet to begin with.
     """
-    share = Share(place.process_index, place.num_processes)
-    if plan.batch % share.world:
-        raise SystemExit(f"training: a batch of {plan.batch} cannot be shared by {share.world} processes")
-    unet, tokens = UNetConfig(), TokenConfig(code_width=samples.data["code"].shape[1])
+    world = place.num_processes * plan.accumulate
+    if plan.batch % world:
+        raise SystemExit(f"training: a batch of {plan.batch} cannot be shared by {world} processes and parts")
+    shares = [Share(place.process_index * plan.accumulate + k, world) for k in range(plan.accumulate)]
+    unet, tokens = ground.config if ground else UNetConfig(), TokenConfig(code_width=samples.code_width)
     config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), **plan.record()}
-    config |= {"precision": place.mixed_precision, "processes": share.world}
-    state = Training(Run(out, config, data_hash, place.is_main_process), unet, tokens, place, plan.start)
+    config |= {"precision": place.mixed_precision, "processes": place.num_processes}
+    state = Training(Run(out, config, data_hash, place.is_main_process), unet, tokens, place, plan, ground)
     alpha_bar, began, losses = schedule(unet), time.time() - state.spent, []
-    size = sum(p.numel() for p in state.own.parameters()) / 1e6
-    place.print(f"{len(samples)} pairs, {size:.1f} M parameters, {share.world} x {place.device}, step {state.step}", flush=True)
+    size, own = (sum(p.numel() for p in state.own.parameters() if p.requires_grad or k) / 1e6 for k in (True, False))
+    what = f"{len(samples)} pairs, {size:.1f} M parameters ({own:.1f} trained)"
+    place.print(f"{what}, {place.num_processes} x {place.device}, step {state.step}", flush=True)
     while (done := plan.done(state.step, state.spent)) < 1:
         rng = torch.Generator().manual_seed(CONFIG["seed"] * 1_000_003 + state.step)  # of each step: resumes are exact
         rate = learning_rate(state.step, done, CONFIG["lr_started" if plan.start else "lr"])
         looked = pictures if state.step % CONFIG["pictures_every"] == 0 else None
-        loss = velocity_loss(state.model, samples.batch(plan.batch, rng), alpha_bar, rng, looked, share)
-        state.update(loss, rate)
+        batch, drawn = samples.batch(plan.batch, rng), rng.get_state()
+        part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction)
+        losses.append(state.update([partial(part, share) for share in shares], rate))
         state.clock(time.time() - began)
-        losses.append(loss.detach())
         last = plan.done(state.step, state.spent) >= 1
         seen = watch is not None and (last or state.step % watch.every == 0)
         if last or seen or state.step % CONFIG["log_every"] == 0:
             mean = place.reduce(torch.stack(losses).mean(), "mean").item()
-            found = watch.look(state.average, place) if seen and place.is_main_process else dict.fromkeys(COLUMNS)
+            look = seen and place.is_main_process
+            found = watch.look(state.average, place, state.run.folder, state.step) if look else dict.fromkeys(COLUMNS)
             state.run.log(step=state.step, loss=mean, rate=rate, **found)
             losses = []
         if last or state.step % CONFIG["save_every"] == 0:
             state.save()
             draw(state.run)
     return state
+
+
+def part_loss(model, batch, alpha_bar, drawn: torch.Tensor, pictures, prediction: str, share: Share) -> torch.Tensor:
+    """The loss of a share of the batch, with what all shares draw from the same state of a generator."""
+    rng = torch.Generator()
+    rng.set_state(drawn)
+    return velocity_loss(model, batch, alpha_bar, rng, pictures, share, prediction)

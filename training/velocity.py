@@ -1,4 +1,4 @@
-"""What the UNet learns: v on noisy latents, the masked part first, and what an estimate of the clean picture shows."""
+"""What the UNet learns: v, or the noise, the masked part first, and what an estimate of the clean picture shows."""
 
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ LOSS = {
     "drop_expression": 0.1,
     "drop_both": 0.05,
     "drop_guide": 0.12,
+    "drop_text": 0.1,  # to the empty prompt, where there is text
+    "snr": 5.0,  # the noise counts min(SNR, this) / SNR: "min-SNR" (Hang et al. 2023); v needs no such weight
     "outside": 0.15,
     "painted": 0.15,
     "pictures_of": 8,  # rows of which one is looked at: decoding and judging it costs as much as the rest of their step
@@ -49,10 +51,24 @@ def importance(batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return (LOSS["outside"] + (1 - LOSS["outside"]) * mask) * (1 - (1 - LOSS["painted"]) * painted[:, None])
 
 
-def conditions(batch: dict[str, torch.Tensor], guide: torch.Tensor | float = 1.0) -> tuple[torch.Tensor, ...]:
-    """What the denoiser is told beside z and t: concat [B, 2 C + 1, h, w], vector, selfie 0..1, code. guide 0 leaves it out."""
+def conditions(
+    batch: dict[str, torch.Tensor], drop: torch.Tensor, guide: torch.Tensor | float = 1.0
+) -> tuple[torch.Tensor, ...]:
+    """What the denoiser is told beside z and t: concat [B, 2 C + 1, h, w], vector, selfie 0..1, code, drop, text if there is.
+
+    drop [B, 2 or 3]: which of identity, expression, text are left out; guide 0 leaves that out.
+    """
     concat = torch.cat([batch["background"].float(), batch["mask"].float(), batch["guide"].float() * guide], 1)
-    return concat, batch["vector"].float(), batch["selfie"].float() / 255, batch["code"].float()
+    told = (concat, batch["vector"].float(), batch["selfie"].float() / 255, batch["code"].float(), drop)
+    return (*told, batch["text"].float()) if "text" in batch else told
+
+
+def certainty(alpha_bar: torch.Tensor, prediction: str) -> torch.Tensor:
+    """How much each row counts [B] at its noise."""
+    if prediction == "v":
+        return torch.ones_like(alpha_bar)
+    snr = alpha_bar / (1 - alpha_bar)
+    return snr.clamp(max=LOSS["snr"]) / snr
 
 
 def velocity_loss(
@@ -62,11 +78,12 @@ def velocity_loss(
     rng: torch.Generator,
     pictures: PictureLosses | None = None,
     share: Share = Share(),  # noqa: B008  (a constant)
+    prediction: str = "v",
 ) -> torch.Tensor:
     """The loss of this process's share of the batch: the mean over the processes is the loss of the whole batch.
 
     Everything random is drawn for the whole batch, so that it does not depend on how many processes there are. With
-    `pictures`, what some of the estimates show is a part of the loss too.
+    `pictures`, what some of the estimates show is a part of the loss too. prediction: what the model says, "v" or "eps".
     """
     device, size = next(model.parameters()).device, len(batch["target"])
     mine = share.rows(size)
@@ -75,14 +92,18 @@ def velocity_loss(
     both = u[1] < LOSS["drop_both"]
     drop = torch.stack([both | (u[1] > 1 - LOSS["drop_identity"]), both | (u[2] > 1 - LOSS["drop_expression"])], 1)
     keep = (u[0] >= LOSS["drop_guide"]).float()[:, None, None, None]
+    if "text" in batch:
+        drop = torch.cat([drop, torch.rand(size, 1, generator=rng) < LOSS["drop_text"]], 1)
     weight = importance(batch)
 
     own = lambda x: x[mine].to(device)  # noqa: E731
     x = {name: own(value) for name, value in batch.items()}
-    told, dropped, step, target = conditions(x, own(keep)), own(drop), own(t), x["target"].float()
-    z, v = noised(target, own(noise), alpha_bar.to(device)[step])
-    got = model(z, told[0], step, *told[1:], dropped).float()
-    loss = ((got - v) ** 2 * own(weight)).mean() / weight.mean().item()
+    told, step, target, drawn = conditions(x, own(drop), own(keep)), own(t), x["target"].float(), own(noise)
+    level = alpha_bar.to(device)[step]
+    z, v = noised(target, drawn, level)
+    got = model(z, told[0], step, *told[1:]).float()
+    counts = own(weight) * certainty(level, prediction)[:, None, None, None]
+    loss = ((got - (v if prediction == "v" else drawn)) ** 2 * counts).mean() / weight.mean().item()
     if pictures is None:
         return loss
 
@@ -90,9 +111,9 @@ def velocity_loss(
     rows = [row - mine.start for row in chosen if mine.start <= row < mine.stop]
     if rows:
         plain = getattr(model, "module", model)  # other processes may have no such row: nothing to wait for each other
-        first, *rest = (value[rows] for value in (*told, dropped))
+        first, *rest = (value[rows] for value in told)
         predict = lambda z, t: plain(z, first, t, *rest).float()  # noqa: E731
-        found = clean_estimate(pictures.estimate, predict, z[rows], got[rows], step[rows], alpha_bar)
+        found = clean_estimate(pictures.estimate, predict, z[rows], got[rows], step[rows], alpha_bar, prediction)
         trust = alpha_bar.to(device)[step[rows]]  # 1 / (1 + r^2)
         part = share.world / max(1, size // LOSS["pictures_of"])
         for name, value in pictures(found, target[rows]).items():

@@ -1,9 +1,12 @@
 """How a run does on people that it never learns from: columns of its curve, and the curve as a picture."""
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import nn
 
 from ..modules.encoders.identity import INPUT
@@ -17,7 +20,7 @@ DECODED = 1.0  # the level from which a clean picture is estimated, by one midpo
 LOSSES = tuple(f"val_loss_{level:g}" for level in LEVELS)
 COSINES = ("val_mobileface", "val_compact")  # of the estimate with the target, by both recognition networks
 DISTANCES = ("val_code", "val_points")  # mean differences of coefficients, and of points in shares of the side
-GROUP = 4
+GROUP, SHOWN = 4, 4  # rows at a time, and on the sheet
 COLUMNS = (*LOSSES, *COSINES, *DISTANCES)
 
 
@@ -28,18 +31,28 @@ class Watch:
     """
 
     def __init__(
-        self, rows: dict[str, torch.Tensor], judges: PictureLosses, identity: nn.Module, alpha_bar: torch.Tensor, every=500
+        self,
+        rows: dict[str, torch.Tensor],
+        judges: PictureLosses,
+        identity: nn.Module,
+        alpha_bar: torch.Tensor,
+        every: int = 500,
+        prediction: str = "v",
     ):
         self.rows, self.judges, self.identity, self.alpha_bar, self.every = rows, judges, identity, alpha_bar, every
+        self.prediction = prediction
         self.noise = torch.randn(rows["target"].shape, generator=torch.Generator().manual_seed(0))
         self.targets = None  # what the judges see of them, kept from the first look on
 
     @torch.no_grad()
-    def look(self, model: nn.Module, place) -> dict[str, float]:
-        """The averaged model -> a mean for each of COLUMNS. place: the accelerator, for device and precision."""
+    def look(self, model: nn.Module, place, folder: Path | None = None, step: int = 0) -> dict[str, float]:
+        """The averaged model -> a mean for each of COLUMNS. place: the accelerator, for device and precision.
+
+        folder: where a sheet of the first rows is written, with the step in its name.
+        """
         rows = {name: value.to(place.device) for name, value in self.rows.items()}
         target, levels = rows["target"].float(), (1 / self.alpha_bar - 1).sqrt()
-        told = (*conditions(rows), torch.zeros(len(target), 2, dtype=torch.bool, device=place.device))
+        told = conditions(rows, torch.zeros(len(target), 3, dtype=torch.bool, device=place.device))
 
         def predict(z, t):
             with place.autocast():  # a few rows at a time: more leave a CPU's cache
@@ -51,10 +64,24 @@ class Watch:
             t = (levels - level).abs().argmin().expand(len(target)).to(place.device)
             z, v = noised(target, self.noise.to(place.device), self.alpha_bar.to(place.device)[t])
             got, weight = predict(z, t), importance(rows)
-            found[name] = (((got - v) ** 2 * weight).mean() / weight.mean()).item()
+            aim = v if self.prediction == "v" else self.noise.to(place.device)
+            found[name] = (((got - aim) ** 2 * weight).mean() / weight.mean()).item()
             if level == DECODED:
-                found |= self._judged(clean_estimate(midpoint, predict, z, got, t, self.alpha_bar), target)
+                estimates = clean_estimate(midpoint, predict, z, got, t, self.alpha_bar, self.prediction)
+                found |= self._judged(estimates, target)
+                if folder is not None:
+                    self._show(estimates, rows, folder / f"look_{step:06d}.jpg")
         return {name: found[name] for name in COLUMNS}
+
+    def _show(self, estimates: torch.Tensor, rows: dict[str, torch.Tensor], file: Path) -> None:
+        """A line for each of the first rows: place, guide, estimate, target."""
+        shown = (rows["background"], rows["guide"], estimates, rows["target"])
+        lines = [
+            torch.cat([self.judges.decoder(latents[k : k + 1].float())[0].clamp(0, 1).cpu() for latents in shown], -1)
+            for k in range(min(SHOWN, len(estimates)))
+        ]
+        pixels = (torch.cat(lines, -2).movedim(0, -1) * 255).round().byte().numpy()
+        Image.fromarray(pixels).save(file, quality=90)
 
     def _judged(self, estimates: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """One picture at a time, for the same reason."""

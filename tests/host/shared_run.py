@@ -1,4 +1,7 @@
-"""A tiny training run on random latents, by one process or several: `accelerate launch -m tests.host.shared_run OUT STEPS`."""
+"""A tiny training run on random latents, by one process or several.
+
+accelerate launch -m tests.host.shared_run OUT STEPS [BASE]
+"""
 
 import sys
 from pathlib import Path
@@ -7,19 +10,21 @@ ROOT = Path(__file__).resolve().parents[2]
 BATCH = 4
 
 
-def random_samples(count=24):
-    """Latents as the stage `latents` writes them, with identity vectors, of nobody."""
+def random_samples(count=24, channels=16, text=0):
+    """Latents as the stage `latents` writes them, with identity vectors, of nobody; `text`: tokens of a prompt."""
     import torch
 
-    from diffsfsr.training.unet import Samples
+    from diffsfsr.training.samples import Samples
 
-    rng, samples = torch.Generator().manual_seed(0), Samples.__new__(Samples)
+    rng = torch.Generator().manual_seed(0)
     draw = lambda *shape: torch.randn(count, *shape, generator=rng)  # noqa: E731
-    samples.data = {name: draw(16, 8, 8) for name in ("target", "background", "guide")}
-    samples.data |= {"mask": torch.rand(count, 1, 8, 8, generator=rng), "painted": torch.zeros(count, 8, 8)}
-    samples.data |= {"selfie": torch.randint(0, 255, (count, 3, 128, 128), dtype=torch.uint8, generator=rng)}
-    samples.data |= {"vector": draw(256), "code": torch.rand(count, 52, generator=rng)}
-    return samples
+    rows = {name: draw(channels, 8, 8) for name in ("target", "background", "guide")}
+    rows |= {"mask": torch.rand(count, 1, 8, 8, generator=rng), "painted": torch.zeros(count, 8, 8)}
+    rows |= {"selfie": torch.randint(0, 255, (count, 3, 128, 128), dtype=torch.uint8, generator=rng)}
+    rows |= {"vector": draw(256), "code": torch.rand(count, 52, generator=rng)}
+    if text:
+        rows |= {"texts": draw(text, 768)[:3], "text": torch.arange(count) % 3}
+    return Samples([rows])
 
 
 class Difference:
@@ -49,6 +54,48 @@ def run(out: Path, samples=None, steps: int = 3):
     return unet.train(samples or random_samples(), out, plan, "none", unet.accelerator(), Difference())
 
 
+# --- on a Stable Diffusion checkpoint ----------------------------------------------------------------------------------
+
+
+def tiny_ground(checkpoint: Path):
+    """What a run on this checkpoint begins with; random tokens stand for the empty prompt."""
+    import torch
+
+    from diffsfsr.training.base import Ground, load_base
+
+    base = load_base(checkpoint)
+    empty = torch.randn(1, 5, 768, generator=torch.Generator().manual_seed(9))
+    return Ground(base.config(192), base.unet, empty)
+
+
+def run_on(ground, out: Path, steps: int = 2, samples=None, **settings):
+    """One run on it, of rows with text; returns its state."""
+    from diffsfsr.training import unet
+
+    unet.CONFIG.update(log_every=1, pictures_every=1)
+    plan = unet.Plan(steps=steps, batch=BATCH, **settings)
+    samples = samples or random_samples(channels=4, text=5)
+    return unet.train(samples, out, plan, "none", unet.accelerator(), Difference(), ground=ground)
+
+
+class Cut(Exception):
+    """The power goes out."""
+
+
+def cut_after(count: int, **kind):
+    """Samples that fail at a later batch."""
+    samples = random_samples(**kind)
+    whole, left = samples.batch, iter(range(count))
+
+    def failing(*rest):
+        if next(left, None) is None:
+            raise Cut
+        return whole(*rest)
+
+    samples.batch = failing
+    return samples
+
+
 def main() -> None:
     from dev.pack import load_pack
 
@@ -63,7 +110,11 @@ def main() -> None:
     torch.set_num_threads(1)
     unet.UNetConfig = small_unet
     unet.CONFIG.update(log_every=1, pictures_every=1)
-    run(Path(sys.argv[1]), steps=int(sys.argv[2]))
+    out, steps, *base = sys.argv[1:]
+    if base:
+        run_on(tiny_ground(Path(base[0])), Path(out), int(steps), train="adapter")
+    else:
+        run(Path(out), steps=int(steps))
 
 
 if __name__ == "__main__":

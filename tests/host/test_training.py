@@ -67,31 +67,12 @@ def test_steps_on_one_batch_lower_the_loss(training, tmp_path):
     torch.manual_seed(0)
     rows, alpha_bar = batch(), training.schedule(training.UNetConfig())
     place, losses = training.accelerator(), []
-    state = training.Training(Run(tmp_path, {}, "none"), training.UNetConfig(), training.TokenConfig(), place)
+    networks = training.UNetConfig(), training.TokenConfig()
+    state = training.Training(Run(tmp_path, {}, "none"), *networks, place, training.Plan())
     for _ in range(6):
         rng = torch.Generator().manual_seed(7)  # the same noise each time: the loss must fall
-        loss = velocity_loss(state.model, rows, alpha_bar, rng)
-        state.update(loss, 1e-3)
-        losses.append(loss.item())
+        losses.append(state.update([lambda rng=rng: velocity_loss(state.model, rows, alpha_bar, rng)], 1e-3).item())
     assert losses[-1] < losses[0]
-
-
-class Cut(Exception):
-    """The power goes out."""
-
-
-def cut_after(count):
-    """Samples that fail at a later batch."""
-    samples, batch = shared_run.random_samples(), shared_run.random_samples().batch
-    left = iter(range(count))
-
-    def failing(*rest):
-        if next(left, None) is None:
-            raise Cut
-        return batch(*rest)
-
-    samples.batch = failing
-    return samples
 
 
 def curve(folder):
@@ -104,8 +85,8 @@ def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(small, tmp_path, m
     """Also the rows that it logged after its last checkpoint are there once."""
     monkeypatch.setitem(small.CONFIG, "save_every", 2)
     whole = shared_run.run(tmp_path / "whole", steps=5)
-    with pytest.raises(Cut):
-        shared_run.run(tmp_path / "cut", cut_after(3), steps=5)
+    with pytest.raises(shared_run.Cut):
+        shared_run.run(tmp_path / "cut", shared_run.cut_after(3), steps=5)
     assert [row["step"] for row in curve(tmp_path / "cut")] == [1, 2, 3]
     again = shared_run.run(tmp_path / "cut", steps=5)
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole") and len(curve(tmp_path / "whole")) == 5

@@ -62,7 +62,7 @@ class Answers:
 
     every, asked = 2, 0
 
-    def look(self, model, place):
+    def look(self, model, place, folder, step):
         from diffsfsr.training.watch import COLUMNS
 
         assert not any(p.requires_grad for p in model.parameters()), "the average is looked at"
