@@ -12,12 +12,14 @@ from dev.pack import ROOT, load_pack
 STAGES = (
     "split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet", "export",
 )  # fmt: skip
+OTHERS = ("unpack", "convert", "synth", "nobody")
+NO_DATA = ("unpack", "convert")
 PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=("all", *STAGES, "unpack", "synth", "nobody"))
+    parser.add_argument("stage", choices=("all", *STAGES, *OTHERS))
     parser.add_argument("--data", type=Path, help="the data folder (faces/, portraits/, teachers/, ...)")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where runs are kept (default: runs/)")
     parser.add_argument("--out", type=Path, help="what export writes (the built-in bundle; with --base a file in the run)")
@@ -37,7 +39,11 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.stage == "unpack" and args.start is None:
         parser.error("unpack needs --start BUNDLE")
-    if args.stage != "unpack" and args.data is None:
+    if args.stage == "convert" and args.source is None:
+        parser.error("convert needs --source FOLDER|FILE")
+    if args.stage == "export" and args.kind == "checkpoint":
+        parser.error("export writes an adapter or a full bundle")
+    if args.stage not in NO_DATA and not (args.stage == "export" and args.base) and args.data is None:
         parser.error("--data is missing: the data folder (make: DATA=...)")
     if PROCESSES > 1 and args.stage != "unet":
         parser.error("only the stage `unet` runs in several processes at once")
@@ -61,7 +67,10 @@ def add_unet_arguments(group) -> None:
 def add_base_arguments(group) -> None:
     group.add_argument("--base", type=Path, help="a Stable Diffusion 1.5 checkpoint; pairs, latents, validation, unet, export")
     group.add_argument("--train", choices=("adapter", "unet", "both"), default="adapter", help="which weights learn (adapter)")
-    group.add_argument("--kind", choices=("adapter", "full"), default="adapter", help="what export writes (adapter)")
+    group.add_argument(
+        "--kind", choices=("checkpoint", "adapter", "full"), help="what export (adapter) and convert (checkpoint) write"
+    )
+    group.add_argument("--source", type=Path, help="convert: a diffusers folder, or a checkpoint file")
     group.add_argument("--accumulate", type=int, default=1, help="parts in which a step's rows are looked at")
     group.add_argument("--optimizer", choices=("adamw", "adamw8bit"), default="adamw")
     group.add_argument("--checkpointing", action="store_true", help="less memory, a third more time")

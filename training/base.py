@@ -15,10 +15,10 @@ import torch
 from safetensors import SafetensorError
 
 from ..modules.errors import DiffSFSRError
+from ..modules.unet.adapter import FIRST
 from ..modules.unet.config import UNetConfig
 
 UNET = "model.diffusion_model."
-FIRST = "input_blocks.0.0.weight"
 WANTED = "Give a Stable Diffusion 1.5 checkpoint as safetensors; `python -m training convert` makes one of other layouts"
 
 
@@ -114,6 +114,12 @@ def load_base(path: Path) -> Base:
         state = comfy.utils.load_torch_file(where) if Path(path).suffix == ".safetensors" else {}
     except (SafetensorError, ValueError, OSError) as error:
         raise DiffSFSRError(f"This is not a whole safetensors file ({error})", where, WANTED) from error
+    return base_of(path, state)
+
+
+def base_of(path: Path, state: dict[str, torch.Tensor]) -> Base:
+    """The same of weights that were read already; `path`: where from."""
+    where = str(path)
     if UNET + FIRST not in state:
         raise DiffSFSRError("This is no Stable Diffusion checkpoint: it has no model.diffusion_model", where, WANTED)
     config = comfy.model_detection.model_config_from_unet(state, UNET)

@@ -96,25 +96,37 @@ def export_on_base(base: Base, run: Path, out: Path, kind: str, start: Path | No
     checkpoint = run / "checkpoint.pt"
     if not checkpoint.exists():
         raise SystemExit(f"export: {checkpoint} is not there; --unet-run names a folder that the stage `unet` has written")
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    saved, record = torch.load(checkpoint, map_location="cpu", weights_only=True), json.loads((run / "run.json").read_text())
+    line, last = f"{run.name} {record['started']} {record['code']} on {base.path.name}", last_row(run / "curve.csv")
     learned = saved.get("average", saved["model"])
+    return ship(base, learned, out, kind, start, resolution, (line,), {run.name: last} if last else {})
+
+
+def ship(
+    base: Base,
+    learned: dict[str, torch.Tensor],
+    out: Path,
+    kind: str,
+    start: Path | None,
+    resolution: int,
+    runs: tuple[str, ...],
+    metrics: dict[str, dict[str, float]],
+) -> BundleConfig:
+    """A bundle of a base with what was `learned` on it, by the names of `Denoiser`; the rest is as before training."""
     own = load_bundle(start or BUILT_IN)
-    tokens = {name.removeprefix("tokens."): value for name, value in learned.items() if name.startswith("tokens.")}
-    parts = {**own.parts, "tokens": {**own.parts["tokens"], **tokens}}
-    config = base.config(own.config.tokens.width)
-    unet = whole_unet(base, config, {name.removeprefix("unet."): v for name, v in learned.items() if name.startswith("unet.")})
+    of = lambda part: {k.removeprefix(f"{part}."): v for k, v in learned.items() if k.startswith(f"{part}.")}  # noqa: E731
+    parts, config = {**own.parts, "tokens": {**own.parts["tokens"], **of("tokens")}}, base.config(own.config.tokens.width)
+    unet = {**whole_unet(base, config), **of("unet")}
     tensors = {f"{part}.{name}": value for part in ENCODER_PARTS for name, value in parts[part].items()}
     if kind == "adapter":
         tensors |= {f"adapter.{name}": value for name, value in adapter_of(unet, config).items()}
     else:
         tensors |= {f"unet.{name}": value for name, value in unet.items()} | base.autoencoder
-    record, last = json.loads((run / "run.json").read_text()), last_row(run / "curve.csv")
     latent = base.latent_format
     told = BundleConfig(
         config, own.config.tokens, resolution, own.config.identity,
-        latent_rgb=tuple(map(tuple, [*latent.latent_rgb_factors, latent.latent_rgb_factors_bias or (0.0, 0.0, 0.0)])),
-        runs=(*own.config.runs, f"{run.name} {record['started']} {record['code']} on {base.path.name}"),
-        metrics={run.name: last} if last else {}, licence=f"{BASE_LICENCE} Encoders: {own.config.licence}",
+        latent_rgb=tuple(map(tuple, [*latent.latent_rgb_factors, (0.0, 0.0, 0.0)])),
+        runs=runs, metrics=metrics, licence=f"{BASE_LICENCE} Encoders: {own.config.licence}",
         kind=kind, latent_scale=latent.scale_factor,
     )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -123,14 +135,14 @@ def export_on_base(base: Base, run: Path, out: Path, kind: str, start: Path | No
     return told
 
 
-def whole_unet(base: Base, config: UNetConfig, learned: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The base's UNet with our layers in it, and what a run has learned of either."""
+def whole_unet(base: Base, config: UNetConfig) -> dict[str, torch.Tensor]:
+    """The base's UNet with our layers in it as before training."""
     unet = build_unet(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         initialise(unet)
     start_from(unet, base.unet, config)
-    return {**unet.state_dict(), **learned}
+    return unet.state_dict()
 
 
 def export(data: Path, runs: Path, out: Path, start: Path | None = None, unet_run: str = "unet") -> BundleConfig:

@@ -10,6 +10,7 @@ from ..modules.conditioning.tokens import TokenConfig
 from ..modules.faces.networks import FaceNetworks
 from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
+from . import convert as converting
 from . import drive as drive_training
 from . import export as exporting
 from . import identity as identity_training
@@ -57,7 +58,7 @@ def folder(args: Namespace, name: str) -> Path:
 
 
 def size_of(args: Namespace) -> int:
-    return args.size or (FRAME if args.base is None else 512)
+    return args.size or (FRAME if args.base is None and args.stage != "convert" else 512)
 
 
 def make_pairs(args: Namespace, name: str, part: str, seed: int) -> None:
@@ -143,10 +144,16 @@ def unet(args: Namespace) -> None:
     unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, place, learned, watch, ground)
 
 
+def convert(args: Namespace) -> None:
+    if args.out is None:
+        raise SystemExit("convert: name the file to write with --out")
+    converting.convert(args.source, args.out, args.kind or "checkpoint", args.start, size_of(args))
+
+
 def export(args: Namespace) -> None:
     if args.base is not None:
-        base, run = load_base(args.base), args.runs / args.unet_run
-        exporting.export_on_base(base, run, args.out or run / f"{args.kind}.safetensors", args.kind, args.start, size_of(args))
+        base, run, kind = load_base(args.base), args.runs / args.unet_run, args.kind or "adapter"
+        exporting.export_on_base(base, run, args.out or run / f"{kind}.safetensors", kind, args.start, size_of(args))
     else:
         exporting.export(args.data, args.runs, args.out or BUILT_IN, args.start, args.unet_run)
 

@@ -1,5 +1,7 @@
 """One call from a bundle's name to MODEL, VAE and ENCODERS."""
 
+import logging
+
 from ..bundle import Bundle, load_bundle
 from ..errors import DiffSFSRError
 from . import folders
@@ -8,6 +10,7 @@ from .encoders import build_encoders
 from .model import WEIGHT_DTYPES, build_model, build_vae
 
 WHERE = "DiffSFSR UNet Loader"
+log = logging.getLogger(__name__)
 
 
 def load(name: str, precision: str = "auto", model=None, vae=None, strength: float = 1.0):
@@ -22,6 +25,8 @@ def load(name: str, precision: str = "auto", model=None, vae=None, strength: flo
     path = folders.bundle_path(name)
     bundle, where = load_bundle(path), str(path)
     check_wires(bundle, model, vae)
+    if not bundle.config.runs:
+        log.warning("%s: the bundle '%s' was never trained: it paints nobody in particular", WHERE, name)
     if bundle.config.kind == "adapter":
         return apply_adapter(model, bundle, strength, WHERE), vae, build_encoders(bundle, where)
     return build_model(bundle, WEIGHT_DTYPES[precision], where), build_vae(bundle, where), build_encoders(bundle, where)

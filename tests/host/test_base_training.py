@@ -223,4 +223,4 @@ def test_the_command_takes_these_words(monkeypatch):
 
     monkeypatch.setattr(sys, "argv", "training unet --data d --base b.safetensors --train both --accumulate 4".split())
     args = arguments()
-    assert isinstance(args, argparse.Namespace) and (args.train, args.accumulate, args.kind) == ("both", 4, "adapter")
+    assert isinstance(args, argparse.Namespace) and (args.train, args.accumulate, args.kind) == ("both", 4, None)
