@@ -56,6 +56,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     sheet.add_argument("--out", type=Path, default=ROOT / "docs" / "expressions.jpg", help="the picture")
     sheet.add_argument("--draft", action="store_true", help="the coarse drafts alone (quick)")
     sheet.add_argument("--tables", action="store_true", help="renew the table in docs/expressions.md instead")
+    seen = commands.add_parser("seen", help="asked and measured coefficients of all 135 words, drawn on training people")
+    seen.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    seen.add_argument("--people", type=int, default=12, help="how many people (a quarter of a minute each)")
+    seen.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     known = commands.add_parser("identity", help="how well the identity network knows people again, beside its teachers")
     known.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     known.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation" / "identity")
@@ -84,7 +88,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
-    for command in (generate, evaluate, demo, bench, ablation, balance, beside, sheet, known, reading, ends, clean):
+    for command in (generate, evaluate, demo, bench, ablation, balance, beside, sheet, seen, known, reading, ends, clean):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
 

@@ -1,6 +1,7 @@
 """From an emotion word to its expression code, and from there to variants and neighbours.
 
-The prototypes are reasoned, not measured: ``docs/expressions.md`` says from what.
+The prototypes are reasoned: ``docs/expressions.md`` says from what. Where a drawn face could not show what was asked, they
+were mended by rules ("What can be seen" there; ``python -m evaluation seen`` looks again).
 """
 
 import hashlib
