@@ -50,7 +50,7 @@ class Witness:
     """What is stored of every picture: the small crop that the network reads, and what both teachers say."""
 
     def __init__(self, data: Path):
-        self.teachers, self.networks = Teachers(data), face_networks().ready()
+        self.teachers, self.networks = Teachers(data / "teachers"), face_networks().ready()
 
     def look(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Picture [3, 256, 256] in the canonical frame: aligned anew by the landmarks that are found on it."""

@@ -10,10 +10,9 @@ import torch
 from ..modules.conditioning.background import Place
 from ..modules.faces import align
 from ..modules.faces.landmarker import Face, find_faces
-from ..modules.faces.shape import FaceShape
+from ..modules.faces.shape import FaceShape, angles
 from ..modules.host.encoders import face_networks
 from ..training.teachers import Teachers
-from .metrics import angles
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Observer:
     distillation, but was never a loss on pictures; the picture losses used other nets."""
 
     def __init__(self, data: Path, shape: FaceShape):
-        self.teachers, self.shape = Teachers(data), shape
+        self.teachers, self.shape = Teachers(data / "teachers"), shape
 
     @torch.inference_mode()
     def look(self, pictures, near: tuple[float, float, float] | None = None) -> Seen:
@@ -58,7 +57,7 @@ class Observer:
         code[0] = 0  # the unused first value
         vector = self.teachers.faceres(picture.permute(2, 0, 1)[None], face.points[None, :, :2])[0]
         rotation = self.shape.fit(face.points[None], code[None]).rotation[0]
-        return np.array(True), vector.numpy(), code.numpy(), angles(rotation.numpy()).astype(np.float32)
+        return np.array(True), vector.numpy(), code.numpy(), angles(rotation).numpy().astype(np.float32)
 
 
 def distance(face: Face, near: tuple[float, float, float]) -> float:

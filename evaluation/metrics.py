@@ -114,15 +114,3 @@ def nearest_family(change: np.ndarray) -> np.ndarray:
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """Peak signal to noise ratio of pictures 0..1, dB."""
     return float(-10 * np.log10(max(((a - b) ** 2).mean(), 1e-12)))
-
-
-def angles(rotation: np.ndarray) -> np.ndarray:
-    """Rotations [..., 3, 3] (x right, y up, z to the viewer) -> yaw, pitch, roll [..., 3] in degrees.
-
-    Yaw and pitch say where the nose points, roll how the line between the eyes is tilted.
-    """
-    nose, across = rotation[..., :, 2], rotation[..., :, 0]
-    yaw = np.arctan2(nose[..., 0], nose[..., 2])
-    pitch = np.arctan2(nose[..., 1], np.hypot(nose[..., 0], nose[..., 2]))
-    roll = np.arctan2(across[..., 1], np.hypot(across[..., 0], across[..., 2]))
-    return np.degrees(np.stack([yaw, pitch, roll], -1))

@@ -12,8 +12,8 @@ from dev.pack import ROOT, load_pack
 STAGES = (
     "split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet", "export",
 )  # fmt: skip
-OTHERS = ("unpack", "convert", "synth", "nobody")
-NO_DATA = ("unpack", "convert")
+OTHERS = ("prepare", "unpack", "convert", "costs", "synth", "nobody")
+NO_DATA = ("prepare", "unpack", "convert", "costs")
 PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 
 
@@ -35,10 +35,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 1) // HERE), help="of each process")
     parser.add_argument("--size", type=int, help="pairs: pixels of the face frame (256; 512 with --base)")
     add_unet_arguments(parser.add_argument_group("unet"))
+    parser.add_argument("--teachers", type=Path, help="folder with mobileface.ts.pt and faceres.ts.pt (DATA/teachers)")
+    add_prepare_arguments(parser.add_argument_group("prepare"))
     add_base_arguments(parser.add_argument_group("on Stable Diffusion"))
     args = parser.parse_args()
     if args.stage == "unpack" and args.start is None:
         parser.error("unpack needs --start BUNDLE")
+    if args.stage == "prepare" and (args.pictures is None or args.out is None):
+        parser.error("prepare needs --pictures FOLDER and --out FOLDER")
     if args.stage == "convert" and args.source is None:
         parser.error("convert needs --source FOLDER|FILE")
     if args.stage == "export" and args.kind == "checkpoint":
@@ -62,6 +66,15 @@ def add_unet_arguments(group) -> None:
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
     group.add_argument("--watch-every", type=int, default=500, help="steps between two looks at the validation people")
     group.add_argument("--watch-rows", type=int, default=16, help="pairs looked at each time")
+
+
+def add_prepare_arguments(group) -> None:
+    group.add_argument("--pictures", type=Path, help="a folder of portraits, or of WebDataset shards (.tar)")
+    group.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    group.add_argument("--share", type=int, nargs=2, help=argparse.SUPPRESS)  # of one of these processes: which, of how many
+    group.add_argument("--min-face", type=float, help="pixels (160)")
+    group.add_argument("--one-face", action="store_true", help="refuse pictures with several faces (else: the largest)")
+    group.add_argument("--adults-only-source", action="store_true", help="you know it; without a network that guesses ages")
 
 
 def add_base_arguments(group) -> None:
@@ -88,8 +101,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     from diffsfsr.training import stages
 
-    if args.data and not (args.data / "faces" / "faces.jsonl").exists():
-        raise SystemExit(f"training: {args.data} has no faces/faces.jsonl. Name the data folder with --data (make: DATA=...).")
+    if args.data and not any((args.data / name).exists() for name in ("faces/faces.jsonl", "prepared.json")):
+        what = f"{args.data} has no faces/faces.jsonl and no prepared.json"
+        raise SystemExit(f"training: {what}. Name the data folder with --data (make: DATA=...).")
     for stage in STAGES[1:] if args.stage == "all" else (args.stage,):  # the split is committed, not made anew
         print(f"== {stage}", flush=True)
         getattr(stages, stage)(args)

@@ -31,7 +31,7 @@ class Portrait:
 
     id: str
     group: str  # "faces" or "portraits"
-    file: Path
+    file: Path  # or what has open(), as in `prepare/read.py`
     scene: Path | None
     landmarks: np.ndarray = field(repr=False)
     blendshapes: np.ndarray = field(repr=False)
@@ -43,7 +43,8 @@ class Portrait:
 
     def wide(self, size: int = FRAME) -> np.ndarray:
         """The aligned picture with context for a frame of `size` pixels: uint8 RGB, of 352 pixels a side for 256."""
-        image, side = Image.open(self.file).convert("RGB"), size + 2 * margin(size)
+        file = self.file if isinstance(self.file, Path) else self.file.open()
+        image, side = Image.open(file).convert("RGB"), size + 2 * margin(size)
         if image.width != side:
             image = image.resize((side, side), Image.Resampling.LANCZOS)
         return np.asarray(image)
@@ -115,14 +116,19 @@ def read_split() -> dict[str, list[str]]:
 
 
 def load_part(data: Path, part: str) -> list[Portrait]:
-    """The portraits of one part of the split ("train", "validation", "evaluation")."""
+    """The portraits of one part of the split ("train", "validation", "evaluation"); also of a prepared folder."""
+    from .prepare.read import is_prepared, load_prepared
+
+    if is_prepared(data):
+        return load_prepared(data, part)
     wanted = set(read_split()[part])
     return [p for p in load_portraits(data) if p.id in wanted]
 
 
 def manifest_hash(data: Path) -> str:
     """sha256 over the tables of the data folder (ids, files, landmarks): names the data a run was made from."""
-    digest = hashlib.sha256()
-    for name in ("faces/faces.jsonl", "faces/landmarks.npz", "portraits/portraits.jsonl", "portraits/landmarks.npz"):
+    digest, prepared = hashlib.sha256(), Path(data) / "people.jsonl"
+    own = ("faces/faces.jsonl", "faces/landmarks.npz", "portraits/portraits.jsonl", "portraits/landmarks.npz")
+    for name in (prepared.name,) if prepared.exists() else own:
         digest.update((Path(data) / name).read_bytes())
     return digest.hexdigest()

@@ -72,9 +72,12 @@ class PictureLosses:
 
     @classmethod
     def load(
-        cls, data: Path, decoder: nn.Module, face_model: Path, device: torch.device | str, estimate: Estimate = midpoint
+        cls, teachers: Path, decoder: nn.Module, face_model: Path, device: torch.device | str, estimate: Estimate = midpoint
     ) -> "PictureLosses":
-        mobileface = torch.jit.load(Path(data) / "teachers" / "mobileface.ts.pt", map_location=device).eval()
+        file = Path(teachers) / "mobileface.ts.pt"
+        if not file.exists():
+            raise SystemExit(f"training: {file} is not there; name its folder with --teachers, or train with --estimate none")
+        mobileface = torch.jit.load(file, map_location=device).eval()
         decoder = decoder.to(device).eval().requires_grad_(False)
         return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate)
 

@@ -16,7 +16,7 @@ LOOK_ALIKE = 0.8  # faceres cosine above which two pictures count as one person 
 
 
 def embeddings(portraits: list[Portrait], data: Path) -> torch.Tensor:
-    teachers, rows = Teachers(data), []
+    teachers, rows = Teachers(data / "teachers"), []
     for p in portraits:
         image = torch.from_numpy(p.wide()).permute(2, 0, 1)[None] / 255
         points = torch.from_numpy(p.landmarks[None, :, :2]).float()

@@ -11,6 +11,7 @@ from ..modules.faces.networks import FaceNetworks
 from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
 from . import convert as converting
+from . import costs as counting
 from . import drive as drive_training
 from . import export as exporting
 from . import identity as identity_training
@@ -26,6 +27,8 @@ from .base import load_base
 from .data import FRAME, load_part, manifest_hash
 from .export import BUILT_IN
 from .pictures import ESTIMATES, PictureLosses
+from .prepare import run as preparing
+from .prepare.look import Limits
 from .samples import Samples
 from .synth import crowd as people_making
 from .synth import look as looking
@@ -129,7 +132,7 @@ def unet(args: Namespace) -> None:
     if args.estimate != "none" or watched.exists():
         decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
         estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
-        judges = PictureLosses.load(args.data, decoder, args.face_model, place.device, estimate)
+        judges = PictureLosses.load(args.teachers or args.data / "teachers", decoder, args.face_model, place.device, estimate)
     if watched.exists():
         rows, config = Samples.load(watched, network, reader).some(args.watch_rows), ground.config if ground else UNetConfig()
         watch = Watch(rows, judges, network.to(place.device), schedule(config), args.watch_every, config.prediction)
@@ -144,10 +147,23 @@ def unet(args: Namespace) -> None:
     unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, place, learned, watch, ground)
 
 
+def prepare(args: Namespace) -> None:
+    limits = Limits(args.size or Limits.size, args.min_face or Limits.face, several=not args.one_face)
+    networks = args.face_model, args.start or BUILT_IN, args.teachers
+    if args.share:
+        preparing.share(args.pictures, args.out, *args.share, *networks)
+        return
+    preparing.prepare(args.pictures, args.out, limits, args.workers, *networks, args.adults_only_source)
+
+
 def convert(args: Namespace) -> None:
     if args.out is None:
         raise SystemExit("convert: name the file to write with --out")
     converting.convert(args.source, args.out, args.kind or "checkpoint", args.start, size_of(args))
+
+
+def costs(args: Namespace) -> None:
+    counting.main(args.device, args.precision, args.train, args.checkpointing)
 
 
 def export(args: Namespace) -> None:

@@ -3,6 +3,7 @@
 mobileface may be a loss on pictures. faceres teaches by distillation and evaluates; it is never a loss on pictures.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,12 +14,21 @@ from ..modules.faces.align import sample
 
 
 class Teachers:
-    """faceres (1024) and mobileface (256). Pictures [B, 3, H, W] RGB 0..1, landmarks [B, 478, 2] in their pixels."""
+    """faceres (1024) and mobileface (256). Pictures [B, 3, H, W] RGB 0..1, landmarks [B, 478, 2] in their pixels.
 
-    def __init__(self, data: Path, device: str = "cpu"):
-        folder = Path(data) / "teachers"
-        self.faceres_net = torch.jit.load(folder / "faceres.ts.pt", map_location=device).eval()
-        self.mobileface_net = torch.jit.load(folder / "mobileface.ts.pt", map_location=device).eval()
+    `folder`: where both lie; each is read when it is first asked.
+    """
+
+    def __init__(self, folder: Path, device: str = "cpu"):
+        self.folder, self.device = Path(folder), device
+
+    @cached_property
+    def faceres_net(self) -> torch.jit.ScriptModule:
+        return torch.jit.load(self.folder / "faceres.ts.pt", map_location=self.device).eval()
+
+    @cached_property
+    def mobileface_net(self) -> torch.jit.ScriptModule:
+        return torch.jit.load(self.folder / "mobileface.ts.pt", map_location=self.device).eval()
 
     def faceres(self, image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """[B, 1024], unit length."""

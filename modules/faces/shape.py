@@ -168,3 +168,15 @@ def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor) -
     xy = scale[:, None, None] * (asked_mesh - centre_mine)[..., :2] + shift[:, None]
     z = scale[:, None, None] * (asked_mesh - centre_mine)[..., 2:]
     return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1).float()
+
+
+def angles(rotation: torch.Tensor) -> torch.Tensor:
+    """Rotations [..., 3, 3] (x right, y up, z to the viewer) -> yaw, pitch, roll [..., 3] in degrees.
+
+    Yaw and pitch say where the nose points, roll how the line between the eyes is tilted.
+    """
+    nose, across = rotation[..., :, 2], rotation[..., :, 0]
+    yaw = torch.atan2(nose[..., 0], nose[..., 2])
+    pitch = torch.atan2(nose[..., 1], torch.hypot(nose[..., 0], nose[..., 2]))
+    roll = torch.atan2(across[..., 1], torch.hypot(across[..., 0], across[..., 2]))
+    return torch.rad2deg(torch.stack([yaw, pitch, roll], -1))

@@ -221,3 +221,12 @@ def test_redraw_leaves_out_what_the_source_does_not_show(shape, triangles):
     image = picture()
     _, covered, index = redraw(image, side[0, :468], target, triangles, 256)
     assert 0.3 < covered.sum() / (index >= 0).sum() < 0.97
+
+
+def test_angles_of_a_turned_head():
+    from diffsfsr.modules.faces.shape import angles
+
+    side, up = math.cos(math.radians(30)), math.sin(math.radians(30))
+    yaw = torch.tensor([[side, 0, up], [0, 1, 0], [-up, 0, side]])
+    roll = torch.tensor([[side, -up, 0], [up, side, 0], [0, 0, 1.0]])
+    assert torch.allclose(angles(torch.stack([yaw, roll])), torch.tensor([[30.0, 0, 0], [0, 0, 30]]), atol=1e-4)

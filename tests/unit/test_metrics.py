@@ -77,7 +77,7 @@ def test_border_measures_see_a_seam_and_only_in_the_ring():
     assert found["ring_ssim"] < same["ring_ssim"]
 
 
-def test_correlation_families_psnr_and_angles():
+def test_correlation_families_and_psnr():
     from diffsfsr.evaluation import metrics
 
     steps = np.arange(5.0)
@@ -86,6 +86,3 @@ def test_correlation_families_psnr_and_angles():
     names, means = metrics.centroids()
     assert metrics.nearest_family(0.3 * means).tolist() == list(range(6)) and len(names) == 6
     assert metrics.psnr(np.zeros(4), np.full(4, 0.1)) == pytest.approx(20)
-    yaw = math.radians(30)
-    turn = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
-    assert metrics.angles(turn) == pytest.approx([30, 0, 0])

@@ -65,7 +65,7 @@ class Crowd:
     """Makes shards `plain_NNNN.pt` and `new_NNNN.pt` in a folder; one that exists is kept."""
 
     def __init__(self, data: Path, out: Path, shape: FaceShape, triangles: torch.Tensor, mirror: torch.Tensor):
-        self.out, self.shape, self.triangles, self.teachers = out, shape, triangles.long(), Teachers(data)
+        self.out, self.shape, self.triangles, self.teachers = out, shape, triangles.long(), Teachers(data / "teachers")
         out.mkdir(parents=True, exist_ok=True)
         portraits, held = load_portraits(data), {i for part in held_out().values() for i in part}
         away = [p for p in portraits if p.id in held]

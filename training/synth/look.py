@@ -101,7 +101,7 @@ def main(data: Path, out: Path, face_model: Path, shape_file: Path, device: str,
     for batch in BATCHES:
         rate = speed(shape, triangles, people, batch, seed)
         print(f"synth: batch {batch:2d}: {rate:7.1f} pictures a second on {device}", flush=True)
-    said = judged(shape, triangles, people, networks, Teachers(data, device), seed, PICTURES)
+    said = judged(shape, triangles, people, networks, Teachers(data / "teachers", device), seed, PICTURES)
     print(f"synth: medians of {PICTURES} random pictures: faceres cosine to the person {said['own']:.2f};")
     print(f"       of swaps {said['swap_face']:.2f} to the face, {said['swap_head']:.2f} to the head;")
     print(f"       measured landmarks lie {said['points']:.3f} of the eyes' distance from where they are")
