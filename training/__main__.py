@@ -12,8 +12,8 @@ from dev.pack import ROOT, load_pack
 STAGES = (
     "split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet", "export",
 )  # fmt: skip
-OTHERS = ("prepare", "unpack", "convert", "costs", "synth", "nobody")
-NO_DATA = ("prepare", "unpack", "convert", "costs")
+OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth", "nobody")
+NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")
 PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 
 
@@ -36,13 +36,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, help="pairs: pixels of the face frame (256; 512 with --base)")
     add_unet_arguments(parser.add_argument_group("unet"))
     parser.add_argument("--teachers", type=Path, help="folder with mobileface.ts.pt and faceres.ts.pt (DATA/teachers)")
-    add_prepare_arguments(parser.add_argument_group("prepare"))
+    add_prepare_arguments(parser.add_argument_group("prepare, expressions"))
     add_base_arguments(parser.add_argument_group("on Stable Diffusion"))
     args = parser.parse_args()
     if args.stage == "unpack" and args.start is None:
         parser.error("unpack needs --start BUNDLE")
     if args.stage == "prepare" and (args.pictures is None or args.out is None):
         parser.error("prepare needs --pictures FOLDER and --out FOLDER")
+    if args.stage == "expressions" and args.pictures is None:
+        parser.error("expressions needs --pictures FOLDER")
     if args.stage == "convert" and args.source is None:
         parser.error("convert needs --source FOLDER|FILE")
     if args.stage == "export" and args.kind == "checkpoint":
@@ -70,6 +72,7 @@ def add_unet_arguments(group) -> None:
 
 def add_prepare_arguments(group) -> None:
     group.add_argument("--pictures", type=Path, help="a folder of portraits, or of WebDataset shards (.tar)")
+    group.add_argument("--table", type=Path, help="expressions: a CSV with the columns file and word, in place of word folders")
     group.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     group.add_argument("--share", type=int, nargs=2, help=argparse.SUPPRESS)  # of one of these processes: which, of how many
     group.add_argument("--min-face", type=float, help="pixels (160)")

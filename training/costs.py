@@ -57,11 +57,11 @@ def products(model: Denoiser, rows: tuple[torch.Tensor, ...], backward: bool) ->
 
 
 def decoder_products() -> float:
-    """Of decoding one latent with the way back to it: what a loss on pictures needs beside the UNet."""
+    """Of decoding one latent with the way back to it: what a loss on pictures needs beside the UNet. Convolutions alone."""
     with torch.device("meta"):
         decoder = Decoder(
             ch=128, out_ch=3, ch_mult=(1, 2, 4, 4), num_res_blocks=2, attn_resolutions=[], in_channels=3, resolution=8 * LATENT,
-            z_channels=4,
+            z_channels=4, attn_op=lambda *_, **__: torch.nn.Identity(),
         ).requires_grad_(False)  # fmt: skip
         latent = torch.zeros(1, 4, LATENT, LATENT, requires_grad=True)
     with FlopCounterMode(display=False) as counter:

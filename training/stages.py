@@ -14,6 +14,7 @@ from . import convert as converting
 from . import costs as counting
 from . import drive as drive_training
 from . import export as exporting
+from . import expressions as indexing
 from . import identity as identity_training
 from . import latents as latent_making
 from . import nobody as portrait_of_nobody
@@ -154,6 +155,14 @@ def prepare(args: Namespace) -> None:
         preparing.share(args.pictures, args.out, *args.share, *networks)
         return
     preparing.prepare(args.pictures, args.out, limits, args.workers, *networks, args.adults_only_source)
+
+
+def expressions(args: Namespace) -> None:
+    bundle = args.start or BUILT_IN
+    if args.share:
+        indexing.share(args.pictures, bundle, *args.share)
+    else:
+        indexing.index(args.pictures, args.table, bundle, args.workers)
 
 
 def convert(args: Namespace) -> None:

@@ -21,6 +21,8 @@ from .expressions import expression_of_picture
 
 SOURCES = ("built-in prototype", "library: nearest to the prototype", "library: by variation")
 WHERE, SHOWN = "Expression Label Encoder", 20
+MOST = 500  # pictures that are measured inside the graph: about three minutes of a CPU core
+COMMAND = "python -m training expressions --pictures FOLDER"
 log = logging.getLogger(__name__)
 _loaded: dict[Path, Index] = {}
 
@@ -55,18 +57,21 @@ def stamp(choice: str | None, source: str | None) -> str:
 
 def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
     """The code [52 + K] of the word's picture number `place`, counted from the one nearest to `wanted`; and its name."""
-    roots = [root for root in folders.expression_folders() if root.is_dir()]
-    parts = [(index, index.rows(word)) for index in (current(encoders, root) for root in roots)]
-    files = [picture.file for index, rows in parts for picture in index.pictures[rows]]
-    if not files:
-        raise _nothing(word, [index for index, _ in parts])
-    used = [(index.codes[rows], index.lengths[rows]) for index, rows in parts if rows.stop > rows.start]
-    codes, lengths = used[0] if len(used) == 1 else (torch.cat(column) for column in zip(*used, strict=True))
-    if place >= len(files):
-        log.info("%s: '%s' has %d pictures; variation %d is number %d", WHERE, word, len(files), place, place % len(files))
-    row = library.nearest(codes, lengths, wanted, place % len(files))
-    log.info("%s: '%s' is shown by %s", WHERE, word, files[row])
-    return codes[row].clone(), files[row]
+    indexes = [current(encoders, root, word) for root in folders.expression_folders() if root.is_dir()]
+    used = [(index, index.rows(word)) for index in indexes if index.rows(word).stop]
+    if not used:
+        raise _nothing(word, indexes)
+    gaps = [library.gaps(index.codes[rows], index.lengths[rows], wanted) for index, rows in used]
+    count = sum(map(len, gaps))
+    if place >= count:
+        log.info("%s: '%s' has %d pictures; variation %d is number %d", WHERE, word, count, place, place % count)
+    row, which = library.placed(torch.cat(gaps), place % count), 0
+    while row >= len(gaps[which]):
+        row, which = row - len(gaps[which]), which + 1
+    index, row = used[which][0], used[which][1].start + row
+    file, *_ = index.files[row]
+    log.info("%s: '%s' is shown by %s", WHERE, word, file)
+    return index.codes[row].float(), file
 
 
 def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
@@ -83,19 +88,42 @@ def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
 # --- the index, brought up to date ----------------------------------------------------------------
 
 
-def current(encoders: Encoders, root: Path) -> Index:
-    """The index of one library as its folders are now. Only what is new or has changed is measured."""
-    present, other, unknown = library.scan(root)
-    index = _loaded.pop(root, None) or library.load(root)
-    maker = maker_of(encoders)
-    if index is not None and index.maker != maker:
+def current(encoders: Encoders, root: Path, word: str) -> Index:
+    """The index of one library, true for `word`. Only what is new or has changed is measured; other words are not looked at.
+
+    The first time all words are, and so they are when the networks are others.
+    """
+    index, maker = _loaded.pop(root, None) or library.load(root), maker_of(encoders)
+    fresh = index is None or index.maker != maker
+    if index is not None and fresh:
         log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
-    if index is None or index.maker != maker:
-        index = library.empty(maker)
-    known = {*index.pictures, *index.refused}
-    if known != {*present, *other} or index.unknown != unknown:
-        index = _build(encoders, root, index, present, other, unknown)
+        if index.fixed:
+            what = f"The index of {root} was made from a table, and with other networks"
+            raise DiffSFSRError(what, f"{WHERE}, source", f"Make it again: {COMMAND}")
+    if not fresh and index.fixed:
+        _loaded[root] = index
+        return index
+    index = library.empty(maker) if fresh else index
+    words = library.SORTED if fresh else (word,)
+    present, other, unknown = library.scan(root, words)
+    if fresh and len(present) > MOST:
+        words = (word,)  # the others when they are asked for
+        present, other, unknown = library.scan(root, words)
+    new = library.missing(index, present)
+    if len(new) > MOST:
+        index = _too_many(index, root, word, len(new))
+    elif library.known(index, words) != {*present, *other} or index.unknown != unknown:
+        index = _build(encoders, root, index, present, other, unknown, words)
     _loaded[root] = index
+    return index
+
+
+def _too_many(index: Index, root: Path, word: str, count: int) -> Index:
+    """Nobody wants a node that measures for hours: the index as it is, or an error if it has nothing."""
+    what = f"'{word}' has {count} pictures in {root} that are not in its index"
+    if not index.rows(word).stop:
+        raise DiffSFSRError(what, f"{WHERE}, source", f"Make the index first: {COMMAND}")
+    log.warning("%s: %s; those that are in it are used. %s takes them in", WHERE, what, COMMAND)
     return index
 
 
@@ -110,7 +138,7 @@ def maker_of(encoders: Encoders) -> str:
     return f"{seen.hexdigest()[:16]} {encoders.config.resolution}"
 
 
-def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown) -> Index:
+def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown, words) -> Index:
     """Measures what is missing, with progress; what an interruption leaves is kept and taken up again."""
     face_networks()  # a missing face model is no fault of the pictures
     todo = library.missing(index, present)
@@ -120,13 +148,13 @@ def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown
         for picture in todo:
             comfy.model_management.throw_exception_if_processing_interrupted()
             try:
-                measured[picture] = _measured(encoders, root / picture.file)
+                measured[picture] = measured_file(encoders, root / picture.file)
             except DiffSFSRError as error:
                 new_refused[picture] = error.what
             bar.update(1)
     finally:
         fresh_unknown = tuple(name for name in unknown if name not in index.unknown)
-        index = library.updated(index, [*present, *other], measured, new_refused, unknown)
+        index = library.updated(index, [*present, *other], measured, new_refused, unknown, words)
         _store(index, root)
         _tell(root, len(measured), new_refused, fresh_unknown)
     return index
@@ -153,7 +181,7 @@ def _tell(root: Path, measured: int, refused: dict[Picture, str], unknown: tuple
 
 
 @torch.inference_mode()
-def _measured(encoders: Encoders, path: Path) -> torch.Tensor:
+def measured_file(encoders: Encoders, path: Path) -> torch.Tensor:
     """The code [52 + K] of the largest face of a file."""
     picture = checked_image(read_picture(path, path.name), path.name)[0]
     return expression_of_picture(encoders, picture, "largest", 0, path.name).float().cpu()

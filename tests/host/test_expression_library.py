@@ -82,7 +82,7 @@ def test_the_code_is_the_one_expression_from_image_measures(studio, pictures, ro
     graph.add("seen", "DiffSFSRExpressionFromImage", encoders=[LOADER, 2], face="largest", face_index=0, intensity=1.0)
     graph.give("seen", "image", "IMAGE", pixels(root / "rage" / "mirrored.webp"))
     result = run(studio, graph.add("show", "PreviewAny", source=["seen", 0]))
-    torch.testing.assert_close(found.codes, result.value("seen").codes, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.codes, result.value("seen").codes, atol=1e-3, rtol=1e-3)  # kept as half precision
 
 
 def test_intensity_scales_the_picture(studio, pictures, root):
@@ -207,6 +207,8 @@ def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypa
     assert not result.success and "interrupted" in result.errors[0]
     assert len(index.load(root).pictures) == len(seen) == 1
     run(studio, graph_of(pictures))
+    assert len(seen) == 2 and len(index.load(root).of("joy")) == 2, "the word that was asked for"
+    run(studio, graph_of(pictures, word="rage"))
     assert len(seen) == 3 and len(index.load(root).pictures) == 3
 
 

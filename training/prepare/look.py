@@ -24,14 +24,14 @@ from ..teachers import Teachers
 class Limits:
     """What a picture must have. Lengths in pixels of the picture as it came, angles in degrees.
 
-    sharp: variance of the Laplacian of the grey crop at 256 px, grey levels 0..255. adult: years that the network must guess
+    sharp: see `sharpness`, of the crop at 256 px. adult: years that the network must guess
     at least; it is off by five to ten, so this is above eighteen. several: whether pictures with more faces are used (the
     largest is).
     """
 
     size: int = 512
     face: float = 160.0
-    sharp: float = 25.0
+    sharp: float = 0.03
     yaw: float = 35.0
     pitch: float = 30.0
     adult: float = 25.0
@@ -108,8 +108,12 @@ class Looker:
 
 
 def sharpness(picture: torch.Tensor) -> float:
-    """Variance of the Laplacian of a picture [1, 3, H, W] 0..1, in grey levels (Pech-Pacheco et al. 2000)."""
-    return float(laplacian(rgb_to_grayscale(picture) * 255, 3, normalized=False).var())
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000) of a picture [1, 3, H, W], as a share of the picture's own variance.
+
+    So a dark picture is not taken for a blurred one.
+    """
+    grey = rgb_to_grayscale(picture)
+    return float(laplacian(grey, 3, normalized=False).var() / grey.var().clamp_min(1e-6))
 
 
 def looks(picture: torch.Tensor) -> int:
