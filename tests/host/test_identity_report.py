@@ -1,5 +1,7 @@
 """The report on the identity network: figures of made-up vectors that can be counted by hand, and its table."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -67,7 +69,7 @@ def test_pictures_are_witnessed_as_the_nodes_see_them(report, comfy, monkeypatch
     picture = astronaut()[0]
     face = find_faces(face_networks().ready(), picture)[0]
     crop, points, _ = cut(picture, face.points, 256)
-    witness = report.Witness(None)
+    witness = report.Witness(Path("nowhere"))
     right = witness.look(crop)
     moved = witness.look(torch.roll(crop, (4, -3), (1, 2)))
     assert right["crop"].shape == (3, 128, 128) and right["crop"].dtype == torch.uint8
