@@ -7,7 +7,6 @@ from the count, by a stated share of a chip's speed: a projection, not a measure
 """
 
 import contextlib
-import gc
 import resource
 import time
 
@@ -47,12 +46,14 @@ def inputs(device: str) -> tuple[torch.Tensor, ...]:
     return *noisy, draw(256), draw(3, 128, 128), draw(52), torch.zeros(1, 3, dtype=torch.bool, device=device)
 
 
-def products(model: Denoiser, rows: tuple[torch.Tensor, ...], backward: bool) -> float:
-    """Floating point operations of a call, with the way back if asked (a product and a sum are two)."""
-    with FlopCounterMode(display=False) as counter, contextlib.nullcontext() if backward else torch.no_grad():
-        out = model(*rows)
-        if backward:
-            out.mean().backward()
+def products(train: str, backward: bool) -> float:
+    """Floating point operations of a row, with the way back if asked (a product and a sum are two): counted, not computed."""
+    with torch.device("meta"):
+        model, rows = model_of(train), inputs("meta")
+        with FlopCounterMode(display=False) as counter, contextlib.nullcontext() if backward else torch.no_grad():
+            out = model(*rows)
+            if backward:
+                out.mean().backward()
     return float(counter.get_total_flops())
 
 
@@ -95,9 +96,7 @@ def main(device: str, precision: str, train: str, checkpointing: bool) -> None:
     model = model_of(train).to(device)
     whole, learned = (sum(p.numel() for p in model.parameters() if p.requires_grad or k) / 1e6 for k in (True, False))
     rows = inputs(device)
-    forward, both = products(model, rows, False), products(model, rows, True)
-    model.zero_grad(set_to_none=True)
-    gc.collect()
+    forward, both = products(train, False), products(train, True)
     if checkpointing:
         recompute(model.unet)
     seconds = min(step(model, rows, device, precision) for _ in range(2))

@@ -224,3 +224,14 @@ def test_the_command_takes_these_words(monkeypatch):
     monkeypatch.setattr(sys, "argv", "training unet --data d --base b.safetensors --train both --accumulate 4".split())
     args = arguments()
     assert isinstance(args, argparse.Namespace) and (args.train, args.accumulate, args.kind) == ("both", 4, None)
+
+
+def test_costs_are_counted_and_measured(comfy, monkeypatch, capsys):
+    from diffsfsr.training import costs
+
+    monkeypatch.setattr(costs, "SD15", {**sd15.SHAPE})
+    monkeypatch.setattr(costs, "LATENT", 8)
+    forward, adapter, both = costs.products("adapter", False), costs.products("adapter", True), costs.products("both", True)
+    assert 0 < 1.5 * forward < adapter < both < 3.2 * forward, "the way back costs more when the base learns too"
+    costs.main("cpu", "fp32", "adapter", True)
+    assert "adapter, checkpointing, fp32, cpu" in capsys.readouterr().out

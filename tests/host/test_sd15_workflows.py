@@ -118,3 +118,18 @@ def test_an_adapter_is_in_the_list_by_what_it_holds(shop):
     shop.folder_paths.filename_list_cache.clear()
     with pytest.raises(Exception, match="not a DiffSFSR bundle"):
         load("fine_adapter.safetensors")
+
+
+def test_faces_of_512_pixels(shop):
+    """At Stable Diffusion's own size the whole graph works on crops of 512 pixels, with the same draft, only larger."""
+    folder = Path(shop.folder_paths.get_folder_paths("diffsfsr")[0])
+    sd15.bundle(folder / "large.safetensors", resolution=512)
+    shop.folder_paths.filename_list_cache.clear()
+    small, large = quick("sd15_adapter"), quick("sd15_adapter")
+    large["8"]["inputs"]["bundle"] = "large.safetensors"
+    before, after = run(shop, small), run(shop, large)
+    assert after.value("14")["samples"].shape == (1, 4, 64, 64) and after.value("15").shape == (1, 512, 512, 3)
+    drafts = [result.value("13", 4).movedim(-1, 1) for result in (before, after)]
+    halved = torch.nn.functional.interpolate(drafts[1], size=256, mode="area")
+    assert (halved - drafts[0]).abs().mean() < 0.02
+    assert after.outputs["17"]["images"]
