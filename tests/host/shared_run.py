@@ -72,7 +72,6 @@ def run_on(ground, out: Path, steps: int = 2, samples=None, **settings):
     """One run on it, of rows with text; returns its state."""
     from diffsfsr.training import unet
 
-    unet.CONFIG.update(log_every=1, pictures_every=1)
     plan = unet.Plan(steps=steps, batch=BATCH, **settings)
     samples = samples or random_samples(channels=4, text=5)
     return unet.train(samples, out, plan, "none", unet.accelerator(), Difference(), ground=ground)

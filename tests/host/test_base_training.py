@@ -17,6 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = 5  # tokens of a prompt, here
 
 
+@pytest.fixture(scope="module", autouse=True)
+def every_step(comfy):
+    """Each step is logged and looked at, in this file alone."""
+    from diffsfsr.training import unet
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("log_every", "pictures_every"):
+            patch.setitem(unet.CONFIG, name, 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     return tmp_path_factory.mktemp("base")
