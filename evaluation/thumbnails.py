@@ -37,7 +37,7 @@ def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Te
     return result.value(node, slot)
 
 
-def placeholder(text: str) -> Image.Image:
+def words_alone(text: str) -> Image.Image:
     """For a graph whose weights nobody has trained yet: words, and no picture that could be taken for a result."""
     image = Image.new("RGB", (SIDE, SIDE), (44, 52, 64))
     ImageDraw.Draw(image).multiline_text(
@@ -62,5 +62,5 @@ def thumbnails(args) -> int:
     painted = picture_of(host, "prompt_background", PAINTED)
     pair = [fitted(to_pil(picture), SIDE) for picture in (pictures["background"][0], painted[0])]
     stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88)
-    placeholder("Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained").save(args.out / "sd15_adapter.jpg")
+    words_alone("Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained").save(args.out / "sd15_adapter.jpg")
     return 0
