@@ -27,14 +27,15 @@ def asked(shape: FaceShape, rng: np.random.Generator) -> torch.Tensor:
 
 
 def cross_pictures(
-    own: Crop, selfie: Crop, there: Crop, placed: torch.Tensor, mask: torch.Tensor, triangles: torch.Tensor, rng
+    own: Crop, selfie: Crop, there: Crop, placed: torch.Tensor, mask: torch.Tensor, triangles: torch.Tensor, mirror, rng
 ) -> dict[str, torch.Tensor]:
     """"target" and "guide" [3, S, S] and "doubtful" [S, S], 1 where the target is not to be believed.
 
-    own, selfie: two pictures of the person; there: the other's; placed [478, 3] and mask [S, S]: as the nodes find them.
+    own, selfie: two pictures of the person; there: the other's; placed [478, 3] and mask [S, S]: as the nodes find them;
+    mirror [478]: see `draft`.
     """
-    target = draft(own, there, placed, mask, triangles)
-    guide = draft(selfie, there, placed, mask, triangles, rng.uniform(*COLOUR), rng.uniform(3, 9))
+    target = draft(own, there, placed, mask, triangles, mirror=mirror)
+    guide = draft(selfie, there, placed, mask, triangles, rng.uniform(*COLOUR), rng.uniform(3, 9), mirror)
     index, _ = rasterise(placed[:468], triangles, mask.shape[-1])
     seen = (index >= 0) & at_pixels(shown(own.points[:468], placed[:468], triangles), index)
     sure = grow((seen * mask)[None, None], -RIM * mask.shape[-1] / FRAME)[0, 0] * (1 - mouth_interior(index, triangles))

@@ -21,7 +21,7 @@ from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape, Fit
+from ..modules.faces.shape import FaceShape, Fit, mirrored_points
 from ..modules.labels import BLENDSHAPES
 from .cross import asked, cross_pictures, placed_in
 from .data import FRAME, MARGIN, Portrait, margin
@@ -69,12 +69,6 @@ def read(
 def repeated(fit: Fit, count: int) -> Fit:
     """A fit of one picture for a batch of `count`."""
     return Fit(**{name: value.expand(count, *value.shape[1:]) for name, value in vars(fit).items()})
-
-
-def mirrored_points(shape: FaceShape) -> torch.Tensor:
-    """[478]: for each point the one on the other side of the face."""
-    other = shape.mean * torch.tensor([-1.0, 1.0, 1.0])
-    return torch.cdist(other, shape.mean).argmin(1)
 
 
 def degraded(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -155,7 +149,7 @@ class PairMaker:
         who = self.selfie_fit(selfie, neutral, rng)
         placed = placed_in(self.shape, who, crop, target.code)
         mask = self.mask(crop, placed, rng)
-        guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9))
+        guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9), self.mirror)
         pictures = {"target": crop.image, "guide": guide, "doubtful": target.mouth * float(synthetic)}
         return self.row(pictures, mask, target.code, selfie, who, shown, person, synthetic)
 
@@ -165,7 +159,7 @@ class PairMaker:
         who, code = self.selfie_fit(selfie, neutral, rng), asked(self.shape, rng)
         placed = placed_in(self.shape, who, there, code)
         mask = self.mask(there, placed, rng)
-        pictures = cross_pictures(own.crop(), selfie, there, placed, mask, self.triangles, rng)
+        pictures = cross_pictures(own.crop(), selfie, there, placed, mask, self.triangles, self.mirror, rng)
         return self.row(pictures, mask, code, selfie, who, shown, person, True)
 
     def stranger(self, person: int, rng) -> Crop:

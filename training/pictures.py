@@ -36,18 +36,25 @@ def clean_estimate(
     predict(z, t) -> v, or the noise, at other, fractional steps; answer: the same at (z, t). e = alpha v + sigma z. Below the
     lowest noise of the table (r = .029) the network is asked at its first step.
     """
-    levels = (1 / alpha_bar.to(z.device) - 1).sqrt()
+    r = (1 / alpha_bar.to(z.device) - 1).sqrt()[t]
+    y = z * (1 + r**2).sqrt()[:, None, None, None]
+    return estimate(noise_of(predict, alpha_bar, prediction), y, r, as_noise(answer, z, r, prediction))
 
-    def to_noise(z, said, r):
-        wide = r[:, None, None, None]
-        return said if prediction == "eps" else (said + wide * z) * (1 + wide**2).rsqrt()
+
+def noise_of(predict, alpha_bar: torch.Tensor, prediction: str = "v"):
+    """noise(y, r) -> e, as `modules/sampling/estimators.py` asks for it, of a network predict(z, t) -> v or the noise."""
 
     def noise(y, r):
         z = y * (1 + r**2).rsqrt()[:, None, None, None]
-        return to_noise(z, predict(z, step_of(r, levels)), r)
+        return as_noise(predict(z, step_of(r, (1 / alpha_bar.to(z.device) - 1).sqrt())), z, r, prediction)
 
-    r = levels[t]
-    return estimate(noise, z * (1 + r**2).sqrt()[:, None, None, None], r, to_noise(z, answer, r))
+    return noise
+
+
+def as_noise(said: torch.Tensor, z: torch.Tensor, r: torch.Tensor, prediction: str) -> torch.Tensor:
+    """What a network says of z at noise r [B], as the noise."""
+    wide = r[:, None, None, None]
+    return said if prediction == "eps" else (said + wide * z) * (1 + wide**2).rsqrt()
 
 
 class Seen(NamedTuple):

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from ..modules.conditioning.tokens import TokenConfig
 from ..modules.faces.networks import FaceNetworks
+from ..modules.faces.shape import mirrored_points
 from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
 from . import convert as converting
@@ -97,7 +98,7 @@ def reader(args: Namespace) -> None:
 def identity(args: Namespace) -> None:
     shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
     triangles, out = load_file(args.face_model)["mesh.triangles"], args.runs / "identity"
-    crowd = people_making.Crowd(args.data, out / "people", shape, triangles, pair_making.mirrored_points(shape))
+    crowd = people_making.Crowd(args.data, out / "people", shape, triangles, mirrored_points(shape))
     crowd.make(identity_training.CONFIG["new_people"], args.seeds[0])
     crowd.watch(args.data)
     identity_training.train(args.data, out, out / "people", args.minutes or 30, args.device)
@@ -141,7 +142,7 @@ def unet(args: Namespace) -> None:
         place.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
     plan = unet_training.Plan(
         args.minutes or 60, args.steps, args.batch, args.start, args.estimate, args.train, args.accumulate, args.optimizer,
-        args.checkpointing, not args.no_ema,
+        args.checkpointing, not args.no_ema, args.finish,
     )  # fmt: skip
     learned = None if args.estimate == "none" else judges
     data_hash = manifest_hash(args.data)

@@ -24,6 +24,7 @@ from ..modules.conditioning.tokens import TokenConfig
 from ..modules.unet.config import UNetConfig
 from .base import Ground, start_from
 from .denoiser import Denoiser, load_start
+from .finish import FINISH, Finish
 from .pictures import PictureLosses
 from .runlog import Run
 from .samples import Samples
@@ -66,6 +67,7 @@ class Plan:
     optimizer: str = "adamw"
     checkpointing: bool = False
     ema: bool = True
+    finish: bool = False  # paths that begin at guides, see `finish.py`; the losses on pictures are then on these
 
     def done(self, step: int, spent: float) -> float:
         """The share of the run behind it: 1 and more at the end. spent: seconds."""
@@ -74,7 +76,8 @@ class Plan:
     def record(self) -> dict:
         """For run.json: only one of both ends is true."""
         ends = {"steps": self.steps} if self.steps else {"minutes": self.minutes}
-        told = {name: getattr(self, name) for name in ("batch", "estimate", "train", "accumulate", "optimizer", "ema")}
+        names = ("batch", "estimate", "train", "accumulate", "optimizer", "ema", "finish")
+        told = {name: getattr(self, name) for name in names}
         return {**ends, **told, "start": self.start.name if self.start else None}
 
 
@@ -97,7 +100,14 @@ class Training:
     """
 
     def __init__(
-        self, run: Run, unet: UNetConfig, tokens: TokenConfig, place: Accelerator, plan: Plan, ground: Ground | None = None
+        self,
+        run: Run,
+        unet: UNetConfig,
+        tokens: TokenConfig,
+        place: Accelerator,
+        plan: Plan,
+        ground: Ground | None = None,
+        finish: Finish | None = None,
     ):
         torch.manual_seed(CONFIG["seed"])
         # not channels-last: torch's group norm is five times slower in it on a CPU, more than the convolutions gain
@@ -112,7 +122,7 @@ class Training:
         self.average = copy.deepcopy(self.own, frozen) if plan.ema else self.own
         weights = groups(self.own, CONFIG["weight_decay"]) if ground else self.own.parameters()
         optimiser = optimiser_of(plan.optimizer, weights, CONFIG["lr"], CONFIG["weight_decay"])
-        self.run, self.place, self.step, self.spent = run, place, 0, 0.0
+        self.run, self.place, self.finish, self.step, self.spent = run, place, finish, 0, 0.0
         self.names = [name for name, weight in self.own.named_parameters() if weight.requires_grad]
         self.saved = {"model": self.own}
         if plan.ema:
@@ -122,6 +132,8 @@ class Training:
                 module.load_state_dict({**module.state_dict(), **state[name]})
             optimiser.load_state_dict(state["optimiser"])
             self.step, self.spent = state["step"], state["elapsed"]
+            if finish is not None:
+                finish.load_state_dict(state["finish"])
             run.rewind(self.step)
         if plan.checkpointing:
             recompute(self.own.unet)
@@ -132,10 +144,15 @@ class Training:
         """What is frozen is in the base's file already, and is not written again."""
         states = {name: module.state_dict() for name, module in self.saved.items()}
         state = {kind: {name: whole[name] for name in self.names} for kind, whole in states.items()}
+        if self.finish is not None:
+            state["finish"] = self.finish.state_dict()
         self.run.save(**state, optimiser=self.optimiser.state_dict(), step=self.step, elapsed=self.spent)
 
-    def update(self, parts: list[Callable[[], torch.Tensor]], rate: float) -> torch.Tensor:
-        """One step on the mean of what the parts of a batch lose, looked at one after the other; returns that mean."""
+    def update(self, parts: list[Callable[[], torch.Tensor]], rate: float, beside=None) -> torch.Tensor:
+        """One step on the mean of what the parts of a batch lose, looked at one after the other; returns that mean.
+
+        beside: a loss that is learned from as well.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
@@ -145,6 +162,8 @@ class Training:
                 loss = part() / len(parts)
                 self.place.backward(loss)
             total = total + loss.detach()
+        if beside is not None:
+            self.place.backward(beside())
         self.place.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
@@ -182,9 +201,13 @@ def train(
         raise SystemExit(f"training: a batch of {plan.batch} cannot be shared by {world} processes and parts")
     shares = [Share(place.process_index * plan.accumulate + k, world) for k in range(plan.accumulate)]
     unet, tokens = ground.config if ground else UNetConfig(), TokenConfig(code_width=samples.code_width)
+    if plan.finish and (world > 1 or pictures is None):
+        raise SystemExit("training: --finish runs in one process, on whole batches, and with an --estimate")
+    judged = schedule(unet), pictures, unet.latent_channels, unet.prediction, place.device
+    finish = Finish(*judged) if plan.finish else None
     config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), **plan.record()}
-    config |= {"precision": place.mixed_precision, "processes": place.num_processes}
-    state = Training(Run(out, config, data_hash, place.is_main_process), unet, tokens, place, plan, ground)
+    config |= {"paths": FINISH if finish else None, "precision": place.mixed_precision, "processes": place.num_processes}
+    state = Training(Run(out, config, data_hash, place.is_main_process), unet, tokens, place, plan, ground, finish)
     alpha_bar, began, losses = schedule(unet), time.time() - state.spent, []
     size, own = (sum(p.numel() for p in state.own.parameters() if p.requires_grad or k) / 1e6 for k in (True, False))
     what = f"{len(samples)} pairs, {size:.1f} M parameters ({own:.1f} trained)"
@@ -192,10 +215,15 @@ def train(
     while (done := plan.done(state.step, state.spent)) < 1:
         rng = torch.Generator().manual_seed(CONFIG["seed"] * 1_000_003 + state.step)  # of each step: resumes are exact
         rate = learning_rate(state.step, done, CONFIG["lr_started" if plan.start else "lr"])
-        looked = pictures if state.step % CONFIG["pictures_every"] == 0 else None
+        looked = pictures if state.step % CONFIG["pictures_every"] == 0 and finish is None else None
         batch, drawn = samples.batch(plan.batch, rng), rng.get_state()
         part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction)
-        losses.append(state.update([partial(part, share) for share in shares], rate))
+        beside, other = None, torch.Generator().manual_seed((CONFIG["seed"] + 7919) * 1_000_003 + state.step)
+        if finish is not None:
+            beside = partial(finish.loss, state.model, samples, other, state.step)
+        losses.append(state.update([partial(part, share) for share in shares], rate, beside))
+        if finish is not None:
+            finish.teach(samples, other)
         state.clock(time.time() - began)
         last = plan.done(state.step, state.spent) >= 1
         seen = watch is not None and (last or state.step % watch.every == 0)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
-from kornia.filters import gaussian_blur2d
 
 from ..faces.align import FRAME
-from ..faces.mask import feather, fill, grow, silhouette
+from ..faces.light import side_light
+from ..faces.mask import blurred, feather, fill, grow, silhouette
 from ..faces.shape import FaceShape, Fit
-from ..faces.warp import rasterise, redraw
+from ..faces.warp import rasterise
+from .skin import Skin, put_on
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
@@ -41,6 +42,9 @@ class Crop:
     def fit(self, shape: FaceShape) -> Fit:
         return shape.fit(self.points[None], self.code[None])
 
+    def side_light(self, mirror: torch.Tensor) -> torch.Tensor:
+        return side_light(self.image, self.points, mirror)
+
 
 def face_mask(background: Crop, placed: torch.Tensor, triangles: torch.Tensor, pixels: float) -> torch.Tensor:
     """The part to repaint [S, S], 0 or 1: both faces' silhouettes, grown."""
@@ -57,15 +61,20 @@ def draft(
     triangles: torch.Tensor,
     colour: float = 0.7,
     border: float = 6.0,
+    mirror: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The guide picture [3, S, S]: the background outside `mask` [S, S]; inside, the warped face, around it what stays right of
     the background's own picture (hair, ears, forehead), and a smooth fill where neither is known.
 
     `colour`: share of the way that the face's mean colour and contrast go to those of the background's face.
     `border`: pixels of the 256 px crop over which the warped face fades into what is around it.
+    `mirror` [478], see `shape.mirrored_points`: what the selfie hides is drawn from its mirror image, and light from the
+    side is led half-way to the background's. Without it neither.
     """
     size = background.image.shape[-1]
-    drawn, covered, index = redraw(selfie.image, selfie.points[:468, :2], placed[:468], triangles, size)
+    light, there = (None, None) if mirror is None else (c.side_light(mirror) for c in (selfie, background))
+    skin = Skin(selfie.image, selfie.points, light)
+    drawn, covered, index = put_on(skin, placed, triangles, size, mirror, there)
     drawn = paint_mouth(drawn, index, selfie.points, placed, triangles)
     covered = torch.maximum(covered, mouth_interior(index, triangles))  # a closed mouth has nothing to show there
     covered = covered * (1 - fringe(drawn, covered, index, triangles))
@@ -86,12 +95,6 @@ def still_right(theirs: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     beside = ((theirs < 0) | _between(FOREHEAD, theirs, triangles)).float()[None, None]
     pixel = theirs.shape[-1] / FRAME
     return blurred(grow(beside, -3 * pixel), 2.0 * pixel)[0, 0]
-
-
-def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
-    """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
-    side = 2 * round(2 * pixels) + 1
-    return gaussian_blur2d(image, (side, side), (pixels, pixels))
 
 
 def match_colour(

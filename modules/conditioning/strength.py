@@ -26,13 +26,19 @@ def placed_between(
 
 
 def morph(
-    selfie: Crop, background: Crop, placed: torch.Tensor, mask: torch.Tensor, triangles: torch.Tensor, identity: float
+    selfie: Crop,
+    background: Crop,
+    placed: torch.Tensor,
+    mask: torch.Tensor,
+    triangles: torch.Tensor,
+    identity: float,
+    mirror: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The guide [3, S, S]: the selfie's skin at strengths of 1 and more, below that mixed with that of the background's face.
 
-    `placed` [478, 3]: where the face points stand; `mask` [S, S]: what is repainted.
+    `placed` [478, 3]: where the face points stand; `mask` [S, S]: what is repainted; `mirror` [478]: see `draft`.
     """
-    picture = draft(selfie, background, placed, mask, triangles) if identity > 0 else 0.0
+    picture = draft(selfie, background, placed, mask, triangles, mirror=mirror) if identity > 0 else 0.0
     if identity >= 1:
         return picture
     own = draft(background, background, placed, mask, triangles, colour=0.0)

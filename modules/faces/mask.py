@@ -43,6 +43,12 @@ def _disc_steps(radius: int):
     return steps
 
 
+def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
+    side = 2 * round(2 * pixels) + 1
+    return gaussian_blur2d(image, (side, side), (pixels, pixels))
+
+
 def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
     """Softens the border of a mask [B, 1, H, W] over about `pixels` inwards; outside the mask it stays exactly 0.
 

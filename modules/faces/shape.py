@@ -170,6 +170,12 @@ def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor) -
     return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1).float()
 
 
+def mirrored_points(shape: FaceShape) -> torch.Tensor:
+    """[478]: for each point the one on the other side of the face."""
+    other = shape.mean * torch.tensor([-1.0, 1.0, 1.0])
+    return torch.cdist(other, shape.mean).argmin(1)
+
+
 def angles(rotation: torch.Tensor) -> torch.Tensor:
     """Rotations [..., 3, 3] (x right, y up, z to the viewer) -> yaw, pitch, roll [..., 3] in degrees.
 

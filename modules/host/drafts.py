@@ -9,7 +9,7 @@ from ..conditioning.guide import Crop, face_mask
 from ..conditioning.strength import morph, placed_between
 from ..encoders.expression import split
 from ..encoders.wires import Expression, Identity, check_bundle
-from ..faces.shape import Fit
+from ..faces.shape import Fit, mirrored_points
 from ..images import broadcast, checked_image
 from .crops import face_crop
 from .encoders import Encoders, face_networks
@@ -49,7 +49,8 @@ def drawn(
     size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
     placed = placed_between(encoders.shape, who.fit, there.fit, geometry, **strength)
     area = face_mask(there.crop, placed, triangles, grow * size / 256) if own is None else own
-    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"]), area
+    mirror = mirrored_points(encoders.shape).cpu()
+    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror), area
 
 
 @torch.inference_mode()

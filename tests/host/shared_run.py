@@ -22,6 +22,7 @@ def random_samples(count=24, channels=16, text=0):
     rows |= {"mask": torch.rand(count, 1, 8, 8, generator=rng), "painted": torch.zeros(count, 8, 8)}
     rows |= {"selfie": torch.randint(0, 255, (count, 3, 128, 128), dtype=torch.uint8, generator=rng)}
     rows |= {"vector": draw(256), "code": torch.rand(count, 52, generator=rng)}
+    rows |= {"synthetic": torch.arange(count) % 2 == 1}
     if text:
         rows |= {"texts": draw(text, 768)[:3], "text": torch.arange(count) % 3}
     return Samples([rows])
@@ -46,11 +47,11 @@ def small_unet():
     return UNetConfig(model_channels=32)
 
 
-def run(out: Path, samples=None, steps: int = 3):
+def run(out: Path, samples=None, steps: int = 3, **settings):
     """One run in single precision; returns its state."""
     from diffsfsr.training import unet
 
-    plan = unet.Plan(steps=steps, batch=BATCH)
+    plan = unet.Plan(steps=steps, batch=BATCH, **settings)
     return unet.train(samples or random_samples(), out, plan, "none", unet.accelerator(), Difference())
 
 

@@ -27,7 +27,7 @@ def made():
     own, there = (Crop(plain(skin), points, torch.zeros(52)) for skin in (SKIN, OTHER))
     mask = face_mask(there, points, networks.triangles, 9.0)
     rng = np.random.default_rng(0)
-    return cross_pictures(own, own, there, points, mask, networks.triangles, rng), there, mask, points, networks.triangles
+    return cross_pictures(own, own, there, points, mask, networks.triangles, None, rng), there, mask, points, networks.triangles
 
 
 def test_outside_the_mask_it_is_the_other_persons_picture(made):

@@ -10,15 +10,13 @@ import torch
 import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 
+from ...modules.faces.light import gained, luminance_at
 from ...modules.faces.mask import fill
-from ...modules.faces.warp import at_corners, sampled
+from ...modules.faces.warp import at_corners
 from .vary import Drawn, flat
 
-GAMMA = 2.2
-BLOCK = 4  # pixels a side over which a point's luminance is averaged
 RIDGE = 0.02  # of the number of points
 BOUNDS = 0.6, 1.6  # of a change of light: what is darker or brighter than that was no shadow
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light, ITU-R BT.709
 
 
 @dataclass
@@ -89,11 +87,6 @@ def relit(image: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor, dr
     return gained(image, gain.view(*lead, *gain.shape[1:]))
 
 
-def gained(image: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-    """Linear light times gain (positive), in the picture's own gamma: (image^2.2 gain)^(1/2.2)."""
-    return (image * gain ** (1 / GAMMA)).clamp(0, 1)
-
-
 def light_of(image: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     """The light that a face is seen in: [*, 4], so that luminance is about l0 + l1..3 . normal, in units of its mean.
 
@@ -102,9 +95,7 @@ def light_of(image: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor)
     """
     basis = _basis(normals(points, triangles))
     weight = basis[..., 3:].clamp_min(0)
-    small = F.avg_pool2d(flat(image, 3), BLOCK)
-    colour = sampled(small.view(*image.shape[:-2], *small.shape[-2:]), points[..., None, :468, :2] / BLOCK)[..., 0, :]
-    seen = torch.einsum("...cp,c->...p", colour.clamp_min(0) ** GAMMA, image.new_tensor(LUMINANCE))[..., None]
+    seen = luminance_at(image, points[..., :468, :])[..., None]
     seen = seen / ((weight * seen).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True)).clamp_min(1e-3)
     ridge = torch.diag(image.new_tensor([0.0, 1.0, 1.0, 1.0])) * RIDGE * weight.sum(-2, keepdim=True)
     wanted = seen - 1  # the ridge pulls to even light

@@ -11,11 +11,12 @@ import torch
 
 from ...modules.conditioning.guide import mouth_interior, paint_mouth
 from ...modules.encoders.expression import compound
+from ...modules.faces.light import gained
 from ...modules.faces.shape import FaceShape, Fit, place
 from ...modules.faces.warp import shown
 from ..data import MARGIN, Portrait
 from .codes import random_code
-from .light import Light, change_of_light, gained, light_of, normals, relit
+from .light import Light, change_of_light, light_of, normals, relit
 from .swap import inner_face, put_on
 from .vary import Drawn, fading, moved_points, redraw_person, turned
 

@@ -1,0 +1,99 @@
+"""Paths that begin at drafts: where they start, what the critic learns, and that a cut run goes on as if it had not been."""
+
+import pytest
+import torch
+
+from tests.host import shared_run
+from tests.host.test_training import curve, small, training  # noqa: F401  (fixtures)
+
+
+@pytest.fixture
+def finish(training, monkeypatch):  # noqa: F811
+    from diffsfsr.training import finish
+
+    monkeypatch.setitem(finish.FINISH, "critic_alone", 0)
+    torch.manual_seed(0)
+    alpha_bar = training.schedule(training.UNetConfig())
+    return finish.Finish(alpha_bar, shared_run.Difference(), 16)
+
+
+class Still(torch.nn.Module):
+    """Says the velocity of a picture that has no noise to lose, so that a path ends where it began."""
+
+    def __init__(self, alpha_bar):
+        super().__init__()
+        self.levels = (1 / alpha_bar - 1).sqrt()
+
+    def forward(self, z, concat, t, *rest):
+        low = t.floor().long()
+        r = torch.lerp(self.levels[low].log(), self.levels[(low + 1).clamp(max=999)].log(), t - low).exp()
+        return -r[:, None, None, None] * z
+
+
+def test_a_path_begins_at_the_noised_guide(finish):
+    rows = shared_run.random_samples().some(24)
+    end = finish.path(Still(finish.alpha_bar), rows, torch.Generator().manual_seed(0))
+    noise = (end - rows["guide"]).std((1, 2, 3))
+    assert noise.min() > 0.27 and noise.max() < 0.7 and noise.std() > 0.05
+    other = finish.path(Still(finish.alpha_bar), rows, torch.Generator().manual_seed(1))
+    assert not torch.equal(end, other)
+
+
+def test_the_critic_tells_smooth_pictures_from_portraits(finish):
+    samples, rng = shared_run.random_samples(), torch.Generator().manual_seed(0)
+    mask = torch.ones(4, 1, 8, 8)
+
+    def smooth():
+        return torch.nn.functional.avg_pool2d(torch.randn(4, 16, 8, 8, generator=rng), 3, 1, 1)
+
+    for _ in range(40):
+        finish.seen = smooth(), mask, torch.ones(4, 1, 4, 4)
+        finish.teach(samples, rng)
+    with torch.no_grad():
+        real, made = finish.critic(samples.some(8)["target"], torch.ones(8, 1, 8, 8)), finish.critic(smooth(), mask)
+    assert real.mean() > made.mean() + 0.3
+
+
+def test_the_gradient_of_critic_and_judges_reaches_the_network(finish, small):  # noqa: F811
+    from diffsfsr.training.denoiser import Denoiser
+
+    model = Denoiser(small.UNetConfig(), small.TokenConfig(code_width=52))
+    torch.nn.init.normal_(model.unet.out[2].weight, std=0.01)
+    samples = shared_run.random_samples()
+    pull = []
+    for step in (0, 1):  # without the critic, and with it
+        from diffsfsr.training.finish import FINISH
+
+        FINISH["critic_alone"] = 1
+        model.zero_grad()
+        finish.loss(model, samples, torch.Generator().manual_seed(0), step).backward()
+        pull.append(model.unet.out[2].weight.grad.clone())
+    assert all(torch.isfinite(g).all() and g.abs().max() > 0 for g in pull)
+    assert not torch.equal(*pull)
+    assert all(p.grad is None for p in finish.critic.parameters()), "the critic learns in its own step only"
+
+
+def test_a_cut_run_goes_on_as_if_it_had_not_been(small, tmp_path, monkeypatch):  # noqa: F811
+    """The critic and its optimiser come back too. Each step draws three batches."""
+    from diffsfsr.training.finish import FINISH
+
+    monkeypatch.setitem(small.CONFIG, "save_every", 2)
+    monkeypatch.setitem(FINISH, "critic_alone", 1)
+    whole = shared_run.run(tmp_path / "whole", steps=4, finish=True)
+    with pytest.raises(shared_run.Cut):
+        shared_run.run(tmp_path / "cut", shared_run.cut_after(8), steps=4, finish=True)
+    again = shared_run.run(tmp_path / "cut", steps=4, finish=True)
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+    for name in ("own", "average"):
+        one, two = (getattr(state, name).state_dict() for state in (whole, again))
+        assert all(torch.equal(one[key], two[key]) for key in one)
+    one, two = (state.finish.critic.state_dict() for state in (whole, again))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_it_wants_whole_batches_and_judges(small, tmp_path):  # noqa: F811
+    with pytest.raises(SystemExit, match="--finish"):
+        shared_run.run(tmp_path, finish=True, accumulate=2)
+    plan = small.Plan(steps=1, batch=4, finish=True)
+    with pytest.raises(SystemExit, match="--estimate"):
+        small.train(shared_run.random_samples(), tmp_path, plan, "none", small.accelerator())
