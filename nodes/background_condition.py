@@ -1,7 +1,7 @@
 from comfy_api.latest import io, ui
 
 from ..modules.host.condition import condition
-from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice, prompts, strengths
+from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice, match_light, prompts, strengths
 
 
 class BackgroundCondition(io.ComfyNode):
@@ -53,6 +53,7 @@ class BackgroundCondition(io.ComfyNode):
                 ),
                 *strengths(),
                 *prompts(),
+                match_light(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
@@ -70,10 +71,10 @@ class BackgroundCondition(io.ComfyNode):
     @classmethod
     def execute(
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
-        identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None,
+        identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0,
     ):  # fmt: skip
         strength = {"identity": identity_strength, "expression": expression_strength}
         where = (face, face_index, grow, feather, guide)
         text = (text_positive, text_negative)
-        given = condition(encoders, vae, image, mask, identity, expression, *where, strength, text)
+        given = condition(encoders, vae, image, mask, identity, expression, *where, strength, text, match_light)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

@@ -54,6 +54,21 @@ def strengths() -> list[io.Input]:
     ]
 
 
+def match_light() -> io.Input:
+    """Optional too, and the last: it came last."""
+    return io.Float.Input(
+        "match_light",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        optional=True,
+        display_name="match light",
+        tooltip="How far light from the side on the selfie is led to the light on the face in the picture. 0 keeps the "
+        "selfie's own, which is nearest to the person; .5 to 1 sits better in the picture.",
+    )
+
+
 def prompts() -> list[io.Input]:
     """What Stable Diffusion is told in words, beside the person and the feeling."""
     about = "Only for bundles made for Stable Diffusion: {} from CLIP Text Encode. It keeps steering hair, clothes and light."

@@ -62,19 +62,19 @@ def draft(
     colour: float = 0.7,
     border: float = 6.0,
     mirror: torch.Tensor | None = None,
+    light: float = 0.0,
 ) -> torch.Tensor:
     """The guide picture [3, S, S]: the background outside `mask` [S, S]; inside, the warped face, around it what stays right of
     the background's own picture (hair, ears, forehead), and a smooth fill where neither is known.
 
     `colour`: share of the way that the face's mean colour and contrast go to those of the background's face.
     `border`: pixels of the 256 px crop over which the warped face fades into what is around it.
-    `mirror` [478], see `shape.mirrored_points`: what the selfie hides is drawn from its mirror image, and light from the
-    side is led half-way to the background's. Without it neither.
+    `mirror` [478], see `shape.mirrored_points`: what the selfie hides is drawn from its mirror image; without it, it is filled.
+    `light`: share of the way that the selfie's light from the side goes to the background's; needs `mirror`.
     """
     size = background.image.shape[-1]
-    light, there = (None, None) if mirror is None else (c.side_light(mirror) for c in (selfie, background))
-    skin = Skin(selfie.image, selfie.points, light)
-    drawn, covered, index = put_on(skin, placed, triangles, size, mirror, there)
+    gain = torch.exp(light * (background.side_light(mirror) - selfie.side_light(mirror))) if light > 0 else None
+    drawn, covered, index = put_on(Skin(selfie.image, selfie.points, gain), placed, triangles, size, mirror)
     drawn = paint_mouth(drawn, index, selfie.points, placed, triangles)
     covered = torch.maximum(covered, mouth_interior(index, triangles))  # a closed mouth has nothing to show there
     covered = covered * (1 - fringe(drawn, covered, index, triangles))

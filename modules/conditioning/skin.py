@@ -1,5 +1,5 @@
-"""The selfie's skin on a face in another place: drawn from the photo, its hidden half from the photo's mirror image, and its
-side light led towards the light there.
+"""The selfie's skin on a face in another place: drawn from the photo, its hidden half from the photo's mirror image, in
+its own light or with a gain.
 """
 
 from typing import NamedTuple
@@ -11,24 +11,23 @@ from ..faces.light import gained
 from ..faces.mask import blurred
 from ..faces.warp import areas, at_pixels, interpolated, rasterise, sampled, shown
 
-RELIT = 0.5  # share of the way from the selfie's side light to the background's
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
 LIP = 24  # twice the area in pixels below which a triangle is lip or lid, and never mirrored
 
 
 class Skin(NamedTuple):
-    """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; light [468], see `side_light`."""
+    """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any."""
 
     image: torch.Tensor
     points: torch.Tensor
-    light: torch.Tensor | None = None
+    gain: torch.Tensor | None = None
 
     def mirrored(self, mirror: torch.Tensor) -> "Skin":
         """As a mirror shows it, each point on the other side of the face."""
         points = self.points[mirror].clone()
         points[:, 0] = self.image.shape[-1] - points[:, 0]
-        return Skin(self.image.flip(-1), points, None if self.light is None else self.light[mirror[:468]])
+        return Skin(self.image.flip(-1), points, None if self.gain is None else self.gain[mirror[:468]])
 
 
 def put_on(
@@ -37,21 +36,19 @@ def put_on(
     triangles: torch.Tensor,
     size: int,
     mirror: torch.Tensor | None = None,
-    light: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Skin on the face points `placed` [478, 3]: picture [3, size, size], where it is known [size, size], triangle index.
 
     mirror [478], see `shape.mirrored_points`: what the photo hides or shows too flat is drawn from its mirror image.
-    light [468]: the side light there, towards which the skin's own (`skin.light`) is led.
     """
     index, weight = rasterise(placed[:468], triangles, size)
-    drawn, covered = _drawn(skin, placed, triangles, index, weight, light)
+    drawn, covered = _drawn(skin, placed, triangles, index, weight)
     if mirror is not None:
         other = skin.mirrored(mirror)
         share = at_pixels(better_seen(skin, other, placed, triangles), index) * (index >= 0)
         if share.any():
             share = blurred(share[None, None], 4.0 * size / FRAME)[0, 0]
-            instead, known = _drawn(other, placed, triangles, index, weight, light)
+            instead, known = _drawn(other, placed, triangles, index, weight)
             drawn, covered = torch.lerp(drawn, instead, share), torch.where(share > 0.5, known, covered)
     return drawn * covered, covered, index
 
@@ -69,11 +66,10 @@ def better_seen(skin: Skin, other: Skin, placed: torch.Tensor, triangles: torch.
     return share * shown(other.points[:468], placed[:468], triangles) * (after.abs() >= LIP)
 
 
-def _drawn(skin: Skin, placed, triangles, index, weight, light) -> tuple[torch.Tensor, torch.Tensor]:
+def _drawn(skin: Skin, placed, triangles, index, weight) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
     drawn = sampled(skin.image, interpolated(skin.points[:468, :2], triangles, index, weight))
     known = (index >= 0) & at_pixels(shown(skin.points[:468], placed[:468], triangles), index)
-    if light is not None and skin.light is not None:
-        gain = torch.exp(RELIT * (light - skin.light))[:, None]
-        drawn = gained(drawn, interpolated(gain, triangles, index, weight).movedim(-1, -3))
+    if skin.gain is not None:
+        drawn = gained(drawn, interpolated(skin.gain[:, None], triangles, index, weight).movedim(-1, -3))
     return drawn, known.to(drawn.dtype)

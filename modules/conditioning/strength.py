@@ -33,12 +33,13 @@ def morph(
     triangles: torch.Tensor,
     identity: float,
     mirror: torch.Tensor | None = None,
+    light: float = 0.0,
 ) -> torch.Tensor:
     """The guide [3, S, S]: the selfie's skin at strengths of 1 and more, below that mixed with that of the background's face.
 
-    `placed` [478, 3]: where the face points stand; `mask` [S, S]: what is repainted; `mirror` [478]: see `draft`.
+    `placed` [478, 3]: where the face points stand; `mask` [S, S]: what is repainted; `mirror` [478], `light` 0..1: see `draft`.
     """
-    picture = draft(selfie, background, placed, mask, triangles, mirror=mirror) if identity > 0 else 0.0
+    picture = draft(selfie, background, placed, mask, triangles, mirror=mirror, light=light) if identity > 0 else 0.0
     if identity >= 1:
         return picture
     own = draft(background, background, placed, mask, triangles, colour=0.0)

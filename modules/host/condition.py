@@ -43,14 +43,19 @@ def condition(
     guide: bool = True,
     strength: dict[str, float] | None = None,
     text: tuple[list | None, list | None] = (None, None),
+    light: float = 0.0,
 ):
     """Everything that the Background Condition node gives: positive, negative, LATENT, Place, drafts [n, S, S, 3].
 
     `strength`: {"identity": 0..2, "expression": 0..2}, factors on what each group adds in the cross-attention, and in the draft
     on how far it goes from the background's own face to the person, and from calm to what was asked.
+    `light`: 0..1, how far the selfie's light from the side goes to that of the background's face.
     `text`: CONDITIONING of the prompt and of the negative prompt, for a bundle that reads text, and for no other.
     """
     strength = checked_strength(strength)
+    if not 0.0 <= light <= 1.0:  # as in `checked_strength`
+        remedy = "Choose a value in that range; 0 is the usual one"
+        raise DiffSFSRError(f"{light} is outside 0 to 1", f"{WHERE}, match light", remedy)
     check_text(encoders, text)
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, WHERE)
@@ -61,7 +66,7 @@ def condition(
     total = max(len(image), len(expression.codes))
     broadcast(len(image), total, "background pictures", WHERE)
     broadcast(len(expression.codes), total, "expressions", WHERE)
-    scenes = scenes_of(encoders, image, mask, identity, expression.codes, total, rule, index, grow, strength)
+    scenes = scenes_of(encoders, image, mask, identity, expression.codes, total, rule, index, grow, strength, light)
     background = encoded(vae, scenes.blanks, encoders)
     guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
     concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
@@ -75,7 +80,7 @@ def condition(
     return positive, negative, latent, where, scenes.drafts.permute(0, 2, 3, 1)
 
 
-def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow, strength) -> Scenes:
+def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow, strength, light) -> Scenes:
     """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked."""
     size, geometry, who = encoders.config.resolution, split(codes)[1], the_person(encoders, identity)
     crops, rows = [], []
@@ -86,7 +91,7 @@ def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow, 
             crops.append(crop.image)
             there = Fitted(crop, crop.fit(encoders.shape))
         own = None if mask is None else own_mask(mask[i % len(mask)], matrix, size)
-        guide, area = drawn(encoders, who, there, geometry[i % len(geometry)], grow, own, strength)
+        guide, area = drawn(encoders, who, there, geometry[i % len(geometry)], grow, own, strength, light)
         if not area.any() and mask is None:
             raise DiffSFSRError("Nothing is left to repaint", f"{WHERE}, mask grow, image {i}", "Shrink the mask less")
         if not area.any():

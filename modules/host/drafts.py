@@ -40,17 +40,18 @@ def drawn(
     grow: float,
     own: torch.Tensor | None = None,
     strength: dict[str, float] = PLAIN,
+    light: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The person with geometry [K] in the place of another face: draft [3, S, S] and its mask [S, S], 0 or 1.
 
     grow: how far the mask reaches beyond both faces, pixels of the 256 px crop. `own` [S, S]: the artist's mask instead.
-    strength: of "identity" (0: the background's own face) and "expression" (0: calm).
+    strength: of "identity" (0: the background's own face) and "expression" (0: calm). light: see `guide.draft`.
     """
     size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
     placed = placed_between(encoders.shape, who.fit, there.fit, geometry, **strength)
     area = face_mask(there.crop, placed, triangles, grow * size / 256) if own is None else own
     mirror = mirrored_points(encoders.shape).cpu()
-    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror), area
+    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror, light), area
 
 
 @torch.inference_mode()

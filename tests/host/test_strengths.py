@@ -74,6 +74,22 @@ def test_strengths_move_the_draft_too(studio, pictures, made):
     assert torch.equal(draft[1.0, 0.0], neutral)
 
 
+def test_matched_light_moves_the_draft_and_nothing_beside_the_face(studio, pictures, made):
+    lit = run(studio, portrait(*pictures).set(CONDITION, match_light=1.0))
+    change = (lit.value(CONDITION, 4) - made.value(CONDITION, 4)).abs().amax(-1)[0]
+    mask = lit.value(CONDITION, 3).mask[0]
+    assert change.max() > 0.02 and change[mask == 0].max() == 0
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_light_out_of_range(studio, pictures, value):
+    graph = portrait(*pictures).set(CONDITION, match_light=value)
+    if value == value:
+        assert not studio.validate(graph).valid
+    else:
+        assert "match light" in refusal(studio, graph, CONDITION)
+
+
 def test_a_strength_that_is_no_number(studio, pictures):
     message = refusal(studio, portrait(*pictures).set(CONDITION, expression_strength=float("nan")), CONDITION)
     assert message.startswith("Background Condition, expression strength") and "0 to 2" in message

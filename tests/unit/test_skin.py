@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
-from diffsfsr.modules.conditioning.skin import RELIT, Skin, put_on
+from diffsfsr.modules.conditioning.skin import Skin, put_on
 from diffsfsr.modules.faces.light import side_light
 from diffsfsr.modules.faces.networks import FaceNetworks
 
@@ -86,7 +86,7 @@ def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mir
     torch.testing.assert_close(found, -other, atol=0.05, rtol=0)
 
 
-def test_a_draft_is_led_half_way_to_the_light_of_its_place(face):
+def test_a_draft_is_led_as_far_as_asked_to_the_light_of_its_place(face):
     points, triangles, mirror = face
     code, area = torch.zeros(52), face_mask(Crop(halves(1, 1), points, torch.zeros(52)), points, triangles, 9.0)
 
@@ -99,5 +99,8 @@ def test_a_draft_is_led_half_way_to_the_light_of_its_place(face):
     even, lit = halves(0.5, 0.5), halves(0.4, 0.6)
     assert ratio(even, even, mirror=mirror, colour=1e-6) == pytest.approx(1, abs=1e-3)
     assert ratio(lit, even, colour=1e-6) == pytest.approx(0.4 / 0.6, abs=0.02)
-    assert ratio(lit, even, mirror=mirror, colour=1e-6) == pytest.approx((0.4 / 0.6) ** (1 - RELIT), abs=0.03)
-    assert ratio(even, lit, mirror=mirror, colour=1e-6) == pytest.approx((0.4 / 0.6) ** RELIT, abs=0.03)
+    assert ratio(lit, even, mirror=mirror, colour=1e-6) == pytest.approx(0.4 / 0.6, abs=0.02)
+    for light in (0.5, 1.0):
+        led = {"mirror": mirror, "colour": 1e-6, "light": light}
+        assert ratio(lit, even, **led) == pytest.approx((0.4 / 0.6) ** (1 - light), abs=0.03)
+        assert ratio(even, lit, **led) == pytest.approx((0.4 / 0.6) ** light, abs=0.03)
