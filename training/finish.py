@@ -27,6 +27,7 @@ FINISH = {
     "critic": 0.3,  # its pull on a picture, of that of all other losses
     "critic_rate": 4e-4,
     "critic_alone": 60,  # steps in which it learns and is not heard
+    "seed": 7919,  # not the run's: its noise is drawn from other numbers
     "portraits": 16,  # rows drawn for the critic, of which it sees the untouched portraits
 }
 
@@ -62,6 +63,7 @@ class Finish:
     channels: int
     prediction: str = "v"
     device: torch.device | str = "cpu"
+    rng: torch.Generator = field(default_factory=torch.Generator, init=False)
     seen: tuple = field(default=(), init=False)  # by the critic, at the last step: pictures, masks, what of them counts
 
     def __post_init__(self):
@@ -79,8 +81,9 @@ class Finish:
         self.critic.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
 
-    def loss(self, model, samples: Samples, rng: torch.Generator, step: int) -> torch.Tensor:
-        """Of `FINISH["rows"]` rows; the critic is heard from step `FINISH["critic_alone"]` on."""
+    def loss(self, model, samples: Samples, step: int) -> torch.Tensor:
+        """Of `FINISH["rows"]` rows, drawn for this step; the critic is heard from step `FINISH["critic_alone"]` on."""
+        rng = self.rng.manual_seed(FINISH["seed"] * 1_000_003 + step)
         x = {name: value.to(self.device) for name, value in samples.batch(FINISH["rows"], rng).items()}
         target, mask, weight = x["target"].float(), x["mask"].float(), importance(x)
         end = self.path(model, x, rng)
@@ -115,9 +118,9 @@ class Finish:
                 y = y + wide(s - r) * noise(middle, (r + s) / 2)
         return midpoint(noise, y, s)
 
-    def teach(self, samples: Samples, rng: torch.Generator) -> None:
+    def teach(self, samples: Samples) -> None:
         """The critic learns from untouched portraits and from the pictures of the last `loss` (hinge loss, Lim and Ye 2017)."""
-        rows = samples.batch(FINISH["portraits"], rng)
+        rows = samples.batch(FINISH["portraits"], self.rng)
         real = ~rows["synthetic"]
         if not real.any():
             return

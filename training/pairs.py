@@ -21,7 +21,7 @@ from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape, Fit, mirrored_points
+from ..modules.faces.shape import FaceShape, Fit, mirrored, mirrored_points
 from ..modules.labels import BLENDSHAPES
 from .cross import asked, cross_pictures, placed_in
 from .data import FRAME, MARGIN, Portrait, margin
@@ -61,9 +61,7 @@ def read(
     code[0] = 0
     if not flip:
         return image, points, code
-    points = points[mirror_points].clone()
-    points[:, 0] = image.shape[-1] - points[:, 0]
-    return image.flip(-1), points, code[MIRROR]
+    return *mirrored(image, points, mirror_points), code[MIRROR]
 
 
 def repeated(fit: Fit, count: int) -> Fit:

@@ -36,17 +36,22 @@ def clean_estimate(
     predict(z, t) -> v, or the noise, at other, fractional steps; answer: the same at (z, t). e = alpha v + sigma z. Below the
     lowest noise of the table (r = .029) the network is asked at its first step.
     """
-    r = (1 / alpha_bar.to(z.device) - 1).sqrt()[t]
+    alpha_bar = alpha_bar.to(z.device)
+    r = (1 / alpha_bar - 1).sqrt()[t]
     y = z * (1 + r**2).sqrt()[:, None, None, None]
     return estimate(noise_of(predict, alpha_bar, prediction), y, r, as_noise(answer, z, r, prediction))
 
 
 def noise_of(predict, alpha_bar: torch.Tensor, prediction: str = "v"):
-    """noise(y, r) -> e, as `modules/sampling/estimators.py` asks for it, of a network predict(z, t) -> v or the noise."""
+    """noise(y, r) -> e, as `modules/sampling/estimators.py` asks for it, of a network predict(z, t) -> v or the noise.
+
+    alpha_bar [1000], on the network's device.
+    """
+    levels = (1 / alpha_bar - 1).sqrt()
 
     def noise(y, r):
         z = y * (1 + r**2).rsqrt()[:, None, None, None]
-        return as_noise(predict(z, step_of(r, (1 / alpha_bar.to(z.device) - 1).sqrt())), z, r, prediction)
+        return as_noise(predict(z, step_of(r, levels)), z, r, prediction)
 
     return noise
 

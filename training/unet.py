@@ -130,6 +130,9 @@ class Training:
         if state := run.load():
             for name, module in self.saved.items():
                 module.load_state_dict({**module.state_dict(), **state[name]})
+            if ("finish" in state) != plan.finish:
+                began = "with" if "finish" in state else "without"
+                raise SystemExit(f"training: {run.folder} began {began} --finish; go on so, or name another --unet-run")
             optimiser.load_state_dict(state["optimiser"])
             self.step, self.spent = state["step"], state["elapsed"]
             if finish is not None:
@@ -218,12 +221,10 @@ def train(
         looked = pictures if state.step % CONFIG["pictures_every"] == 0 and finish is None else None
         batch, drawn = samples.batch(plan.batch, rng), rng.get_state()
         part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction)
-        beside, other = None, torch.Generator().manual_seed((CONFIG["seed"] + 7919) * 1_000_003 + state.step)
-        if finish is not None:
-            beside = partial(finish.loss, state.model, samples, other, state.step)
+        beside = None if finish is None else partial(finish.loss, state.model, samples, state.step)
         losses.append(state.update([partial(part, share) for share in shares], rate, beside))
         if finish is not None:
-            finish.teach(samples, other)
+            finish.teach(samples)
         state.clock(time.time() - began)
         last = plan.done(state.step, state.spent) >= 1
         seen = watch is not None and (last or state.step % watch.every == 0)

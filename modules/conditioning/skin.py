@@ -9,7 +9,8 @@ import torch
 from ..faces.align import FRAME
 from ..faces.light import gained
 from ..faces.mask import blurred
-from ..faces.warp import areas, at_pixels, interpolated, rasterise, sampled, shown
+from ..faces.shape import mirrored
+from ..faces.warp import areas, at_pixels, drawn_from, interpolated, rasterise, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
@@ -25,9 +26,7 @@ class Skin(NamedTuple):
 
     def mirrored(self, mirror: torch.Tensor) -> "Skin":
         """As a mirror shows it, each point on the other side of the face."""
-        points = self.points[mirror].clone()
-        points[:, 0] = self.image.shape[-1] - points[:, 0]
-        return Skin(self.image.flip(-1), points, None if self.gain is None else self.gain[mirror[:468]])
+        return Skin(*mirrored(self.image, self.points, mirror), None if self.gain is None else self.gain[mirror[:468]])
 
 
 def put_on(
@@ -68,8 +67,7 @@ def better_seen(skin: Skin, other: Skin, placed: torch.Tensor, triangles: torch.
 
 def _drawn(skin: Skin, placed, triangles, index, weight) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
-    drawn = sampled(skin.image, interpolated(skin.points[:468, :2], triangles, index, weight))
-    known = (index >= 0) & at_pixels(shown(skin.points[:468], placed[:468], triangles), index)
+    drawn, known = drawn_from(skin.image, skin.points[:468], placed[:468], triangles, index, weight)
     if skin.gain is not None:
         drawn = gained(drawn, interpolated(skin.gain[:, None], triangles, index, weight).movedim(-1, -3))
-    return drawn, known.to(drawn.dtype)
+    return drawn, known

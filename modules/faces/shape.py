@@ -172,8 +172,15 @@ def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor) -
 
 def mirrored_points(shape: FaceShape) -> torch.Tensor:
     """[478]: for each point the one on the other side of the face."""
-    other = shape.mean * torch.tensor([-1.0, 1.0, 1.0])
+    other = shape.mean * shape.mean.new_tensor([-1.0, 1.0, 1.0])
     return torch.cdist(other, shape.mean).argmin(1)
+
+
+def mirrored(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture [3, H, W] and its face points [478, >= 2] as a mirror shows them; mirror: see `mirrored_points`."""
+    points = points[mirror].clone()
+    points[:, 0] = image.shape[-1] - points[:, 0]
+    return image.flip(-1), points
 
 
 def angles(rotation: torch.Tensor) -> torch.Tensor:

@@ -99,9 +99,21 @@ def redraw(
     What the source does not show (it faces away there, or is seen so flat that it would smear) counts as not covered.
     """
     index, weight = rasterise(target, triangles, size)
+    drawn, covered = drawn_from(image, source, target, triangles, index, weight)
+    return drawn * covered.unsqueeze(-3), covered, index
+
+
+def drawn_from(
+    image: torch.Tensor,
+    source: torch.Tensor,
+    target: torch.Tensor,
+    triangles: torch.Tensor,
+    index: torch.Tensor,
+    weight: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`redraw` on a target that is rasterised already; the picture is not cut to the covered part."""
     covered = (index >= 0) & at_pixels(shown(source, target, triangles), index)
-    drawn = sampled(image, interpolated(source[..., :2], triangles, index, weight))
-    return drawn * covered.unsqueeze(-3), covered.to(image.dtype), index
+    return sampled(image, interpolated(source[..., :2], triangles, index, weight)), covered.to(image.dtype)
 
 
 def sampled(image: torch.Tensor, place: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:

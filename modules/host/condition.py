@@ -53,9 +53,7 @@ def condition(
     `text`: CONDITIONING of the prompt and of the negative prompt, for a bundle that reads text, and for no other.
     """
     strength = checked_strength(strength)
-    if not 0.0 <= light <= 1.0:  # as in `checked_strength`
-        remedy = "Choose a value in that range; 0 is the usual one"
-        raise DiffSFSRError(f"{light} is outside 0 to 1", f"{WHERE}, match light", remedy)
+    check_number("match light", light, 1.0, 0)
     check_text(encoders, text)
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, WHERE)
@@ -165,7 +163,11 @@ def checked_strength(strength: dict[str, float] | None) -> dict[str, float]:
     """Factors of both groups, 0..2; 1 where nothing is said. Older hosts do not check what comes over a wire."""
     whole = {"identity": 1.0, "expression": 1.0, **(strength or {})}
     for name, value in whole.items():
-        if not 0.0 <= value <= 2.0:  # written so that NaN is refused too
-            what = f"{value} is outside 0 to 2"
-            raise DiffSFSRError(what, f"{WHERE}, {name} strength", "Choose a value in that range; 1 is the usual one")
+        check_number(f"{name} strength", value, 2.0, 1)
     return whole
+
+
+def check_number(name: str, value: float, most: float, usual: int) -> None:
+    if not 0.0 <= value <= most:  # written so that NaN is refused too
+        remedy = f"Choose a value in that range; {usual} is the usual one"
+        raise DiffSFSRError(f"{value} is outside 0 to {most:.0f}", f"{WHERE}, {name}", remedy)

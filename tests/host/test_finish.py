@@ -48,25 +48,24 @@ def test_the_critic_tells_smooth_pictures_from_portraits(finish):
 
     for _ in range(40):
         finish.seen = smooth(), mask, torch.ones(4, 1, 4, 4)
-        finish.teach(samples, rng)
+        finish.teach(samples)
     with torch.no_grad():
         real, made = finish.critic(samples.some(8)["target"], torch.ones(8, 1, 8, 8)), finish.critic(smooth(), mask)
     assert real.mean() > made.mean() + 0.3
 
 
-def test_the_gradient_of_critic_and_judges_reaches_the_network(finish, small):  # noqa: F811
+def test_the_gradient_of_critic_and_judges_reaches_the_network(finish, small, monkeypatch):  # noqa: F811
     from diffsfsr.training.denoiser import Denoiser
+    from diffsfsr.training.finish import FINISH
 
     model = Denoiser(small.UNetConfig(), small.TokenConfig(code_width=52))
     torch.nn.init.normal_(model.unet.out[2].weight, std=0.01)
     samples = shared_run.random_samples()
     pull = []
-    for step in (0, 1):  # without the critic, and with it
-        from diffsfsr.training.finish import FINISH
-
-        FINISH["critic_alone"] = 1
+    for alone in (1, 0):  # without the critic, and with it
+        monkeypatch.setitem(FINISH, "critic_alone", alone)
         model.zero_grad()
-        finish.loss(model, samples, torch.Generator().manual_seed(0), step).backward()
+        finish.loss(model, samples, 0).backward()
         pull.append(model.unet.out[2].weight.grad.clone())
     assert all(torch.isfinite(g).all() and g.abs().max() > 0 for g in pull)
     assert not torch.equal(*pull)
@@ -97,3 +96,10 @@ def test_it_wants_whole_batches_and_judges(small, tmp_path):  # noqa: F811
     plan = small.Plan(steps=1, batch=4, finish=True)
     with pytest.raises(SystemExit, match="--estimate"):
         small.train(shared_run.random_samples(), tmp_path, plan, "none", small.accelerator())
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_goes_on_as_it_began(small, tmp_path, before):  # noqa: F811
+    shared_run.run(tmp_path, steps=1, finish=before)
+    with pytest.raises(SystemExit, match="--finish"):
+        shared_run.run(tmp_path, steps=2, finish=not before)

@@ -15,15 +15,20 @@ MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr"
 SKIN, HAIR = torch.tensor([0.80, 0.62, 0.52]), torch.tensor([0.25, 0.15, 0.08])
 
 
-@pytest.fixture(scope="module")
-def face():
-    """Canonical points [478, 3] in a 256 px crop, triangles, the covering triangle of each pixel."""
+def canonical_face():
+    """Canonical points [478, 3] in a 256 px crop, triangles."""
     networks = FaceNetworks.load(MODEL)
     vertices = networks.vertices * torch.tensor([1.0, -1.0, 1.0])
     points = (vertices - vertices.mean(0)) * 9 + torch.tensor([128.0, 140.0, 0.0])
-    points = torch.cat([points, points[:10]])
-    index, _ = rasterise(points[:468], networks.triangles, 256)
-    return points, networks.triangles, index
+    return torch.cat([points, points[:10]]), networks.triangles
+
+
+@pytest.fixture(scope="module")
+def face():
+    """Points, triangles, the covering triangle of each pixel."""
+    points, triangles = canonical_face()
+    index, _ = rasterise(points[:468], triangles, 256)
+    return points, triangles, index
 
 
 def skin_picture():

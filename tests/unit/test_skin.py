@@ -1,28 +1,22 @@
 """Skin for the draft: the hidden half comes from the mirror image, side light goes towards that of the place."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
 from diffsfsr.modules.conditioning.skin import Skin, put_on
 from diffsfsr.modules.faces.light import side_light
-from diffsfsr.modules.faces.networks import FaceNetworks
+from tests.unit.test_guide import canonical_face
 
-MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
 LEFT_CHEEK, RIGHT_CHEEK = 50, 280  # of the picture
 
 
 @pytest.fixture(scope="module")
 def face():
     """Canonical points [478, 3] in a 256 px crop, triangles, the point on the other side of each."""
-    networks = FaceNetworks.load(MODEL)
-    vertices = networks.vertices * torch.tensor([1.0, -1.0, 1.0])
-    points = (vertices - vertices.mean(0)) * 9 + torch.tensor([128.0, 140.0, 0.0])
-    points = torch.cat([points, points[:10]])
-    flipped = (points - torch.tensor([128.0, 0.0, 0.0])) * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([128.0, 0.0, 0.0])
-    return points, networks.triangles, torch.cdist(flipped, points).argmin(1)
+    points, triangles = canonical_face()
+    other = points * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([256.0, 0.0, 0.0])
+    return points, triangles, torch.cdist(other, points).argmin(1)
 
 
 def turned(points, degrees):
@@ -56,9 +50,7 @@ def test_a_face_seen_from_the_front_needs_no_mirror(face):
 def test_what_a_turned_selfie_hides_comes_from_its_mirror_image(face, side):
     points, triangles, mirror = face
     seen = turned(points, 55 * side)
-    shown, hidden = (LEFT_CHEEK, RIGHT_CHEEK) if side > 0 else (RIGHT_CHEEK, LEFT_CHEEK)
-    if seen[hidden, 2] > seen[shown, 2]:  # whichever way the head was turned
-        shown, hidden = hidden, shown
+    hidden, shown = sorted((LEFT_CHEEK, RIGHT_CHEEK), key=lambda cheek: seen[cheek, 2])  # the nearer one is shown
     picture = torch.full((3, 256, 256), 0.2)
     x = int(seen[shown, 0])
     picture[:, :, x - 14 : x + 14] = 0.8  # a light cheek on the side that is shown; the rest is dark
