@@ -123,6 +123,7 @@ class Training:
         weights = groups(self.own, CONFIG["weight_decay"]) if ground else self.own.parameters()
         optimiser = optimiser_of(plan.optimizer, weights, CONFIG["lr"], CONFIG["weight_decay"])
         self.run, self.place, self.finish, self.step, self.spent = run, place, finish, 0, 0.0
+        self.ema = CONFIG["ema"] if finish is None else FINISH["ema"]
         self.names = [name for name, weight in self.own.named_parameters() if weight.requires_grad]
         self.saved = {"model": self.own}
         if plan.ema:
@@ -171,7 +172,7 @@ class Training:
         self.optimiser.step()
         self.step += 1
         if self.place.is_main_process and "average" in self.saved:
-            decay = min(CONFIG["ema"], (1 + self.step) / (10 + self.step))
+            decay = min(self.ema, (1 + self.step) / (10 + self.step))
             pairs = [p for p in zip(self.average.parameters(), self.own.parameters(), strict=True) if p[1].requires_grad]
             with torch.no_grad():
                 torch._foreach_lerp_(*map(list, zip(*pairs, strict=True)), 1 - decay)
@@ -212,12 +213,13 @@ def train(
     config |= {"paths": FINISH if finish else None, "precision": place.mixed_precision, "processes": place.num_processes}
     state = Training(Run(out, config, data_hash, place.is_main_process), unet, tokens, place, plan, ground, finish)
     alpha_bar, began, losses = schedule(unet), time.time() - state.spent, []
+    highest = FINISH["rate"] if plan.finish else CONFIG["lr_started" if plan.start else "lr"]
     size, own = (sum(p.numel() for p in state.own.parameters() if p.requires_grad or k) / 1e6 for k in (True, False))
     what = f"{len(samples)} pairs, {size:.1f} M parameters ({own:.1f} trained)"
     place.print(f"{what}, {place.num_processes} x {place.device}, step {state.step}", flush=True)
     while (done := plan.done(state.step, state.spent)) < 1:
         rng = torch.Generator().manual_seed(CONFIG["seed"] * 1_000_003 + state.step)  # of each step: resumes are exact
-        rate = learning_rate(state.step, done, CONFIG["lr_started" if plan.start else "lr"])
+        rate = learning_rate(state.step, done, highest)
         looked = pictures if state.step % CONFIG["pictures_every"] == 0 and finish is None else None
         batch, drawn = samples.batch(plan.batch, rng), rng.get_state()
         part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction)
