@@ -1,0 +1,42 @@
+"""What is computed in which precision, and that nobody sees it."""
+
+import pytest
+import torch
+
+from tests.host.graphs import COMPOSITE, LOADER, portrait, run
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+def test_precisions(studio, pictures, made, dtype):
+    result = run(studio, portrait(*pictures, steps=2).set(LOADER, weight_dtype=dtype))
+    picture = result.value(COMPOSITE)
+    assert torch.isfinite(picture).all()
+    assert (picture - made.value(COMPOSITE)).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("fast", "told", "wanted"), [(True, None, torch.bfloat16), (False, None, None), (True, "fp32_vae", None)]
+)
+def test_the_autoencoder_works_in_bfloat16_where_that_is_fast(host, monkeypatch, fast, told, wanted):
+    from comfy.cli_args import args
+
+    from diffsfsr.modules.host import model
+
+    monkeypatch.setattr(model, "fast_bf16", lambda: fast)
+    if told:
+        monkeypatch.setattr(args, told, True)
+    assert model.vae_dtype() == wanted
+
+
+def test_bfloat16_gives_the_picture_that_32_bits_give(host, pictures, monkeypatch):
+    from diffsfsr.modules.bundle import load_bundle
+    from diffsfsr.modules.host import folders, model
+
+    bundle, found = load_bundle(folders.BUILT_IN), {}
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(model, "vae_dtype", lambda d=dtype: d)
+        vae = model.build_vae(bundle, "Test")
+        assert vae.vae_dtype == dtype and next(vae.first_stage_model.parameters()).dtype == dtype
+        found[dtype] = vae.decode(vae.encode(pictures[0][:, :256, :256])).clamp(0, 1)
+    apart = (found[torch.float32] - found[torch.bfloat16]).square().mean()
+    assert 0 < apart and -10 * apart.log10() > 45, "dB"
