@@ -75,7 +75,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     ends.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     ends.add_argument("--seeds", type=int, default=32, help="rows, 1.3 minutes of a core each for one cfg and denoise")
     ends.add_argument("--cfgs", type=float, nargs="+", default=(1.0, 1.5))
-    ends.add_argument("--denoises", type=float, nargs="+", default=(0.4, 1.0), help="1: from noise; less: from the draft")
+    ends.add_argument("--denoises", type=float, nargs="+", default=(0.3, 1.0), help="1: from noise; less: from the draft")
     ends.add_argument("--budgets", type=int, nargs="+", default=(6, 10, 16, 20, 30, 40), help="model evaluations")
     ends.add_argument("--data", type=Path, help="the data folder: identity and expression are judged too")
     ends.add_argument("--write-docs", action="store_true", help="put the tables into docs/results.md")

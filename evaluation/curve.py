@@ -213,7 +213,7 @@ def curve(args) -> int:
             plain = {f"{name}, {budget}": value for (name, budget), value in found.items()}
             (args.out / f"curve_{tail}.json").write_text(json.dumps(plain, indent=1))
             if cfg == 1:
-                name = "sampler_curve.png" if denoise == usual else "sampler_curve_from_noise.png"
+                name = "sampler_curve_from_noise.png" if denoise == 1 else "sampler_curve.png"
                 draw((ROOT / "docs" if args.write_docs else args.out) / name, found, args.budgets, about.replace("`", ""))
     text = "\n".join(tables)
     if args.write_docs:

@@ -40,7 +40,7 @@ class MidpointSampler(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "denoise",
-                    default=0.4,
+                    default=0.3,
                     min=0.0,
                     max=1.0,
                     step=0.01,

@@ -27,7 +27,7 @@ def few():
 @pytest.fixture(scope="module")
 def studied(comfy, few, tmp_path_factory):
     out = tmp_path_factory.mktemp("curve")
-    assert run("curve", "--out", out, "--seeds", 2, "--cfgs", 1, "--denoises", 0.4, "--budgets", 5, 7) == 0
+    assert run("curve", "--out", out, "--seeds", 2, "--cfgs", 1, "--denoises", 0.3, "--budgets", 5, 7) == 0
     return out
 
 
@@ -59,7 +59,7 @@ def test_a_run_that_was_cut_short_goes_on(studied, few, monkeypatch, capsys):
     one.write_text(json.dumps(known))
     made, ends = [], few.Study.ends
     monkeypatch.setattr(few.Study, "ends", lambda self, make, steps, *rows: made.append(steps) or ends(self, make, steps))
-    assert run("curve", "--out", studied, "--seeds", 2, "--cfgs", 1, "--denoises", 0.4, "--budgets", 5, 7) == 0
+    assert run("curve", "--out", studied, "--seeds", 2, "--cfgs", 1, "--denoises", 0.3, "--budgets", 5, 7) == 0
     assert made == [6]
     assert json.loads(one.read_text())["7"]["errors"] == pytest.approx(lost["errors"], abs=1e-5)
     assert "| uni_pc |" in capsys.readouterr().out
