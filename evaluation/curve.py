@@ -172,7 +172,7 @@ def measured(study: Study, records: Records, budgets: list[int]) -> tuple[dict, 
         for budget in budgets:
             known = records.kept(name, str(budget), lambda m=method, b=budget: one(m, b))
             found[name, budget] = (*np.percentile(known["errors"], (25, 50, 75)), known["evaluations"])
-        print(name, *(f"{found[name, b][3]}: {found[name, b][1]:.4f}" for b in budgets),
+        print(name, *(f"{found[name, b][3]}: {found[name, b][1]:.5f}" for b in budgets),
               f"({time.perf_counter() - start:.0f} s)", flush=True)  # fmt: skip
     return found, checks
 
@@ -246,7 +246,7 @@ def table(found: dict, budgets: list[int], about: str, seeds: int, checks: dict)
         cells = []
         for b in budgets:
             low, middle, high, _ = found[name, b]
-            text = f"{middle:.4f} ({low:.4f} to {high:.4f})"
+            text = f"{middle:.5f} ({low:.5f} to {high:.5f})"
             cells.append(f"**{text}**" if middle == best[b] else text)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
