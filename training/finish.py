@@ -21,7 +21,7 @@ from .velocity import LOSS, conditions, importance
 
 FINISH = {
     "rows": 4,  # of each step
-    "looked_at": 1,  # of them, by the judges of pictures; with two the pictures were less like portraits
+    "looked_at": 1,  # of them, by the judges of pictures
     "begin": (0.3, 0.65),  # noise r at which a path begins; in use .27 at denoise .3, .52 at .4
     "onward": 0.5,  # share of the rows that a step without gradient first brings on, as the sampler's later steps find them
     "left": (0.2, 0.9),  # of their noise, after that step

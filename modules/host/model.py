@@ -88,7 +88,8 @@ def vae_dtype() -> torch.dtype | None:
     """bfloat16 on processors that multiply it at once: a quarter of the time, the picture within rounding to 256 levels. None:
     the host's choice, which is fp32 on every CPU; so it is too where the host was started with a word about it (--fp32-vae).
     """
-    told = comfy.cli_args.args.fp32_vae or comfy.cli_args.args.fp16_vae or comfy.cli_args.args.bf16_vae
+    args = comfy.cli_args.args
+    told = args.fp32_vae or args.fp16_vae or args.bf16_vae
     on_cpu = comfy.model_management.is_device_cpu(comfy.model_management.vae_device())
     return torch.bfloat16 if on_cpu and fast_bf16() and not told else None
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.host.graphs import ROOT, TWIN, astronaut, somebody_else
-from tests.host.test_nodes import OURS
+from tests.host.test_schemas import OURS
 
 PACK = "ComfyUI-DiffSFSR"
 PATIENCE = 90  # seconds until the server must answer: far more than it needs, for busy machines

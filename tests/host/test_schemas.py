@@ -1,0 +1,64 @@
+"""What every node declares in the real host: names, types, tooltips, ranges."""
+
+import pytest
+
+from tests.host.graphs import CONDITION, EXPRESSION, SAMPLER, portrait
+
+OURS = {
+    "DiffSFSRUNetLoader": ("MODEL", "VAE", "DIFFSFSR_ENCODERS"),
+    "DiffSFSRIdentityEncoder": ("DIFFSFSR_IDENTITY", "IMAGE"),
+    "DiffSFSRExpressionFromImage": ("DIFFSFSR_EXPRESSION", "IMAGE", "STRING"),
+    "DiffSFSRExpressionSliders": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRExpressionMix": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRFaceDraft": ("IMAGE",),
+    "DiffSFSRExpressionLabelEncoder": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRExpressionWords": ("DIFFSFSR_EXPRESSION", "STRING", "DIFFSFSR_EXPRESSION"),
+    "DiffSFSRBackgroundCondition": ("CONDITIONING", "CONDITIONING", "LATENT", "DIFFSFSR_PLACE", "IMAGE"),
+    "DiffSFSRMidpointSampler": ("LATENT",),
+    "DiffSFSRMidpointSamplerSelect": ("SAMPLER",),
+    "DiffSFSRIdentityExpressionGuider": ("GUIDER",),
+    "DiffSFSRCompositeFace": ("IMAGE", "MASK"),
+}
+
+
+def schema(host, node_id):
+    return host.node(node_id).GET_SCHEMA()
+
+
+def test_the_pack_brings_these_nodes_and_no_others(host):
+    found = {name for name, cls in host.nodes.NODE_CLASS_MAPPINGS.items() if cls.__module__.startswith("diffsfsr.")}
+    assert found == set(OURS)
+
+
+@pytest.mark.parametrize("node_id", OURS)
+def test_schema(host, node_id):
+    found = schema(host, node_id)
+    assert tuple(output.get_io_type() for output in found.outputs) == OURS[node_id]
+    assert found.category.split("/")[0] == "DiffSFSR" and found.display_name and len(found.description) > 40
+    assert len({entry.id for entry in found.inputs}) == len(found.inputs)
+
+
+@pytest.mark.parametrize("node_id", OURS)
+def test_every_input_has_a_tooltip(host, node_id):
+    for entry in schema(host, node_id).inputs:
+        assert entry.tooltip and len(entry.tooltip) > 15 and entry.tooltip.endswith("."), entry.id
+
+
+def test_the_menu_holds_all_words_by_family(host):
+    from diffsfsr.modules.labels import FAMILIES, WORDS, parse_choice
+
+    (menu,) = (entry for entry in schema(host, "DiffSFSRExpressionLabelEncoder").inputs if entry.id == "expression")
+    assert len(menu.options) == 135 and {parse_choice(entry) for entry in menu.options} == set(WORDS)
+    families = [entry.split(":")[0] for entry in menu.options]
+    assert list(dict.fromkeys(families)) == list(FAMILIES), "each family in one piece"
+    assert menu.default in menu.options
+
+
+def test_numbers_out_of_range_are_refused_by_the_host(studio, pictures):
+    for node, name, value in ((EXPRESSION, "intensity", 1.6), (SAMPLER, "steps", 0), (CONDITION, "feather", -1)):
+        assert not studio.validate(portrait(*pictures).set(node, **{name: value})).valid
+
+
+def test_wires_fit_only_where_they_belong(studio, pictures):
+    wrong = portrait(*pictures).set(CONDITION, identity=[EXPRESSION, 0])
+    assert studio.validate(wrong).types == ["return_type_mismatch"]
