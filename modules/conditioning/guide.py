@@ -4,7 +4,7 @@ It is a preview for the artist and an extra input of the UNet, never the result:
 everything behind the lips are the UNet's work.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,13 @@ class Crop:
     image: torch.Tensor
     points: torch.Tensor
     code: torch.Tensor
+    _index: torch.Tensor | None = field(default=None, init=False, repr=False, compare=False)
+
+    def index(self, triangles: torch.Tensor) -> torch.Tensor:
+        """The triangle of the face at each pixel [S, S], -1 beside it; found once, for every word drawn in this picture."""
+        if self._index is None:
+            self._index, _ = rasterise(self.points[:468], triangles, self.image.shape[-1])
+        return self._index
 
     def fit(self, shape: FaceShape) -> Fit:
         return shape.fit(self.points[None], self.code[None])
@@ -49,7 +56,7 @@ class Crop:
 def face_mask(background: Crop, placed: torch.Tensor, triangles: torch.Tensor, pixels: float) -> torch.Tensor:
     """The part to repaint [S, S], 0 or 1: both faces' silhouettes, grown."""
     size = background.image.shape[-1]
-    both = torch.maximum(silhouette(background.points, triangles, size), silhouette(placed, triangles, size))
+    both = torch.maximum((background.index(triangles) >= 0).float(), silhouette(placed, triangles, size))
     return grow(both[None, None], pixels)[0, 0]
 
 
@@ -78,7 +85,7 @@ def draft(
     drawn = paint_mouth(drawn, index, selfie.points, placed, triangles)
     covered = torch.maximum(covered, mouth_interior(index, triangles))  # a closed mouth has nothing to show there
     covered = covered * (1 - fringe(drawn, covered, index, triangles))
-    theirs, _ = rasterise(background.points[:468], triangles, size)
+    theirs = background.index(triangles)
     drawn = match_colour(drawn, covered, background.image, (theirs >= 0).float(), colour)
     soft = feather(covered[None, None] * mask, border * size / FRAME)
     own = torch.maximum(still_right(theirs, triangles) * mask, 1 - mask)[None, None] * (1 - soft)
