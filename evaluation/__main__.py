@@ -28,6 +28,15 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
                           "checkpoints are chosen on the 20 people of validation (then name another --out)")  # fmt: skip
     evaluate.add_argument("--denoise", type=float)
     evaluate.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    rows = commands.add_parser("versions", help="the measures on versions of the model that lack a part, a row each")
+    rows.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    rows.add_argument("--out", type=Path, default=ROOT / "runs" / "versions")
+    rows.add_argument("--people", type=int, default=60, help="how many people of the protocol")
+    rows.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
+    rows.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="whom")
+    rows.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    rows.add_argument("--trained", nargs="*", default=[], metavar="NAME=BUNDLE", help="bundles that were trained otherwise")
+    rows.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     demo = commands.add_parser("demo", help="the whole graph in ComfyUI, four words, one strip")
     demo.add_argument("--selfie", type=Path, help="default: the astronaut portrait of scikit-image")
     demo.add_argument("--background", type=Path, help="default: evaluation/assets/background.jpg")
@@ -88,7 +97,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
-    for command in (generate, evaluate, demo, bench, ablation, balance, beside, sheet, seen, known, reading, ends, clean):
+    for command in (generate, evaluate, rows, demo, bench, ablation, balance, beside, sheet, seen, known, reading, ends, clean):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
 

@@ -12,9 +12,8 @@ from dev.pack import ROOT
 
 from ..modules.unet.attention import BalancedCrossAttention
 from ..nodes.background_condition import BackgroundCondition
-from ..nodes.midpoint_sampler import MidpointSampler
 from .measure import Observer
-from .pipeline import PAINTING, Pipeline, call
+from .pipeline import Pipeline, call
 from .protocol import LABELS, WORDS, picture_file, portraits, read_pairs
 from .report import figure, write_docs
 from .rows import Evidence, expression_rows, following_row, identity_rows, place_rows
@@ -81,6 +80,16 @@ def unnormalised(model, variant: Variant):
     return changed
 
 
+def painted(pipeline: Pipeline, positive: list, negative: list, latent: dict, variant: Variant, guide: bool = True) -> dict:
+    """The LATENT that the pipeline paints with its conditioning changed as the variant says, with the guide or without."""
+    positive, negative = told(positive, negative, variant, guide)
+    changed = {"model": unnormalised(pipeline.model, variant)}
+    if not guide:
+        changed["denoise"] = 1.0  # else what it starts from would tell the draft
+        latent = {**latent, "samples": torch.zeros_like(latent["samples"])}
+    return pipeline.paint(positive, negative, latent, **changed)
+
+
 class Ablation(Study):
     """The study of `run.py`, with one record a pair that holds what was seen of every variant."""
 
@@ -96,18 +105,9 @@ class Ablation(Study):
         seen = {}
         for guide, on in self.guides.items():
             for variant in self.variants:
-                samples = self._painted(told(positive, negative, variant, on), variant, latent, on)
-                seen[f"{variant.name}, {guide}"] = self._look(samples, known)
+                made = painted(self.pipeline, positive, negative, latent, variant, on)
+                seen[f"{variant.name}, {guide}"] = self._look(made["samples"], known)
         return {"seen": seen, "asked": expression.codes[:, :52]}
-
-    def _painted(self, sides: tuple[list, list], variant: Variant, latent: dict, guide: bool) -> torch.Tensor:
-        settings = {name: self.pipeline.settings[name] for name in PAINTING}
-        if not guide:
-            settings["denoise"] = 1.0  # else what it starts from would tell the draft
-            latent = {**latent, "samples": torch.zeros_like(latent["samples"])}
-        model = unnormalised(self.pipeline.model, variant)
-        given = dict(model=model, positive=sides[0], negative=sides[1], latent=latent, **settings)
-        return call(MidpointSampler, **given)[0]["samples"]
 
     def _look(self, samples: torch.Tensor, known: list) -> dict[str, torch.Tensor]:
         """What is seen on the decoded crops; one that was seen before, but for rounding, is not looked at again."""

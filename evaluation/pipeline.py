@@ -76,23 +76,25 @@ class Pipeline:
 
         All of them start from the same noise, that of a single picture: only the expression differs.
         """
-        seconds, told = {}, self._told
+        seconds = {}
         with timed(seconds, "condition"):
             positive, negative, latent, place, drafts = call(
                 BackgroundCondition, encoders=self.encoders, vae=self.vae, image=background, identity=identity,
-                expression=expression, **told("grow", "feather"),
+                expression=expression, **self._told("grow", "feather"),
             )  # fmt: skip
         latent = {**latent, "batch_index": [0] * len(expression.codes)}
         with timed(seconds, "sample"):
-            (painted,) = call(
-                MidpointSampler, model=self.model, positive=positive, negative=negative, latent=latent,
-                **told(*PAINTING),
-            )  # fmt: skip
+            painted = self.paint(positive, negative, latent)
         with timed(seconds, "decode"):
             crops = self.vae.decode(painted["samples"])
         with timed(seconds, "composite"):
             images, mask = call(CompositeFace, image=crops, place=place)
         return Rendered(images, mask, crops, drafts, place, seconds)
+
+    def paint(self, positive: list, negative: list, latent: dict, **changed) -> dict:
+        """The painted LATENT. changed: inputs of the sampler in place of this pipeline's own."""
+        given = {"model": self.model, **self._told(*PAINTING), **changed}
+        return call(MidpointSampler, positive=positive, negative=negative, latent=latent, **given)[0]
 
     def _told(self, *names: str) -> dict:
         return {name: self.settings[name] for name in names}

@@ -26,27 +26,12 @@ from .sheet import write_sheet
 
 def evaluate(args) -> int:
     """The command: everything, then the table on the screen and in runs/evaluation."""
-    if args.write_docs and args.part != "evaluation":
-        raise DiffSFSRError("Only the evaluation part belongs into the page", "--write-docs", "Leave out one of the two words")
-    pairs, people = read_pairs(args.people, args.limit, args.part), portraits(args.data, args.part)
+    check_page(args)
     painting = {name: getattr(args, name) for name in ("steps", "seed", "cfg", "scheduler", "denoise")}
     pipeline = Pipeline(bundle=args.bundle, **painting)
-    key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
-    print(f"evaluate: bundle {key['id']}, {len(pairs)} pairs, {key['steps']} steps, cfg {key['cfg']}", flush=True)
-    observer = Observer(args.data, pipeline.encoders.shape)
-    for folder in ("pairs", "pictures"):
-        (args.out / folder).mkdir(parents=True, exist_ok=True)
-    study = Study(pipeline, observer, {i: picture_file(p) for i, p in people.items()}, args.out, key)
-    done, start = [], time.perf_counter()
-    for count, pair in enumerate(pairs, 1):
-        done.append(study.pair(*pair))
-        if count % 5 == 0 or count == len(pairs):
-            print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
-    ids = sorted({i for pair in pairs for i in pair})
-    selfies = list(dict.fromkeys(selfie for selfie, _ in pairs))
-    about = {i: study.about(i) for i in selfies}
-    evidence = Evidence(pairs, done, {i: study.person(i) for i in ids}, study.ceiling(selfies), about)
-    result = report(evidence, key)
+    pairs = read_pairs(args.people, args.limit, args.part)
+    study = Study.of(pipeline, args.data, args.part, args.out)
+    result = report(study.evidence(pairs), study.settings)
     text = write_report(result, args.out)
     write_sheet(pairs, study.files, args.out)
     if args.write_docs:
@@ -55,12 +40,41 @@ def evaluate(args) -> int:
     return 0
 
 
+def check_page(args) -> None:
+    """Settings are chosen on validation people, so their figures are no results."""
+    if args.write_docs and args.part != "evaluation":
+        raise DiffSFSRError("Only the evaluation part belongs into the page", "--write-docs", "Leave out one of the two words")
+
+
 class Study:
     """Results are kept under `out`: measures in pairs/*.pt, pictures in pictures/. A change of settings makes them anew."""
 
     def __init__(self, pipeline: Pipeline, observer: Observer, files: dict[str, Path], out: Path, key: dict):
         self.pipeline, self.observer, self.files, self.out = pipeline, observer, files, out
-        self.key, self.known, self.last = json.dumps(key, sort_keys=True), {}, (None, None)
+        self.settings, self.key = key, json.dumps(key, sort_keys=True)
+        self.known, self.last = {}, (None, None)
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, data: Path, part: str, out: Path) -> "Study":
+        """On a part of the data folder. What the pipeline is set to is the key under which results are kept."""
+        files = {i: picture_file(p) for i, p in portraits(data, part).items()}
+        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
+        for folder in ("pairs", "pictures"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key)
+
+    def evidence(self, pairs: list[tuple[str, str]]) -> Evidence:
+        """Everything that is measured of the pairs, made where it is not there yet."""
+        s = self.settings
+        print(f"evaluate: bundle {s['id']}, {len(pairs)} pairs, {s['steps']} steps, cfg {s['cfg']}", flush=True)
+        done, start = [], time.perf_counter()
+        for count, pair in enumerate(pairs, 1):
+            done.append(self.pair(*pair))
+            if count % 5 == 0 or count == len(pairs):
+                print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
+        selfies, ids = list(dict.fromkeys(selfie for selfie, _ in pairs)), sorted({i for pair in pairs for i in pair})
+        about = {i: self.about(i) for i in selfies}
+        return Evidence(pairs, done, {i: self.person(i) for i in ids}, self.ceiling(selfies), about)
 
     def stored(self, name: str, make) -> dict:
         """The dictionary under pairs/`name`.pt, made and written if it is missing or of other settings."""

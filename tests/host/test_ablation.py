@@ -45,7 +45,7 @@ class Judge:
 @pytest.fixture(scope="module")
 def painted(study):
     """Samples [3, 16, 32, 32] of every variant, by its name, guide off; and the conditioning they came from."""
-    from diffsfsr.evaluation.ablation import VARIANTS, told
+    from diffsfsr.evaluation.ablation import VARIANTS, painted, told
     from diffsfsr.evaluation.pipeline import BackgroundCondition, call
 
     p = study.pipeline
@@ -56,7 +56,8 @@ def painted(study):
     positive, negative, latent, *_ = call(BackgroundCondition, **given, expression=feels, mask=mask)
     latent = {**latent, "batch_index": [0] * 3}
     sides = {v.name: told(positive, negative, v, False) for v in VARIANTS}
-    return {v.name: study._painted(sides[v.name], v, latent, False) for v in VARIANTS}, sides, (positive, negative)
+    made = {v.name: painted(p, positive, negative, latent, v, False)["samples"] for v in VARIANTS}
+    return made, sides, (positive, negative)
 
 
 def test_told_changes_what_the_variant_says_and_nothing_else(painted):

@@ -1,0 +1,61 @@
+"""Versions of the model that lack a part: what is painted without it, and the table of them."""
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.host.graphs import trained
+from tests.host.test_report import evidence
+
+
+@pytest.fixture(scope="module")
+def rendered(comfy, tmp_path_factory):
+    """The astronaut's rage by the default pipeline and by every changed one, one step: latents' pictures [1, S, S, 3]."""
+    from skimage.data import astronaut
+
+    from diffsfsr.evaluation.pipeline import Pipeline
+    from diffsfsr.evaluation.versions import CHANGED, Changed
+    from diffsfsr.modules.images import read_picture
+
+    file = tmp_path_factory.mktemp("versions") / "a.png"
+    Image.fromarray(astronaut()).save(file)
+    picture, made = read_picture(file, "a"), {}
+    for name, pipeline in {"plain": Pipeline(steps=1), **{n: Changed(n, steps=1) for n in CHANGED}}.items():
+        who, _ = pipeline.identity(picture)
+        made[name] = pipeline, pipeline.render(who, picture, pipeline.expression([("rage", 1.0)]))
+    return made
+
+
+def test_a_version_lacks_its_part_and_nothing_else(rendered):
+    plain, before = rendered["plain"]
+    for name, (pipeline, after) in rendered.items():
+        if name == "plain":
+            continue
+        assert torch.equal(after.drafts, before.drafts) and torch.equal(after.mask, before.mask)
+        assert pipeline.settings == {**plain.settings, "version": name}, "results are kept under settings of their own"
+        if trained():
+            far = (after.crops - before.crops).abs().mean()
+            assert far > (0.02 if "guide" in name else 1e-5)
+
+
+def test_the_table_of_known_measures(comfy):
+    from diffsfsr.evaluation.versions import FULL, table
+
+    rows = [line for line in table({FULL: evidence(), "without": evidence()}).splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| version", "| portraits through the autoencoder", "| coarse draft alone", f"| {FULL}", "| without",
+    ]  # fmt: skip
+    assert len({row.count("|") for row in rows}) == 1
+    assert "| 3.00 (3.00 to 3.00) |" in rows[2] and "| 2.00 (2.00 to 2.00) |" in rows[3], "seams of drafts and results"
+    assert rows[3].removeprefix(f"| {FULL}") == rows[4].removeprefix("| without")
+
+
+def test_bundles_that_were_trained_otherwise_have_names(comfy, tmp_path, capsys):
+    from diffsfsr.evaluation.versions import trained
+    from evaluation.__main__ import main
+
+    assert trained(["no losses=a.safetensors", "b = c=b.safetensors"]) == {"no losses": "a.safetensors", "b": "c=b.safetensors"}
+    assert main(["versions", "--data", str(tmp_path), "--out", str(tmp_path), "--trained", "a.safetensors"]) == 1
+    assert '"NAME=BUNDLE"' in capsys.readouterr().err
+    assert main(["versions", "--data", str(tmp_path), "--part", "validation", "--write-docs"]) == 1
+    assert "--write-docs" in capsys.readouterr().err
