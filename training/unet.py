@@ -205,8 +205,8 @@ def train(
         raise SystemExit(f"training: a batch of {plan.batch} cannot be shared by {world} processes and parts")
     shares = [Share(place.process_index * plan.accumulate + k, world) for k in range(plan.accumulate)]
     unet, tokens = ground.config if ground else UNetConfig(), TokenConfig(code_width=samples.code_width)
-    if plan.finish and (world > 1 or pictures is None):
-        raise SystemExit("training: --finish runs in one process, on whole batches, and with an --estimate")
+    if plan.finish and world > 1:
+        raise SystemExit("training: --finish runs in one process, on whole batches")
     judged = schedule(unet), pictures, unet.latent_channels, unet.prediction, place.device
     finish = Finish(*judged) if plan.finish else None
     config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), **plan.record()}

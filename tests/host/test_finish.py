@@ -72,6 +72,16 @@ def test_the_gradient_of_critic_and_judges_reaches_the_network(finish, small, mo
     assert all(p.grad is None for p in finish.critic.parameters()), "the critic learns in its own step only"
 
 
+def test_a_face_is_held_to_the_untouched_portrait_of_its_person(finish, monkeypatch):
+    samples, looked = shared_run.random_samples(), []
+    monkeypatch.setattr(finish.pictures, "seen", lambda latents: looked.append(latents) or latents)
+    vectors = finish.whose(samples, [3, 0, 3])
+    people = samples.rows(torch.tensor([12, 0, 12]))  # four rows each, the first untouched
+    assert people["person"].tolist() == [3, 0, 3] and not people["synthetic"].any()
+    assert torch.equal(vectors, people["target"].mean((2, 3)))
+    assert len(looked) == 2, "each portrait is looked at once"
+
+
 def test_a_cut_run_goes_on_as_if_it_had_not_been(small, tmp_path, monkeypatch):  # noqa: F811
     """The critic and its optimiser come back too. Each step draws three batches."""
     from diffsfsr.training.finish import FINISH
@@ -90,12 +100,33 @@ def test_a_cut_run_goes_on_as_if_it_had_not_been(small, tmp_path, monkeypatch): 
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-def test_it_wants_whole_batches_and_judges(small, tmp_path):  # noqa: F811
+def test_it_wants_whole_batches(small, tmp_path):  # noqa: F811
     with pytest.raises(SystemExit, match="--finish"):
         shared_run.run(tmp_path, finish=True, accumulate=2)
-    plan = small.Plan(steps=1, batch=4, finish=True)
-    with pytest.raises(SystemExit, match="--estimate"):
-        small.train(shared_run.random_samples(), tmp_path, plan, "none", small.accelerator())
+
+
+def test_without_judges_paths_are_held_to_their_targets_alone(small, tmp_path):  # noqa: F811
+    judged = shared_run.run(tmp_path / "judged", steps=2, finish=True)
+    plan = small.Plan(steps=2, batch=shared_run.BATCH, finish=True, estimate="none")
+    plain = small.train(shared_run.random_samples(), tmp_path / "plain", plan, "none", small.accelerator())
+    one, two = (state.own.state_dict() for state in (judged, plain))
+    assert all(torch.isfinite(value).all() for value in two.values())
+    assert not all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_path_ends_by_the_estimate_that_is_asked_for(finish, monkeypatch):
+    from diffsfsr.modules.sampling.estimators import one_step
+
+    rows, calls = shared_run.random_samples().some(4), []
+
+    def model(z, concat, t, *rest):
+        calls.append(len(z))
+        return torch.zeros_like(z)
+
+    for estimate in (finish.pictures.estimate, one_step):
+        monkeypatch.setattr(finish.pictures, "estimate", estimate)
+        finish.path(model, rows, torch.Generator().manual_seed(0))
+    assert len(calls) == 4 + 3, "two calls of a step without gradient each, then two of a midpoint step, one of a plain one"
 
 
 @pytest.mark.parametrize("before", [True, False])
