@@ -67,7 +67,6 @@ def add_unet_arguments(group) -> None:
     )
     group.add_argument("--finish", action="store_true", help="learn from paths that begin at drafts too, as the nodes do")
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
-    group.add_argument("--mean-with", help="export: another run, the mean of whose weights and this one's is shipped")
     group.add_argument("--watch-every", type=int, default=500, help="steps between two looks at the validation people")
     group.add_argument("--watch-rows", type=int, default=16, help="pairs looked at each time")
 

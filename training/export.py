@@ -45,28 +45,20 @@ def latent_rgb(encoder: torch.nn.Module, data: Path) -> tuple[tuple[float, ...],
     return tuple(tuple(round(v, 4) for v in row) for row in solved.tolist())
 
 
-def own_parts(runs: Path, unet_run: str = "unet", mean_with: str | None = None) -> dict[str, torch.Tensor]:
-    """What the runs hold, under the bundle's names; a part without a run is not there. mean_with: see `export`."""
-    tensors = {}
-    if mean_with or unet_run != "unet" or (runs / unet_run / "checkpoint.pt").exists():
-        tensors = averages(runs / unet_run)
-    if mean_with:
-        other = averages(runs / mean_with)
-        tensors = {name: (value + other[name]) / 2 for name, value in tensors.items()}
+def own_parts(runs: Path, unet_run: str = "unet") -> dict[str, torch.Tensor]:
+    """What the runs hold, under the bundle's names; a part without a run is not there."""
+    tensors, unet = {}, runs / unet_run / "checkpoint.pt"
+    if unet.exists():
+        average = torch.load(unet, map_location="cpu", weights_only=True)["average"]
+        tensors |= {k: v for k, v in average.items() if k.startswith(("unet.", "tokens."))}
+    elif unet_run != "unet":
+        raise SystemExit(f"export: {unet} is not there; --unet-run names a folder that the stage `unet` has written")
     for part in ("identity", "shape", "reader"):
         if (file := runs / part / f"{part}.safetensors").exists():
             tensors |= {f"{part}.{k}": v for k, v in load_file(file).items()}
     if (file := runs / "autoencoder" / "autoencoder.safetensors").exists():
         tensors |= load_file(file)
     return tensors
-
-
-def averages(run: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights of a run of the stage `unet`."""
-    if not (run / "checkpoint.pt").exists():
-        raise SystemExit(f"export: {run / 'checkpoint.pt'} is not there; name a folder that the stage `unet` has written")
-    average = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
-    return {k: v for k, v in average.items() if k.startswith(("unet.", "tokens."))}
 
 
 def last_row(curve: Path) -> dict[str, float]:
@@ -153,17 +145,14 @@ def whole_unet(base: Base, config: UNetConfig) -> dict[str, torch.Tensor]:
     return unet.state_dict()
 
 
-def export(
-    data: Path, runs: Path, out: Path, start: Path | None = None, unet_run: str = "unet", mean_with: str | None = None
-) -> BundleConfig:
+def export(data: Path, runs: Path, out: Path, start: Path | None = None, unet_run: str = "unet") -> BundleConfig:
     """Writes the bundle. `start`: an older bundle, whose parts and run names fill in where there is no run.
 
-    `unet_run`: the folder under `runs` whose UNet is taken. `mean_with`: another, one that began with it or that it began
-    with: the mean of both runs' weights is taken (as Wortsman et al. 2022 do with runs from one start).
+    `unet_run`: the folder under `runs` whose UNet is taken.
     """
     from comfy.taesd.taesd import TAESD
 
-    tensors, before, old_metrics = own_parts(runs, unet_run, mean_with), (), {}
+    tensors, before, old_metrics = own_parts(runs, unet_run), (), {}
     if start is not None:
         old = load_bundle(start)
         whole = {f"{name}.{k}": v for name, part in old.parts.items() for k, v in part.items()} | old.vae
@@ -172,8 +161,6 @@ def export(
     model = TAESD(latent_channels=UNetConfig().latent_channels)
     model.load_state_dict(vae)
     named, measured = origins(runs, unet_run)
-    if mean_with:
-        named["unet"] += f", mean with {mean_with}"
     kept = [line for line in before if line.split()[0] not in named]
     config = BundleConfig(
         UNetConfig(),

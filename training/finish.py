@@ -17,7 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ..modules.sampling.estimators import midpoint
 from .pictures import PictureLosses, noise_of
 from .samples import Samples
-from .velocity import conditions, importance
+from .velocity import LOSS, conditions, importance
 
 FINISH = {
     "rows": 4,  # of each step
@@ -25,13 +25,12 @@ FINISH = {
     "begin": (0.3, 0.65),  # noise r at which a path begins; in use .27 at denoise .3, .52 at .4
     "onward": 0.5,  # share of the rows that a step without gradient first brings on, as the sampler's later steps find them
     "left": (0.2, 0.9),  # of their noise, after that step
-    "pictures": {"identity": 0.6, "points": 8.0, "code": 2.0},  # in place of the run's own weights
-    "critic": 0.12,  # its pull on a picture, of that of all other losses
+    "critic": 0.3,  # its pull on a picture, of that of all other losses
     "critic_rate": 4e-4,
-    "critic_alone": 120,  # steps in which it learns and is not heard
+    "critic_alone": 60,  # steps in which it learns and is not heard
     "seed": 7919,  # not the run's: its noise is drawn from other numbers
-    "portraits": 24,  # rows drawn for the critic, of which it sees the untouched portraits
-    "rate": 1.2e-4,  # of the network, in place of the run's own: a critic that it outruns says nothing
+    "portraits": 16,  # rows drawn for the critic, of which it sees the untouched portraits
+    "rate": 1.5e-4,  # of the network, in place of the run's own: a critic that it outruns says nothing
     "ema": 0.995,  # likewise: what the critic asks for wanders, and the run is short
 }
 
@@ -68,7 +67,6 @@ class Finish:
     prediction: str = "v"
     device: torch.device | str = "cpu"
     rng: torch.Generator = field(default_factory=torch.Generator, init=False)
-    known: dict[int, torch.Tensor] = field(default_factory=dict, init=False)  # by person, see `whose`
     seen: tuple = field(default=(), init=False)  # by the critic, at the last step: pictures, masks, what of them counts
 
     def __post_init__(self):
@@ -98,7 +96,7 @@ class Finish:
         target, mask = x["target"].float(), x["mask"].float()
         # what is beside the mask comes from the picture itself
         picture = mask * end + (1 - mask) * target
-        (pull,) = torch.autograd.grad(self.judged(samples, x, end, picture), end, retain_graph=True)
+        (pull,) = torch.autograd.grad(self.judged(x, end, picture), end, retain_graph=True)
         counts = F.avg_pool2d(mask, 2) * F.avg_pool2d(1 - x["painted"].float()[:, None] / 255, 2)
         self.seen = picture.detach(), mask, counts
         if step >= FINISH["critic_alone"]:
@@ -106,30 +104,16 @@ class Finish:
             pull = pull + FINISH["critic"] * pull.norm() / doubt.norm().clamp_min(1e-8) * doubt
         return (path * pull).sum()
 
-    def judged(self, samples: Samples, x: dict[str, torch.Tensor], end: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
+    def judged(self, x: dict[str, torch.Tensor], end: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         """The distance of the ends to their targets, and what the judges say of some of the pictures [B, C, h, w]."""
         target, weight = x["target"].float(), importance(x)
         total = ((end - target) ** 2 * weight).mean() / weight.mean()
         if self.pictures is None:
             return total
         some = slice(FINISH["looked_at"])
-        person = self.whose(samples, x["person"][some].tolist())
-        for name, value in self.pictures(picture[some], target[some], person).items():
-            total = total + FINISH["pictures"][name] * value.mean()
+        for name, value in self.pictures(picture[some], target[some]).items():
+            total = total + LOSS["pictures"][name] * value.mean()
         return total
-
-    @torch.no_grad()
-    def whose(self, samples: Samples, people: list[int]) -> torch.Tensor:
-        """Recognition vectors [n, D] of these people's untouched portraits, each looked at once.
-
-        A target in another person's place is a draft, as like the person as a draft is; this is what it should be like.
-        """
-        for number in people:
-            if number not in self.known:
-                portrait = samples.rows(torch.tensor([samples.portraits[number]]))["target"]
-                seen = self.pictures.seen(portrait.float().to(self.device))
-                self.known[number] = self.pictures.who(seen, seen)
-        return torch.cat([self.known[number] for number in people])
 
     def path(self, model, x: dict[str, torch.Tensor], rng: torch.Generator) -> torch.Tensor:
         """Ends [B, C, h, w] of one step of the judges' estimate, from noised guides or from a step after them."""

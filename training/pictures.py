@@ -99,28 +99,21 @@ class PictureLosses:
         points, _, code = landmarks_in_crop(self.faces, pictures)
         return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 
-    def __call__(
-        self, estimate: torch.Tensor, target: torch.Tensor, person: torch.Tensor | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances).
-
-        person [B, D]: by `who`, whom the face is to be; without it, whom the target shows.
-        """
+    def __call__(self, estimate: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances)."""
         with torch.no_grad():
             true = self.seen(target)
-        return self.between(self.seen(estimate), true, person)
+        return self.between(self.seen(estimate), true)
 
-    def between(self, made: Seen, true: Seen, person: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    def between(self, made: Seen, true: Seen) -> dict[str, torch.Tensor]:
         """The same of what was seen of both."""
+        # both chips are cut at the target's points: a face in another place is another picture
+        corners = true.points * true.pictures.shape[-1]
         with torch.no_grad():
-            person = self.who(true, true) if person is None else person
-        alike = (self.who(made, true) * person).sum(1)
+            who = F.normalize(self.mobileface(chip(true.pictures, corners)), dim=1)
+        alike = (F.normalize(self.mobileface(chip(made.pictures, corners)), dim=1) * who).sum(1)
         return {
             "identity": 1 - alike,
             "points": (made.points - true.points).norm(dim=-1).mean(1),
             "code": (made.code - true.code)[:, 1:].abs().mean(1),
         }
-
-    def who(self, seen: Seen, there: Seen) -> torch.Tensor:
-        """Recognition vectors [B, D] of faces, cut out at the points of `there`: a face in another place is another picture."""
-        return F.normalize(self.mobileface(chip(seen.pictures, there.points * there.pictures.shape[-1])), dim=1)

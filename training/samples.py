@@ -1,7 +1,6 @@
 """What the UNet is trained on: shards of latents, mapped from their files, so that a set may be larger than the memory."""
 
 import hashlib
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -61,15 +60,6 @@ class Samples:
     def _row(shard: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
         row = {name: values[number] for name, values in shard.items() if name != "texts"}
         return {**row, "text": shard["texts"][row["text"]]} if "texts" in shard else row
-
-    @cached_property
-    def portraits(self) -> dict[int, int]:
-        """By person, the number of a row whose target is the untouched portrait."""
-        found = {}
-        for start, shard in zip(self.starts.tolist(), self.shards, strict=False):
-            for k in (~shard["synthetic"]).nonzero().flatten().tolist():
-                found.setdefault(int(shard["person"][k]), start + k)
-        return found
 
     def batch(self, size: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
         return self.rows(torch.randint(len(self), (size,), generator=rng))

@@ -181,7 +181,7 @@ def export(args: Namespace) -> None:
         base, run, kind = load_base(args.base), args.runs / args.unet_run, args.kind or "adapter"
         exporting.export_on_base(base, run, args.out or run / f"{kind}.safetensors", kind, args.start, size_of(args))
     else:
-        exporting.export(args.data, args.runs, args.out or BUILT_IN, args.start, args.unet_run, args.mean_with)
+        exporting.export(args.data, args.runs, args.out or BUILT_IN, args.start, args.unet_run)
 
 
 def unpack(args: Namespace) -> None:

@@ -22,7 +22,7 @@ def random_samples(count=24, channels=16, text=0):
     rows |= {"mask": torch.rand(count, 1, 8, 8, generator=rng), "painted": torch.zeros(count, 8, 8)}
     rows |= {"selfie": torch.randint(0, 255, (count, 3, 128, 128), dtype=torch.uint8, generator=rng)}
     rows |= {"vector": draw(256), "code": torch.rand(count, 52, generator=rng)}
-    rows |= {"synthetic": torch.arange(count) % 2 == 1, "person": torch.arange(count) // 4}
+    rows |= {"synthetic": torch.arange(count) % 2 == 1}
     if text:
         rows |= {"texts": draw(text, 768)[:3], "text": torch.arange(count) % 3}
     return Samples([rows])
@@ -36,14 +36,7 @@ class Difference:
 
         self.estimate = midpoint
 
-    def seen(self, latents):
-        return latents
-
-    def who(self, seen, there):
-        return seen.mean((2, 3))
-
-    def __call__(self, estimate, target, person=None):
-        assert person is None or person.shape == target.shape[:2]
+    def __call__(self, estimate, target):
         return {name: (estimate - target).abs().mean((1, 2, 3)) for name in ("identity", "points", "code")}
 
 

@@ -124,13 +124,8 @@ def test_a_second_run_beside_the_first_is_the_one_that_is_asked_for(made, quick,
     (line,) = [line for line in two.config.runs if line.startswith("unet")]
     assert line.endswith(" unet_one_step") and len(two.config.runs) == len(RUNS)
     assert json.loads((runs / "unet_one_step" / "run.json").read_text())["config"]["estimate"] == "one-step"
-    with pytest.raises(SystemExit, match="name a folder"):
+    with pytest.raises(SystemExit, match="--unet-run names a folder"):
         train(quick, "export", *given[:-1], "no_such_run", "--out", out)
-
-    train(quick, "export", *given, "--mean-with", "unet", "--out", out)
-    mean, weights = load_bundle(out), [b.parts["unet"]["out.2.weight"].float() for b in (one, two)]
-    assert torch.allclose(mean.parts["unet"]["out.2.weight"].float(), sum(weights) / 2, atol=1e-3)
-    assert [line for line in mean.config.runs if line.startswith("unet")] == [line + ", mean with unet"]
 
 
 # --- from shipped weights --------------------------------------------------------------------------------------------
