@@ -77,7 +77,7 @@ def table(versions: dict[str, Evidence]) -> str:
     _, cosine, rank = ceiling_rows(first)[:3]
     return "\n".join([
         f"{pairs} pairs of people kept out of training, {pairs * len(WORDS)} pictures a row, as in the table above. Brackets: "
-        "95 % bootstrap interval over people.", "",
+        f"95 % bootstrap interval over people; rank 1 is among {len(first.gallery)}.", "",
         f"| version | {' | '.join(HEAD)} |", f"|---|{'---|' * len(HEAD)}",
         f"| portraits through the autoencoder | {figure(cosine)} | | {figure(rank)} |{' |' * (len(HEAD) - 3)}",
         line("coarse draft alone", first, "drafts"),
