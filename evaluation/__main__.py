@@ -22,18 +22,11 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     evaluate = commands.add_parser("evaluate", help="the measures on people kept out of training")
     evaluate.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     evaluate.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")
-    evaluate.add_argument("--people", type=int, default=60, help="how many people of the protocol")
-    evaluate.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
-    evaluate.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="whom; settings and "
-                          "checkpoints are chosen on the 20 people of validation (then name another --out)")  # fmt: skip
     evaluate.add_argument("--denoise", type=float)
     evaluate.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     rows = commands.add_parser("versions", help="the measures on versions of the model that lack a part, a row each")
     rows.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     rows.add_argument("--out", type=Path, default=ROOT / "runs" / "versions")
-    rows.add_argument("--people", type=int, default=60, help="how many people of the protocol")
-    rows.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
-    rows.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="whom")
     rows.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     rows.add_argument("--trained", nargs="*", default=[], metavar="NAME=BUNDLE", help="bundles that were trained otherwise")
     rows.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
@@ -94,12 +87,22 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     clean.add_argument("--seeds", type=int, default=12, help="rows; four words in turn")
     clean.add_argument("--data", type=Path, help="the data folder: identity and expression are judged too")
     clean.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    for command in (evaluate, rows):
+        add_people(command)
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
     for command in (generate, evaluate, rows, demo, bench, ablation, balance, beside, sheet, seen, known, reading, ends, clean):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
+
+
+def add_people(command: argparse.ArgumentParser) -> None:
+    """Which pairs of the protocol."""
+    command.add_argument("--people", type=int, default=60, help="how many people of the protocol")
+    command.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
+    command.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="whom; settings and "
+                         "checkpoints are chosen on the 20 people of validation (then name another --out)")  # fmt: skip
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 Without guidance by default (cfg 1): guidance would bring the null tokens back into every row.
 """
 
-import time
 from dataclasses import dataclass, field
 
 import torch
@@ -158,10 +157,7 @@ def ablation(args) -> int:
     observer = Observer(args.data, pipeline.encoders.shape)
     study = Ablation(pipeline, observer, {i: picture_file(p) for i, p in files.items()}, args.out, key)
     print(f"ablation: bundle {key['id']}, {len(pairs)} pairs, {key['steps']} steps, cfg {key['cfg']}", flush=True)
-    records, start = [], time.perf_counter()
-    for count, pair in enumerate(pairs, 1):
-        records.append(study.pair(*pair))
-        print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
+    records = study.records(pairs, every=1)
     people = {i: study.person(i) for pair in pairs for i in pair}
     text = table(pairs, records, people, key)
     (args.out / "ablation.md").write_text(text, encoding="utf-8")

@@ -67,14 +67,19 @@ class Study:
         """Everything that is measured of the pairs, made where it is not there yet."""
         s = self.settings
         print(f"evaluate: bundle {s['id']}, {len(pairs)} pairs, {s['steps']} steps, cfg {s['cfg']}", flush=True)
-        done, start = [], time.perf_counter()
-        for count, pair in enumerate(pairs, 1):
-            done.append(self.pair(*pair))
-            if count % 5 == 0 or count == len(pairs):
-                print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
+        done = self.records(pairs)
         selfies, ids = list(dict.fromkeys(selfie for selfie, _ in pairs)), sorted({i for pair in pairs for i in pair})
         about = {i: self.about(i) for i in selfies}
         return Evidence(pairs, done, {i: self.person(i) for i in ids}, self.ceiling(selfies), about)
+
+    def records(self, pairs: list[tuple[str, str]], every: int = 5) -> list[dict]:
+        """One of each pair, with a word on the screen after so many of them."""
+        done, start = [], time.perf_counter()
+        for count, pair in enumerate(pairs, 1):
+            done.append(self.pair(*pair))
+            if count % every == 0 or count == len(pairs):
+                print(f"  {count} of {len(pairs)} pairs, {time.perf_counter() - start:.0f} s", flush=True)
+        return done
 
     def stored(self, name: str, make) -> dict:
         """The dictionary under pairs/`name`.pt, made and written if it is missing or of other settings."""

@@ -61,6 +61,9 @@ def trained(words: list[str]) -> dict[str, str]:
     named = [[part.strip() for part in word.split("=", 1)] for word in words]
     if bad := [word for word, parts in zip(words, named, strict=True) if len(parts) < 2 or not all(parts)]:
         raise DiffSFSRError(f"{bad[0]!r} names no bundle", "--trained", 'Write "NAME=BUNDLE"')
+    names = [FULL, *CHANGED, *(name for name, _ in named)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DiffSFSRError(f"Two versions are called {twice[0]!r}", "--trained", "Give each a name of its own")
     return dict(named)
 
 
@@ -71,13 +74,15 @@ def line(name: str, e: Evidence, kind: str = "results") -> str:
     return f"| {name} | {' | '.join([*cells, figure(border_rows(e, kind)[0])])} |"
 
 
-def table(versions: dict[str, Evidence]) -> str:
-    """Markdown: portraits, drafts, then each version. The first is the full model, whose drafts and portraits are shown."""
-    first, pairs = next(iter(versions.values())), len(next(iter(versions.values())).pairs)
+def table(versions: dict[str, Evidence], settings: dict) -> str:
+    """Markdown: portraits, drafts, then each version. The first is the full model: drafts, portraits and settings are its."""
+    first = next(iter(versions.values()))
+    pairs, s = len(first.pairs), settings
     _, cosine, rank = ceiling_rows(first)[:3]
     return "\n".join([
-        f"{pairs} pairs of people kept out of training, {pairs * len(WORDS)} pictures a row, as in the table above. Brackets: "
-        f"95 % bootstrap interval over people; rank 1 is among {len(first.gallery)}.", "",
+        f"Bundle `{s['id']}`, {s['steps']} midpoint steps, cfg {s['cfg']:g}, denoise {s['denoise']:g}: {pairs} pairs of people "
+        f"kept out of training, {pairs * len(WORDS)} pictures a row, as in the table above. Brackets: 95 % bootstrap interval "
+        f"over people; rank 1 is among {len(first.gallery)}.", "",
         f"| version | {' | '.join(HEAD)} |", f"|---|{'---|' * len(HEAD)}",
         f"| portraits through the autoencoder | {figure(cosine)} | | {figure(rank)} |{' |' * (len(HEAD) - 3)}",
         line("coarse draft alone", first, "drafts"),
@@ -89,14 +94,15 @@ def versions(args) -> int:
     """The command."""
     check_page(args)
     others = trained(args.trained)
-    pairs, found = read_pairs(args.people, args.limit, args.part), {}
+    pairs, found, settings = read_pairs(args.people, args.limit, args.part), {}, {}
     makers = {FULL: lambda: Pipeline(bundle=args.bundle)}
     makers |= {name: lambda name=name: Changed(name, bundle=args.bundle) for name in CHANGED}
     makers |= {name: lambda bundle=bundle: Pipeline(bundle=bundle) for name, bundle in others.items()}
     for name, make in makers.items():
         print(f"versions: {name}", flush=True)
-        found[name] = Study.of(make(), args.data, args.part, args.out / folder_of(name)).evidence(pairs)
-    text = table(found)
+        study = Study.of(make(), args.data, args.part, args.out / folder_of(name))
+        found[name], settings = study.evidence(pairs), settings or study.settings
+    text = table(found, settings)
     (args.out / "versions.md").write_text(text, encoding="utf-8")
     if args.write_docs:
         write_docs(text, ROOT / "docs" / "results.md", MARKS)

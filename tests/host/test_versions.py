@@ -41,7 +41,9 @@ def test_a_version_lacks_its_part_and_nothing_else(rendered):
 def test_the_table_of_known_measures(comfy):
     from diffsfsr.evaluation.versions import FULL, table
 
-    rows = [line for line in table({FULL: evidence(), "without": evidence()}).splitlines() if line.startswith("| ")]
+    text = table({FULL: evidence(), "without": evidence()}, {"id": "abc", "steps": 6, "cfg": 1.0, "denoise": 0.3})
+    assert text.startswith("Bundle `abc`, 6 midpoint steps, cfg 1, denoise 0.3: 4 pairs")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == [
         "| version", "| portraits through the autoencoder", "| coarse draft alone", f"| {FULL}", "| without",
     ]  # fmt: skip
@@ -57,5 +59,7 @@ def test_bundles_that_were_trained_otherwise_have_names(comfy, tmp_path, capsys)
     assert trained(["no losses=a.safetensors", "b = c=b.safetensors"]) == {"no losses": "a.safetensors", "b": "c=b.safetensors"}
     assert main(["versions", "--data", str(tmp_path), "--out", str(tmp_path), "--trained", "a.safetensors"]) == 1
     assert '"NAME=BUNDLE"' in capsys.readouterr().err
+    assert main(["versions", "--data", str(tmp_path), "--out", str(tmp_path), "--trained", "full model=a.safetensors"]) == 1
+    assert "Two versions are called 'full model'" in capsys.readouterr().err
     assert main(["versions", "--data", str(tmp_path), "--part", "validation", "--write-docs"]) == 1
     assert "--write-docs" in capsys.readouterr().err
