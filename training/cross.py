@@ -13,7 +13,7 @@ from ..modules.encoders.expression import compound
 from ..modules.faces.align import FRAME
 from ..modules.faces.mask import grow
 from ..modules.faces.shape import FaceShape, Fit, place
-from ..modules.faces.warp import at_pixels, rasterise, shown
+from ..modules.faces.warp import Mesh, at_pixels, shown
 from .synth.codes import random_code
 
 # pixels of a frame of 256, inwards from the border of face or mask, where what is around must be met and the draft only fades
@@ -27,21 +27,21 @@ def asked(shape: FaceShape, rng: np.random.Generator) -> torch.Tensor:
 
 
 def cross_pictures(
-    own: Crop, selfie: Crop, there: Crop, placed: torch.Tensor, mask: torch.Tensor, triangles: torch.Tensor, mirror, rng
+    own: Crop, selfie: Crop, there: Crop, placed: Mesh, mask: torch.Tensor, triangles: torch.Tensor, mirror, rng
 ) -> dict[str, torch.Tensor]:
     """"target" and "guide" [3, S, S] and "doubtful" [S, S], 1 where the target is not to be believed.
 
-    own, selfie: two pictures of the person; there: the other's; placed [478, 3] and mask [S, S]: as the nodes find them;
+    own, selfie: two pictures of the person; there: the other's; placed and mask [S, S]: as the nodes find them;
     mirror [478]: see `draft`.
     """
     target = draft(own, there, placed, mask, triangles, mirror=mirror)
     guide = draft(selfie, there, placed, mask, triangles, rng.uniform(*COLOUR), rng.uniform(3, 9), mirror)
-    index, _ = rasterise(placed[:468], triangles, mask.shape[-1])
-    seen = (index >= 0) & at_pixels(shown(own.points[:468], placed[:468], triangles), index)
+    points, index, _ = placed
+    seen = (index >= 0) & at_pixels(shown(own.points[:468], points[:468], triangles), index)
     sure = grow((seen * mask)[None, None], -RIM * mask.shape[-1] / FRAME)[0, 0] * (1 - mouth_interior(index, triangles))
     return {"target": target, "guide": guide, "doubtful": mask * (1 - sure)}
 
 
-def placed_in(shape: FaceShape, who: Fit, there: Crop, code: torch.Tensor) -> torch.Tensor:
-    """Points [478, 3] of the person doing `code` [52 + K] in another's place."""
-    return place(shape, who, there.fit(shape), code[None, 52:])[0]
+def placed_in(shape: FaceShape, who: Fit, there: Crop, code: torch.Tensor, triangles: torch.Tensor) -> Mesh:
+    """The person doing `code` [52 + K] in another's place."""
+    return Mesh.of(place(shape, who, there.fit(shape), code[None, 52:])[0], triangles, there.image.shape[-1])

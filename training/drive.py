@@ -21,6 +21,7 @@ from ..modules.faces.drive import Drive
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
 from ..modules.faces.shape import FaceShape, place
+from ..modules.faces.warp import Mesh
 from ..modules.labels import BLENDSHAPES, prototype_matrix
 from .data import Portrait, crop_frame, load_part, manifest_hash
 from .runlog import Run
@@ -60,7 +61,7 @@ def responses(data: Path, networks: FaceNetworks, shape: FaceShape, seed: int, p
         drawn = torch.from_numpy(np.stack([np.zeros(52, np.float32), *(drawn_code(rng) for _ in range(CONFIG["codes"]))]))
         geometry, pictures = shape.geometry_of_rig(drawn), []
         for k in range(len(drawn)):
-            placed = place(shape, fit, fit, geometry[k : k + 1])[0]
+            placed = Mesh.of(place(shape, fit, fit, geometry[k : k + 1])[0], triangles, crop.image.shape[-1])
             pictures.append(draft(crop, crop, placed, face_mask(crop, placed, triangles, GROWN), triangles, colour=0.0))
         measured = torch.cat([landmarks_in_crop(networks, torch.stack(part))[2] for part in _chunks(pictures, 8)])
         rows.append((drawn, measured.clone(), torch.full((len(drawn),), int(number))))

@@ -22,6 +22,7 @@ from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
 from ..modules.faces.shape import FaceShape, Fit, mirrored, mirrored_points
+from ..modules.faces.warp import Mesh
 from ..modules.labels import BLENDSHAPES
 from .cross import asked, cross_pictures, placed_in
 from .data import FRAME, MARGIN, Portrait, margin
@@ -122,7 +123,7 @@ class PairMaker:
         code[0] = 0
         return Crop(image, points[0], code)
 
-    def mask(self, target: Crop, placed: torch.Tensor, rng) -> torch.Tensor:
+    def mask(self, target: Crop, placed: Mesh, rng) -> torch.Tensor:
         """Grown by a random amount, often joined with a stranger's silhouette, so that its outline does not tell the face."""
         mask = face_mask(target, placed, self.triangles, rng.uniform(4, 16) * self.pixel)
         if rng.random() < 0.6:
@@ -145,7 +146,7 @@ class PairMaker:
         """`shown`: the rendering that becomes the selfie. `synthetic`: the target is a rendering, not the portrait."""
         crop, selfie = target.crop(), self.selfie_crop(shown, rng)
         who = self.selfie_fit(selfie, neutral, rng)
-        placed = placed_in(self.shape, who, crop, target.code)
+        placed = placed_in(self.shape, who, crop, target.code, self.triangles)
         mask = self.mask(crop, placed, rng)
         guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9), self.mirror)
         pictures = {"target": crop.image, "guide": guide, "doubtful": target.mouth * float(synthetic)}
@@ -155,7 +156,7 @@ class PairMaker:
         """The person in the place of another one of training, see `cross.py`; `shown` becomes the selfie."""
         there, selfie = self.stranger(person, rng), self.selfie_crop(shown, rng)
         who, code = self.selfie_fit(selfie, neutral, rng), asked(self.shape, rng)
-        placed = placed_in(self.shape, who, there, code)
+        placed = placed_in(self.shape, who, there, code, self.triangles)
         mask = self.mask(there, placed, rng)
         pictures = cross_pictures(own.crop(), selfie, there, placed, mask, self.triangles, self.mirror, rng)
         return self.row(pictures, mask, code, selfie, who, shown, person, True)

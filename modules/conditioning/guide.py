@@ -4,17 +4,18 @@ It is a preview for the artist and an extra input of the UNet, never the result:
 everything behind the lips are the UNet's work.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
 
 from ..faces.align import FRAME
 from ..faces.light import side_light
-from ..faces.mask import blurred, feather, fill, grow, silhouette
+from ..faces.mask import blurred, feather, fill, grow, widened
 from ..faces.shape import FaceShape, Fit
-from ..faces.warp import rasterise
+from ..faces.warp import Mesh, rasterise
 from .skin import Skin, put_on
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -31,20 +32,41 @@ HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which 
 CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.80, 0.76, 0.70)
 
 
+class Tone(NamedTuple):
+    """Mean and spread of colours in CIELAB, [3] each."""
+
+    mean: torch.Tensor
+    spread: torch.Tensor
+
+
 @dataclass
 class Crop:
-    """A face in the canonical frame: picture [3, S, S] 0..1, points [478, 3] in its pixels, code [52] as measured."""
+    """A face in the canonical frame: picture [3, S, S] 0..1, points [478, 3] in its pixels, code [52] as measured.
+
+    What its methods say with `triangles` is found once, for every word drawn in this picture.
+    """
 
     image: torch.Tensor
     points: torch.Tensor
     code: torch.Tensor
-    _index: torch.Tensor | None = field(default=None, init=False, repr=False, compare=False)
+    _found: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def _once(self, name: str, find: Callable):
+        if name not in self._found:
+            self._found[name] = find()
+        return self._found[name]
 
     def index(self, triangles: torch.Tensor) -> torch.Tensor:
-        """The triangle of the face at each pixel [S, S], -1 beside it; found once, for every word drawn in this picture."""
-        if self._index is None:
-            self._index, _ = rasterise(self.points[:468], triangles, self.image.shape[-1])
-        return self._index
+        """The triangle of the face at each pixel [S, S], -1 beside it."""
+        return self._once("index", lambda: rasterise(self.points[:468], triangles, self.image.shape[-1])[0])
+
+    def still_right(self, triangles: torch.Tensor) -> torch.Tensor:
+        """Where the picture needs no repainting if another face takes this one's place: see `still_right`."""
+        return self._once("still right", lambda: still_right(self.index(triangles), triangles))
+
+    def tone(self, triangles: torch.Tensor) -> Tone | None:
+        """Of the face's own pixels; None if there are too few of them to tell."""
+        return self._once("tone", lambda: tone(colours(self.image, self.index(triangles) >= 0)))
 
     def fit(self, shape: FaceShape) -> Fit:
         return shape.fit(self.points[None], self.code[None])
@@ -53,17 +75,16 @@ class Crop:
         return side_light(self.image, self.points, mirror)
 
 
-def face_mask(background: Crop, placed: torch.Tensor, triangles: torch.Tensor, pixels: float) -> torch.Tensor:
+def face_mask(background: Crop, placed: Mesh, triangles: torch.Tensor, pixels: float) -> torch.Tensor:
     """The part to repaint [S, S], 0 or 1: both faces' silhouettes, grown."""
-    size = background.image.shape[-1]
-    both = torch.maximum((background.index(triangles) >= 0).float(), silhouette(placed, triangles, size))
-    return grow(both[None, None], pixels)[0, 0]
+    both = (background.index(triangles) >= 0) | (placed.index >= 0)
+    return grow(both.float()[None, None], pixels)[0, 0]
 
 
 def draft(
     selfie: Crop,
     background: Crop,
-    placed: torch.Tensor,
+    placed: Mesh,
     mask: torch.Tensor,
     triangles: torch.Tensor,
     colour: float = 0.7,
@@ -79,16 +100,14 @@ def draft(
     `mirror` [478], see `shape.mirrored_points`: what the selfie hides is drawn from its mirror image; without it, it is filled.
     `light`: share of the way that the selfie's light from the side goes to the background's; needs `mirror`.
     """
-    size = background.image.shape[-1]
     gain = torch.exp(light * (background.side_light(mirror) - selfie.side_light(mirror))) if light > 0 else None
-    drawn, covered, index = put_on(Skin(selfie.image, selfie.points, gain), placed, triangles, size, mirror)
-    drawn = paint_mouth(drawn, index, selfie.points, placed, triangles)
-    covered = torch.maximum(covered, mouth_interior(index, triangles))  # a closed mouth has nothing to show there
-    covered = covered * (1 - fringe(drawn, covered, index, triangles))
-    theirs = background.index(triangles)
-    drawn = match_colour(drawn, covered, background.image, (theirs >= 0).float(), colour)
-    soft = feather(covered[None, None] * mask, border * size / FRAME)
-    own = torch.maximum(still_right(theirs, triangles) * mask, 1 - mask)[None, None] * (1 - soft)
+    drawn, covered = put_on(Skin(selfie.image, selfie.points, gain), placed, triangles, mirror)
+    drawn = paint_mouth(drawn, placed.index, selfie.points, placed.points, triangles)
+    covered = torch.maximum(covered, mouth_interior(placed.index, triangles))  # a closed mouth has nothing to show there
+    covered = covered * (1 - fringe(drawn, covered, placed.index, triangles))
+    drawn = match_colour(drawn, covered, background.tone(triangles), colour)
+    soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
+    own = torch.maximum(background.still_right(triangles) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     filled = fill((drawn[None] * soft + background.image[None] * own) / known.clamp_min(1e-6), known)
     return (drawn[None] * soft + background.image[None] * own + filled * (1 - known))[0].clamp(0, 1)
@@ -104,17 +123,32 @@ def still_right(theirs: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     return blurred(grow(beside, -3 * pixel), 2.0 * pixel)[0, 0]
 
 
-def match_colour(
-    image: torch.Tensor, where: torch.Tensor, other: torch.Tensor, there: torch.Tensor, strength: float
-) -> torch.Tensor:
-    """Mean and spread of `image` on `where` moved towards those of `other` on `there`, in CIELAB (Reinhard et al. 2001)."""
-    if strength <= 0 or where.sum() < 16 or there.sum() < 16:
+def colours(image: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """The pixels of a picture [3, S, S] on `where` [S, S] bool, in CIELAB: [3, N]."""
+    return rgb_to_lab(image[:, where][..., None].clamp(0, 1))[..., 0]
+
+
+def tone(lab: torch.Tensor) -> Tone | None:
+    """Of CIELAB colours [3, N]; None if they are too few."""
+    return Tone(lab.mean(1, keepdim=True), lab.std(1, keepdim=True)) if lab.shape[1] >= 16 else None
+
+
+def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None, strength: float) -> torch.Tensor:
+    """Mean and spread of `image` where it is covered [S, S] moved towards `theirs`, in CIELAB (Reinhard et al. 2001); what is
+    not covered stays.
+    """
+    if strength <= 0 or theirs is None:
         return image
-    mine, theirs = rgb_to_lab(image[None].clamp(0, 1)), rgb_to_lab(other[None].clamp(0, 1))
-    a, b = mine[0][:, where > 0.5], theirs[0][:, there > 0.5]
-    gain = (b.std(1) / a.std(1).clamp_min(1e-3)).clamp(0.6, 1.6)
-    moved = (mine - a.mean(1)[None, :, None, None]) * gain[None, :, None, None] + b.mean(1)[None, :, None, None]
-    return lab_to_rgb(mine + strength * (moved - mine))[0].clamp(0, 1)
+    where = covered > 0
+    lab = colours(image, where)
+    own = tone(lab[:, covered[where] > 0.5])
+    if own is None:
+        return image
+    gain = (theirs.spread / own.spread.clamp_min(1e-3)).clamp(0.6, 1.6)
+    moved = torch.lerp(lab, (lab - own.mean) * gain + theirs.mean, strength)
+    matched = image.clone()
+    matched[:, where] = lab_to_rgb(moved[..., None])[..., 0].clamp(0, 1)
+    return matched
 
 
 def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
@@ -128,9 +162,12 @@ def fringe(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, tria
     if not forehead.any() or rest.sum() < 64:
         return torch.zeros_like(covered)
     pixel = image.shape[-1] / FRAME
-    lab = rgb_to_lab(blurred(image[None].clamp(0, 1), 1.5 * pixel))[0]
-    apart = (lab - lab[:, rest].median(1).values[:, None, None]) * lab.new_tensor([0.6, 1.0, 1.0])[:, None, None]
-    apart = torch.where(forehead, apart.norm(dim=0), 0.0)[None, None]
+    smooth = blurred(image[None].clamp(0, 1), 1.5 * pixel)[0]
+    middle = colours(smooth, rest).median(1, keepdim=True).values
+    squares = ((colours(smooth, forehead) - middle) * middle.new_tensor([[0.6], [1.0], [1.0]])) ** 2
+    apart = torch.zeros_like(covered)
+    apart[forehead] = squares.sum(0).sqrt()
+    apart = apart[None, None]
     hair = grow((apart > FRINGE).float(), -pixel)  # single pixels are wrinkles or light
     root = (apart > ROOT) * grow((index < 0).float()[None, None], HAIRLINE * pixel)
     hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair
@@ -144,7 +181,7 @@ def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     rows, columns = (mask[0, 0].any(axis).nonzero() for axis in (1, 0))
     part = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
     inside, found = mask[part], (mask * start)[part]
-    while (more := F.max_pool2d(found, 5, 1, 2) * inside).sum() > found.sum():
+    while (more := widened(found, 2) * inside).sum() > found.sum():
         found = more
     whole = torch.zeros_like(mask)
     whole[part] = found

@@ -12,6 +12,7 @@ import torch
 from ..faces.landmarker import landmarks_in_crop
 from ..faces.networks import FaceNetworks
 from ..faces.shape import FaceShape, Fit, place
+from ..faces.warp import Mesh
 from ..labels import BLENDSHAPES
 from .guide import Crop, draft, face_mask
 
@@ -33,7 +34,7 @@ def find_rest(shape: FaceShape, networks: FaceNetworks, crop: Crop, fit: Fit, ro
     nothing, correction = torch.zeros(1, len(shape.geometry)), torch.zeros(1, len(BLENDSHAPES))
     for _ in range(rounds):
         found = replace(fit, rest=shape.geometry_of_rig(correction))
-        placed = place(shape, found, fit, nothing)[0]
+        placed = Mesh.of(place(shape, found, fit, nothing)[0], triangles, size)
         mask = face_mask(crop, placed, triangles, GROWN * size / 256)
         picture = draft(crop, crop, placed, mask, triangles, colour=0.0)
         _, _, code = landmarks_in_crop(networks, picture[None].to(networks.triangles.device))

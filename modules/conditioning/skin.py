@@ -10,7 +10,7 @@ from ..faces.align import FRAME
 from ..faces.light import gained
 from ..faces.mask import blurred
 from ..faces.shape import mirrored
-from ..faces.warp import areas, at_pixels, drawn_from, interpolated, rasterise, shown
+from ..faces.warp import Mesh, areas, at_pixels, drawn_from, interpolated, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
@@ -30,26 +30,22 @@ class Skin(NamedTuple):
 
 
 def put_on(
-    skin: Skin,
-    placed: torch.Tensor,
-    triangles: torch.Tensor,
-    size: int,
-    mirror: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Skin on the face points `placed` [478, 3]: picture [3, size, size], where it is known [size, size], triangle index.
+    skin: Skin, placed: Mesh, triangles: torch.Tensor, mirror: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Skin on a face where it is placed: picture [3, S, S], and where it is known [S, S].
 
     mirror [478], see `shape.mirrored_points`: what the photo hides or shows too flat is drawn from its mirror image.
     """
-    index, weight = rasterise(placed[:468], triangles, size)
-    drawn, covered = _drawn(skin, placed, triangles, index, weight)
+    drawn, covered = _drawn(skin, placed, triangles)
     if mirror is not None:
         other = skin.mirrored(mirror)
-        share = at_pixels(better_seen(skin, other, placed, triangles), index) * (index >= 0)
+        seen = better_seen(skin, other, placed.points, triangles)
+        share = at_pixels(seen, placed.index) * (placed.index >= 0) if seen.any() else seen
         if share.any():
-            share = blurred(share[None, None], 4.0 * size / FRAME)[0, 0]
-            instead, known = _drawn(other, placed, triangles, index, weight)
+            share = blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0]
+            instead, known = _drawn(other, placed, triangles)
             drawn, covered = torch.lerp(drawn, instead, share), torch.where(share > 0.5, known, covered)
-    return drawn * covered, covered, index
+    return drawn * covered, covered
 
 
 def better_seen(skin: Skin, other: Skin, placed: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
@@ -65,9 +61,10 @@ def better_seen(skin: Skin, other: Skin, placed: torch.Tensor, triangles: torch.
     return share * shown(other.points[:468], placed[:468], triangles) * (after.abs() >= LIP)
 
 
-def _drawn(skin: Skin, placed, triangles, index, weight) -> tuple[torch.Tensor, torch.Tensor]:
+def _drawn(skin: Skin, placed: Mesh, triangles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
-    drawn, known = drawn_from(skin.image, skin.points[:468], placed[:468], triangles, index, weight)
+    points, index, weight = placed
+    drawn, known = drawn_from(skin.image, skin.points[:468], points[:468], triangles, index, weight)
     if skin.gain is not None:
         drawn = gained(drawn, interpolated(skin.gain[:, None], triangles, index, weight).movedim(-1, -3))
     return drawn, known

@@ -7,6 +7,7 @@ people are drawn onto the same points before they are mixed: a morph, not one fa
 import torch
 
 from ..faces.shape import FaceShape, Fit, place
+from ..faces.warp import Mesh
 from .guide import Crop, draft
 
 
@@ -28,7 +29,7 @@ def placed_between(
 def morph(
     selfie: Crop,
     background: Crop,
-    placed: torch.Tensor,
+    placed: Mesh,
     mask: torch.Tensor,
     triangles: torch.Tensor,
     identity: float,
@@ -37,7 +38,7 @@ def morph(
 ) -> torch.Tensor:
     """The guide [3, S, S]: the selfie's skin at strengths of 1 and more, below that mixed with that of the background's face.
 
-    `placed` [478, 3]: where the face points stand; `mask` [S, S]: what is repainted; `mirror` [478], `light` 0..1: see `draft`.
+    `placed`: where the face points stand; `mask` [S, S]: what is repainted; `mirror` [478], `light` 0..1: see `draft`.
     """
     picture = draft(selfie, background, placed, mask, triangles, mirror=mirror, light=light) if identity > 0 else 0.0
     if identity >= 1:

@@ -14,33 +14,34 @@ def silhouette(points: torch.Tensor, triangles: torch.Tensor, size: int) -> torc
 
 
 def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:
-    """Mask [B, 1, H, W] grown by a number of pixels (rounded to whole ones); negative shrinks."""
+    """Mask [B, 1, H, W], 0..1, grown by a number of pixels (rounded to whole ones); negative shrinks."""
     radius = int(round(abs(pixels)))
     if radius == 0:
         return mask
     if pixels < 0:
         return 1 - grow(1 - mask, -pixels)
-    for step in _disc_steps(radius):  # a disc is nearly a square grown, then a cross grown
-        mask = step(mask)
-    return mask
-
-
-def _disc_steps(radius: int):
     square = int(round(radius * 0.6))
     cross = radius - square
-    steps = []
-    if square:
-        side = 2 * square + 1  # one way, then the other: the same as at once, and faster
-        steps.append(lambda m: F.max_pool2d(F.max_pool2d(m, (side, 1), 1, (square, 0)), (1, side), 1, (0, square)))
-    if cross:
-        k = 2 * cross + 1
-        steps.append(
-            lambda m: torch.maximum(
-                F.max_pool2d(m, (k, 1), 1, (cross, 0)),
-                F.max_pool2d(m, (1, k), 1, (0, cross)),
-            )
-        )
-    return steps
+    mask = widened(mask, square)  # a disc is nearly a square grown, then a cross grown
+    return torch.maximum(_reached(mask, cross, -2), _reached(mask, cross, -1))
+
+
+def widened(mask: torch.Tensor, radius: int) -> torch.Tensor:
+    """Mask [B, 1, H, W], 0..1, grown by whole pixels to all sides and corners."""
+    return _reached(_reached(mask, radius, -2), radius, -1)
+
+
+def _reached(mask: torch.Tensor, radius: int, axis: int) -> torch.Tensor:
+    """The largest value (of 0 and more) within `radius` along the axis -2 or -1.
+
+    Windows are doubled until they are wide enough; `max_pool2d` would look at every value of each.
+    """
+    length, window = mask.shape[axis], 2 * radius + 1
+    largest, seen = F.pad(mask, (radius, radius) if axis == -1 else (0, 0, radius, radius)), 1
+    while 2 * seen <= window:
+        count = largest.shape[axis] - seen
+        largest, seen = torch.maximum(largest.narrow(axis, 0, count), largest.narrow(axis, seen, count)), 2 * seen
+    return torch.maximum(largest.narrow(axis, 0, length), largest.narrow(axis, window - seen, length))
 
 
 def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:

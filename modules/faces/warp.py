@@ -4,8 +4,22 @@ All functions take one picture or many: `*` stands for any leading dimensions. A
 batch gets the numbers that it would get alone.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
+
+
+class Mesh(NamedTuple):
+    """Face points [478, 3] where they stand in a frame, and what `rasterise` finds there, once for all that is drawn."""
+
+    points: torch.Tensor
+    index: torch.Tensor  # [S, S]
+    weight: torch.Tensor  # [S, S, 3]
+
+    @classmethod
+    def of(cls, points: torch.Tensor, triangles: torch.Tensor, size: int) -> "Mesh":
+        return cls(points, *rasterise(points[:468], triangles, size))
 
 
 def rasterise(points: torch.Tensor, triangles: torch.Tensor, size: int, patch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,7 +65,8 @@ def at_pixels(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 
 def interpolated(values: torch.Tensor, triangles: torch.Tensor, index: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Values [*, P, C] at the points, between them over the drawn face: [*, S, S, C]. Of no meaning where no face is."""
-    return (at_pixels(at_corners(values, triangles), index) * weight[..., None]).sum(-2)
+    corners = at_corners(values, triangles).unbind(-2)  # one after the other: torch is slow to sum along short axes
+    return sum(at_pixels(corner, index) * weight[..., k, None] for k, corner in enumerate(corners))
 
 
 def _patches(corners: torch.Tensor, size: int, patch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -9,7 +9,8 @@ from ..conditioning.guide import Crop, face_mask
 from ..conditioning.strength import morph, placed_between
 from ..encoders.expression import split
 from ..encoders.wires import Expression, Identity, check_bundle
-from ..faces.shape import Fit, mirrored_points
+from ..faces.shape import Fit
+from ..faces.warp import Mesh
 from ..images import broadcast, checked_image
 from .crops import face_crop
 from .encoders import Encoders, face_networks
@@ -48,10 +49,9 @@ def drawn(
     strength: of "identity" (0: the background's own face) and "expression" (0: calm). light: see `guide.draft`.
     """
     size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
-    placed = placed_between(encoders.shape, who.fit, there.fit, geometry, **strength)
+    placed = Mesh.of(placed_between(encoders.shape, who.fit, there.fit, geometry, **strength), triangles, size)
     area = face_mask(there.crop, placed, triangles, grow * size / 256) if own is None else own
-    mirror = mirrored_points(encoders.shape).cpu()
-    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror, light), area
+    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], encoders.mirror, light), area
 
 
 @torch.inference_mode()

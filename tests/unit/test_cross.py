@@ -9,7 +9,7 @@ import torch
 from diffsfsr.modules.conditioning.guide import Crop, face_mask, mouth_interior
 from diffsfsr.modules.faces.mask import grow, silhouette
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.warp import rasterise
+from diffsfsr.modules.faces.warp import Mesh, rasterise
 from diffsfsr.training.cross import RIM, cross_pictures
 
 MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
@@ -25,9 +25,10 @@ def made():
     covered = silhouette(points, networks.triangles, 256)
     plain = lambda skin: torch.where(covered[None] > 0, torch.tensor(skin)[:, None, None], torch.tensor(BEHIND)[:, None, None])  # noqa: E731
     own, there = (Crop(plain(skin), points, torch.zeros(52)) for skin in (SKIN, OTHER))
-    mask = face_mask(there, points, networks.triangles, 9.0)
+    placed = Mesh.of(points, networks.triangles, 256)
+    mask = face_mask(there, placed, networks.triangles, 9.0)
     rng = np.random.default_rng(0)
-    return cross_pictures(own, own, there, points, mask, networks.triangles, None, rng), there, mask, points, networks.triangles
+    return cross_pictures(own, own, there, placed, mask, networks.triangles, None, rng), there, mask, points, networks.triangles
 
 
 def test_outside_the_mask_it_is_the_other_persons_picture(made):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from diffsfsr.modules.faces import align
-from diffsfsr.modules.faces.mask import feather, fill, grow, silhouette
+from diffsfsr.modules.faces.mask import feather, fill, grow, silhouette, widened
 from diffsfsr.modules.faces.warp import barycentric, rasterise, redraw
 
 
@@ -127,6 +127,12 @@ def test_grow_is_nearly_a_disc(radius):
     grown = grow(dot(), radius)[0, 0] > 0
     assert grown[distance <= 0.8 * radius].all() and not grown[distance > 1.2 * radius + 0.5].any()
     assert grown[32].sum() == 2 * radius + 1  # exact along the axes
+
+
+@pytest.mark.parametrize("radius", range(10))
+def test_widened_is_the_largest_value_of_a_square(radius):
+    values = torch.rand(2, 1, 30, 17, generator=torch.Generator().manual_seed(radius))
+    assert torch.equal(widened(values, radius), F.max_pool2d(values, 2 * radius + 1, 1, radius))
 
 
 def test_grow_by_nothing_and_back():

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from diffsfsr.modules.conditioning.background import Place, composite
-from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask, fringe, match_colour, paint_mouth
+from diffsfsr.modules.conditioning.guide import Crop, colours, draft, face_mask, fringe, match_colour, paint_mouth, tone
 from diffsfsr.modules.faces.mask import grow
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.warp import rasterise
+from diffsfsr.modules.faces.warp import Mesh, rasterise
 
 MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
 SKIN, HAIR = torch.tensor([0.80, 0.62, 0.52]), torch.tensor([0.25, 0.15, 0.08])
@@ -82,17 +82,20 @@ def test_colour_goes_to_the_other_face(face):
     _, _, index = face
     covered = (index >= 0).float()
     dark = skin_picture() * 0.5
-    moved = match_colour(skin_picture(), covered, dark, covered, 1.0)
+    theirs = tone(colours(dark, index >= 0))
+    moved = match_colour(skin_picture(), covered, theirs, 1.0)
+    assert torch.equal(moved[:, index < 0], skin_picture()[:, index < 0])
     assert torch.allclose(moved[:, index >= 0].mean(1), dark[:, 0, 0], atol=0.03)
-    assert torch.equal(match_colour(skin_picture(), covered, dark, covered, 0.0), skin_picture())
+    assert torch.equal(match_colour(skin_picture(), covered, theirs, 0.0), skin_picture())
 
 
 def test_the_draft_leaves_everything_outside_the_mask(face):
     points, triangles, _ = face
     code = torch.zeros(52)
     background = Crop(torch.rand(3, 256, 256), points, code)
-    mask = face_mask(background, points, triangles, 6)
-    made = draft(Crop(skin_picture(), points, code), background, points, mask, triangles)
+    placed = Mesh.of(points, triangles, 256)
+    mask = face_mask(background, placed, triangles, 6)
+    made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
     assert torch.equal(made[:, mask == 0], background.image[:, mask == 0])
     assert not torch.allclose(made[:, mask == 1], background.image[:, mask == 1], atol=0.2)
 
@@ -102,8 +105,9 @@ def test_an_opened_mouth_shows_its_inside_in_the_draft(face):
     points, triangles, _ = face
     opened = lowered_jaw(points)
     background, code = Crop(skin_picture(), opened, torch.zeros(52)), torch.zeros(52)
-    mask = face_mask(background, opened, triangles, 6)
-    made = draft(Crop(skin_picture(), points, code), background, opened, mask, triangles)
+    placed = Mesh.of(opened, triangles, 256)
+    mask = face_mask(background, placed, triangles, 6)
+    made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
     middle = made[:, int(opened[14, 1]) - 8, int(opened[14, 0])]
     assert middle.mean() < 0.6 * SKIN.mean()
 
@@ -116,8 +120,9 @@ def test_beside_the_face_and_on_the_forehead_the_backgrounds_picture_stays(face)
     selfie[:, :line] = HAIR[:, None, None]
     texture = (SKIN[:, None, None] + 0.04 * torch.randn(3, 256, 256, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
     background = Crop(texture, points, code)
-    mask = face_mask(background, points, triangles, 14)
-    made = draft(Crop(selfie, points, code), background, points, mask, triangles)
+    placed = Mesh.of(points, triangles, 256)
+    mask = face_mask(background, placed, triangles, 14)
+    made = draft(Crop(selfie, points, code), background, placed, mask, triangles)
     beside = (mask == 1) & (grow((index >= 0).float()[None, None], 8)[0, 0] == 0)
     assert torch.allclose(made[:, beside], texture[:, beside], atol=0.02)
     forehead = torch.zeros_like(beside)

@@ -6,6 +6,7 @@ import torch
 from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
 from diffsfsr.modules.conditioning.skin import Skin, put_on
 from diffsfsr.modules.faces.light import side_light
+from diffsfsr.modules.faces.warp import Mesh
 from tests.unit.test_guide import canonical_face
 
 LEFT_CHEEK, RIGHT_CHEEK = 50, 280  # of the picture
@@ -42,7 +43,8 @@ def test_a_face_seen_from_the_front_needs_no_mirror(face):
     points, triangles, mirror = face
     skin = Skin(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), points)
     for where in (points, turned(points, 15)):
-        plain, helped = put_on(skin, where, triangles, 256), put_on(skin, where, triangles, 256, mirror)
+        placed = Mesh.of(where, triangles, 256)
+        plain, helped = put_on(skin, placed, triangles), put_on(skin, placed, triangles, mirror)
         assert all(torch.equal(a, b) for a, b in zip(plain, helped, strict=True))
 
 
@@ -54,10 +56,11 @@ def test_what_a_turned_selfie_hides_comes_from_its_mirror_image(face, side):
     picture = torch.full((3, 256, 256), 0.2)
     x = int(seen[shown, 0])
     picture[:, :, x - 14 : x + 14] = 0.8  # a light cheek on the side that is shown; the rest is dark
-    made, known, _ = put_on(Skin(picture, seen), points, triangles, 256, mirror)
+    placed = Mesh.of(points, triangles, 256)
+    made, known = put_on(Skin(picture, seen), placed, triangles, mirror)
     assert value_at(made, points, shown) == pytest.approx(0.8, abs=0.05)
     assert value_at(made, points, hidden) == pytest.approx(0.8, abs=0.05)
-    plain, _, _ = put_on(Skin(picture, seen), points, triangles, 256)
+    plain, _ = put_on(Skin(picture, seen), placed, triangles)
     assert value_at(plain, points, hidden) < 0.5
     assert known.mean() > 0.1
 
@@ -66,7 +69,8 @@ def test_a_selfie_in_its_own_pose_stays_as_it_is(face):
     points, triangles, mirror = face
     seen = turned(points, 40)
     skin = Skin(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), seen)
-    assert torch.equal(put_on(skin, seen, triangles, 256, mirror)[0], put_on(skin, seen, triangles, 256)[0])
+    placed = Mesh.of(seen, triangles, 256)
+    assert torch.equal(put_on(skin, placed, triangles, mirror)[0], put_on(skin, placed, triangles)[0])
 
 
 def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mirror(face):
@@ -80,11 +84,12 @@ def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mir
 
 def test_a_draft_is_led_as_far_as_asked_to_the_light_of_its_place(face):
     points, triangles, mirror = face
-    code, area = torch.zeros(52), face_mask(Crop(halves(1, 1), points, torch.zeros(52)), points, triangles, 9.0)
+    code, placed = torch.zeros(52), Mesh.of(points, triangles, 256)
+    area = face_mask(Crop(halves(1, 1), points, code), placed, triangles, 9.0)
 
     def ratio(selfie, place, **options):
         crops = (Crop(picture, points, code) for picture in (selfie, place))
-        made = draft(*crops, points, area, triangles, **options)
+        made = draft(*crops, placed, area, triangles, **options)
         return value_at(made, points, LEFT_CHEEK) / value_at(made, points, RIGHT_CHEEK)
 
     # the colours are not matched here: their spread would hide what the light does

@@ -7,6 +7,7 @@ from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
 from diffsfsr.modules.conditioning.strength import morph, placed_between
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.shape import place
+from diffsfsr.modules.faces.warp import Mesh
 from diffsfsr.modules.labels import BLENDSHAPES
 from tests.unit.test_guide import MODEL
 
@@ -63,7 +64,7 @@ def test_expression_scales_the_movement_and_leaves_the_person(shape, people, ask
 def test_the_picture_is_a_morph(shape, people, asked, triangles):
     """Above 1 only the shape goes on: there is no more than the whole of the selfie's skin."""
     (selfie, who), (background, there) = people
-    placed = placed_between(shape, who, there, asked, 1.0, 1.0)
+    placed = Mesh.of(placed_between(shape, who, there, asked, 1.0, 1.0), triangles, 256)
     area = face_mask(background, placed, triangles, 9.0)
     pictures = {s: morph(selfie, background, placed, area, triangles, s) for s in (0.0, 0.25, 1.0, 1.5)}
     assert torch.equal(pictures[1.0], draft(selfie, background, placed, area, triangles))
