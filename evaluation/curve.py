@@ -17,7 +17,6 @@ import comfy.samplers
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from skimage.data import astronaut
 
 from dev.pack import ROOT
 
@@ -28,6 +27,7 @@ from ..nodes.midpoint_sampler import MidpointSampler
 from . import plots
 from .demo import BACKGROUND, WORDS
 from .looks import Judge
+from .pictures import astronaut
 from .pipeline import Pipeline, call, defaults
 from .report import write_docs
 
@@ -78,7 +78,7 @@ class Scene:
 
     def __init__(self, pipeline: Pipeline, rows: int):
         self.words = [WORDS[k % len(WORDS)] for k in range(rows)]
-        self.selfie = torch.from_numpy(astronaut())[None].float() / 255
+        self.selfie = astronaut()
         who, _ = pipeline.identity(self.selfie)
         each = pipeline.expression([(word, 1.0) for word in self.words])
         positive, negative, latent, *_ = call(BackgroundCondition, encoders=pipeline.encoders, vae=pipeline.vae, identity=who,

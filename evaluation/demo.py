@@ -17,7 +17,7 @@ from ..modules.errors import DiffSFSRError
 from ..modules.host.identify import encode_identity
 from ..modules.images import read_picture
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
-from .pictures import save_png, strip, to_pil
+from .pictures import astronaut, save_png, strip, to_pil
 from .pipeline import warnings_heard
 
 WORKFLOW = ROOT / "tests" / "workflows" / "portrait.api.json"
@@ -100,12 +100,7 @@ def main_parts(word: str, count: int = 4) -> dict[str, list[int]]:
 
 def load_inputs(args) -> dict[str, torch.Tensor]:
     """The two pictures [1, H, W, 3]; read here first, so that a bad file is said in one line."""
-    if args.selfie is None:
-        from skimage.data import astronaut
-
-        selfie = torch.from_numpy(astronaut())[None].float() / 255
-    else:
-        selfie = read_picture(args.selfie, "--selfie")
+    selfie = astronaut() if args.selfie is None else read_picture(args.selfie, "--selfie")
     return {"selfie": selfie, "background": read_picture(args.background or BACKGROUND, "--background")}
 
 

@@ -1,6 +1,7 @@
 """Pictures from and to files, and strips of them."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -8,6 +9,15 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from ..modules.host.paste import NOTE
+from ..modules.images import read_picture
+
+
+def astronaut() -> torch.Tensor:
+    """The portrait of Eileen Collins (NASA, public domain) that comes with scikit-image: IMAGE [1, 512, 512, 3].
+
+    scikit-image is not imported: it brings SciPy along, which `make bench` would count as memory of the graph.
+    """
+    return read_picture(Path(find_spec("skimage").origin).parent / "data" / "astronaut.png", "scikit-image")
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:

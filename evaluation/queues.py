@@ -14,7 +14,7 @@ from ..modules.errors import DiffSFSRError
 from ..modules.images import read_picture
 from ..modules.labels import WORDS, family_of
 from .demo import BACKGROUND, WORKFLOW, Clock, Graph
-from .pictures import to_pil
+from .pictures import astronaut, to_pil
 from .pipeline import warnings_heard
 
 LOAD, WHO, WORD, PLACE = "loader", "identity", "word", "place"
@@ -36,8 +36,6 @@ class Desk:
     """The graph of `make demo` in a host with folders of its own, and its knobs by short names."""
 
     def __init__(self, folder: Path, settings: dict, cpu: bool = True):
-        from skimage.data import astronaut
-
         self.host, self.folder = Host().load(cpu=cpu), folder
         paths = self.host.folder_paths
         self.kept = paths.get_input_directory(), paths.get_output_directory()
@@ -48,8 +46,7 @@ class Desk:
         kinds = {"VAEDecode": "decode", "SaveImage": "save"}
         self.names |= {node: kinds[entry["class_type"]] for node, entry in self.graph.prompt.items()
                        if entry["class_type"] in kinds}  # fmt: skip
-        self.pictures = {"selfie": torch.from_numpy(astronaut())[None].float() / 255,
-                         "background": read_picture(BACKGROUND, "bench")}  # fmt: skip
+        self.pictures = {"selfie": astronaut(), "background": read_picture(BACKGROUND, "bench")}
         for name, value in settings.items():
             if value is not None:
                 self.graph.set("loader" if name == "bundle" else "sampler", name, value)
