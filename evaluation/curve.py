@@ -213,8 +213,9 @@ def curve(args) -> int:
             plain = {f"{name}, {budget}": value for (name, budget), value in found.items()}
             (args.out / f"curve_{tail}.json").write_text(json.dumps(plain, indent=1))
             if cfg == 1:
-                name = "sampler_curve_from_noise.png" if denoise == 1 else "sampler_curve.png"
-                draw((ROOT / "docs" if args.write_docs else args.out) / name, found, args.budgets, about.replace("`", ""))
+                start = {usual: "", 1: "_from_noise"}.get(denoise, f"_denoise_{denoise:g}")
+                path = (ROOT / "docs" if args.write_docs else args.out) / f"sampler_curve{start}.png"
+                draw(path, found, args.budgets, about.replace("`", ""))
     text = "\n".join(tables)
     if args.write_docs:
         write_docs(text, ROOT / "docs" / "results.md", MARKS)

@@ -223,11 +223,6 @@ def gaps(codes: torch.Tensor, lengths: torch.Tensor, wanted: torch.Tensor) -> to
     return lengths - torch.cat([part.float() @ way for part in codes.split(BLOCK)])
 
 
-def nearest(codes: torch.Tensor, lengths: torch.Tensor, wanted: torch.Tensor, place: int = 0) -> int:
-    """The row of codes [n, 52 + K] that is number `place` (0: nearest) by distance to the wanted code; n >= 1."""
-    return placed(gaps(codes, lengths, wanted), place)
-
-
 def placed(gaps: torch.Tensor, place: int) -> int:
-    """The row whose gap is number `place` of all [n]."""
+    """The row whose gap is number `place` (0: the nearest) of all [n]; n >= 1."""
     return int(gaps.argmin() if place == 0 else gaps.argsort(stable=True)[place])

@@ -145,23 +145,27 @@ def test_a_file_that_is_no_index_is_made_again(root, content):
 # --- retrieval ------------------------------------------------------------------------------------
 
 
+def nearest(codes, lengths, wanted, place=0):
+    return library.placed(library.gaps(codes, lengths, wanted), place)
+
+
 def test_retrieval_is_the_order_of_distances():
     matrix, wanted = codes(50), codes(1)[0]
     scale = torch.ones(WIDTH)
     scale[52:] = library.GEOMETRY_SCALE
     order = ((matrix - wanted) * scale).norm(dim=1).argsort()
     lengths = library.lengths_of(matrix)
-    assert [library.nearest(matrix, lengths, wanted, place) for place in range(50)] == order.tolist()
-    assert library.nearest(matrix, lengths, matrix[17]) == 17
+    assert [nearest(matrix, lengths, wanted, place) for place in range(50)] == order.tolist()
+    assert nearest(matrix, lengths, matrix[17]) == 17
 
 
 def test_both_blocks_of_a_code_count():
     wanted = torch.zeros(WIDTH)
     matrix = torch.zeros(2, WIDTH)
     matrix[0, 3], matrix[1, 55] = 0.5, 0.5 / library.GEOMETRY_SCALE * 0.9
-    assert library.nearest(matrix, library.lengths_of(matrix), wanted) == 1
+    assert nearest(matrix, library.lengths_of(matrix), wanted) == 1
     matrix[1, 55] *= 1.3
-    assert library.nearest(matrix, library.lengths_of(matrix), wanted) == 0
+    assert nearest(matrix, library.lengths_of(matrix), wanted) == 0
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +201,7 @@ def test_a_million_pictures_are_opened_and_searched_in_milliseconds(million):
     for word in ("rage", "joy"):
         rows = index.rows(word)
         assert (rows.stop - rows.start) == (100_000 if word == "joy" else 6716)
-        ask = lambda rows=rows: library.nearest(index.codes[rows], index.lengths[rows], wanted)  # noqa: E731
+        ask = lambda rows=rows: nearest(index.codes[rows], index.lengths[rows], wanted)  # noqa: E731
         assert best(ask) < (0.005 if word == "rage" else 0.02), word
         scale = torch.ones(92)
         scale[52:] = library.GEOMETRY_SCALE
