@@ -19,6 +19,7 @@ from ..faces.warp import Mesh, rasterise
 from .skin import Skin, put_on
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+UPPER_LIP_MIDDLE = 13
 LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 INNER_CORNERS = (78, 308)
 # points from the brows' upper edge to the top of the mesh, where a fringe may hang
@@ -28,8 +29,10 @@ FOREHEAD = (
 )  # fmt: skip
 # CIELAB distance from the face's skin, lightness counted .6, above which the forehead may be hair; and is, if it begins as ROOT
 FRINGE, ROOT = 16.0, 30.0
+CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness
 HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
-CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.80, 0.76, 0.70)
+CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.88, 0.84, 0.78)
+GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
 
 
 class Tone(NamedTuple):
@@ -102,10 +105,10 @@ def draft(
     """
     gain = torch.exp(light * (background.side_light(mirror) - selfie.side_light(mirror))) if light > 0 else None
     drawn, covered = put_on(Skin(selfie.image, selfie.points, gain), placed, triangles, mirror)
-    drawn = paint_mouth(drawn, placed.index, selfie.points, placed.points, triangles)
-    covered = torch.maximum(covered, mouth_interior(placed.index, triangles))  # a closed mouth has nothing to show there
     covered = covered * (1 - fringe(drawn, covered, placed.index, triangles))
     drawn = match_colour(drawn, covered, background.tone(triangles), colour)
+    drawn = paint_mouth(drawn, placed.index, selfie.points, placed.points, triangles)  # teeth have no skin colour to match
+    covered = torch.maximum(covered, mouth_interior(placed.index, triangles))  # a closed mouth has nothing to show there
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
     own = torch.maximum(background.still_right(triangles) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
@@ -144,7 +147,7 @@ def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None
     own = tone(lab[:, covered[where] > 0.5])
     if own is None:
         return image
-    gain = (theirs.spread / own.spread.clamp_min(1e-3)).clamp(0.6, 1.6)
+    gain = (CONTRAST * theirs.spread / own.spread.clamp_min(1e-3)).clamp(0.6, 1.6)
     moved = torch.lerp(lab, (lab - own.mean) * gain + theirs.mean, strength)
     matched = image.clone()
     matched[:, where] = lab_to_rgb(moved[..., None])[..., 0].clamp(0, 1)
@@ -211,25 +214,32 @@ def paint_mouth(
     gap = lambda p: (p[..., lower, 1] - p[..., upper, 1]).clamp_min(0).mean(-1)  # noqa: E731
     corners = after[..., list(INNER_CORNERS), :2]
     wide = (corners[..., 1, 0] - corners[..., 0, 0]).abs().clamp_min(1.0)[..., None, None]
-    strength = ((gap(after) - 1.3 * gap(before))[..., None, None] / (0.08 * wide)).clamp(0, 1)
+    strength = ((gap(after) - 1.3 * gap(before))[..., None, None] / (0.04 * wide)).clamp(0, 1)
     if not (strength > 0).any():
         return image
     pixels = torch.arange(image.shape[-1], device=image.device, dtype=image.dtype) + 0.5
     lips = [_curve(torch.cat([corners, after[..., lip, :2]], -2), pixels)[..., None, :] for lip in (upper, lower)]
     below = pixels[:, None] - lips[0]
     aside = (pixels - corners[..., 0].mean(-1)[..., None, None]).abs() / (0.5 * wide)
-    teeth = torch.sigmoid((0.13 * wide - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.85
+    # a smile lifts the corners above the lip and bares the teeth; a mouth that drops hides most of them
+    smile = (after[..., UPPER_LIP_MIDDLE, 1] - corners[..., 1].mean(-1))[..., None, None] / wide
+    bared = 0.3 + 0.7 * ((smile + 0.1) / 0.15).clamp(0, 1)
+    teeth = torch.sigmoid((0.13 * wide * bared - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.92
     tongue = torch.sigmoid((below / (lips[1] - lips[0]).clamp_min(1) - 0.75) * 12)
     tint = lambda rgb: torch.tensor(rgb, device=image.device)[:, None, None]  # noqa: E731
     colour = torch.lerp(tint(CAVITY), tint(TONGUE), tongue.unsqueeze(-3))
     colour = torch.lerp(colour, tint(TEETH), teeth.unsqueeze(-3))
-    face = (index >= 0).to(image.dtype).unsqueeze(-3)
-    bright = (image * face).mean((-3, -2, -1), keepdim=True) / face.mean((-3, -2, -1), keepdim=True)
-    colour = colour * (1.6 * bright).clamp(0.4, 1)
+    colour = colour * (0.5 + 0.5 * (GLEAM * lit(image, index)).clamp_max(1))  # half by the light: dark skin has bright teeth
     mouth = mouth_interior(index, triangles)
     alpha = blurred(mouth.view(-1, 1, *mouth.shape[-2:]), 0.9 * image.shape[-1] / FRAME).view(mouth.shape)
     alpha = (alpha * strength).unsqueeze(-3)
     return image * (1 - alpha) + colour.clamp(0, 1) * alpha
+
+
+def lit(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """How bright the light on a face is, whatever its skin: the 90 % quantile of its grey values, [*, 1, 1, 1]."""
+    grey = torch.where(index >= 0, image.mean(-3), torch.nan)
+    return grey.flatten(-2).nanquantile(0.9, -1)[..., None, None, None]
 
 
 def _curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -112,6 +112,24 @@ def test_an_opened_mouth_shows_its_inside_in_the_draft(face):
     assert middle.mean() < 0.6 * SKIN.mean()
 
 
+@pytest.mark.parametrize("tone", [1.0, 0.45])
+def test_a_smile_bares_teeth_that_have_no_colour_of_the_skin_and_a_dropped_jaw_hides_them(face, tone):
+    points, triangles, _ = face
+    dropped = lowered_jaw(points)
+    smiling = dropped.clone()
+    smiling[[78, 308], 1] -= 10
+    background, code, seen = Crop(skin_picture() * tone, points, torch.zeros(52)), torch.zeros(52), []
+    for opened in (smiling, dropped):
+        placed = Mesh.of(opened, triangles, 256)
+        mask = face_mask(background, placed, triangles, 6)
+        made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
+        seen.append(made[:, int(opened[13, 1]) + 3, int(opened[13, 0])])
+    teeth, hidden = seen
+    assert teeth.mean() > background.image.mean() and teeth.mean() > 0.5
+    assert teeth.max() - teeth.min() < 0.12
+    assert hidden.mean() < 0.6 * teeth.mean()
+
+
 def test_beside_the_face_and_on_the_forehead_the_backgrounds_picture_stays(face):
     """The selfie has hair to the brows; the background person's own forehead and surroundings are sharp and known."""
     points, triangles, index = face
