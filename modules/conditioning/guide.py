@@ -227,9 +227,9 @@ def paint_mouth(
     teeth = torch.sigmoid((0.13 * wide * bared - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.92
     tongue = torch.sigmoid((below / (lips[1] - lips[0]).clamp_min(1) - 0.75) * 12)
     tint = lambda rgb: torch.tensor(rgb, device=image.device)[:, None, None]  # noqa: E731
-    colour = torch.lerp(tint(CAVITY), tint(TONGUE), tongue.unsqueeze(-3))
-    colour = torch.lerp(colour, tint(TEETH), teeth.unsqueeze(-3))
-    colour = colour * (0.5 + 0.5 * (GLEAM * lit(image, index)).clamp_max(1))  # half by the light: dark skin has bright teeth
+    light = (GLEAM * lit(image, index)).clamp(0.4, 1)
+    colour = torch.lerp(tint(CAVITY), tint(TONGUE), tongue.unsqueeze(-3)) * light
+    colour = torch.lerp(colour, tint(TEETH) * (0.5 + 0.5 * light), teeth.unsqueeze(-3))  # dark skin has bright teeth
     mouth = mouth_interior(index, triangles)
     alpha = blurred(mouth.view(-1, 1, *mouth.shape[-2:]), 0.9 * image.shape[-1] / FRAME).view(mouth.shape)
     alpha = (alpha * strength).unsqueeze(-3)
