@@ -36,7 +36,7 @@ GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three q
 
 
 class Tone(NamedTuple):
-    """Mean and spread of colours in CIELAB, [3] each."""
+    """Mean and spread of colours in CIELAB, [3, 1] each."""
 
     mean: torch.Tensor
     spread: torch.Tensor

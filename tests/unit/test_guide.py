@@ -89,6 +89,14 @@ def test_colour_goes_to_the_other_face(face):
     assert torch.equal(match_colour(skin_picture(), covered, theirs, 0.0), skin_picture())
 
 
+def test_a_face_that_hardly_shows_keeps_its_colours(face):
+    covered, theirs = torch.zeros(256, 256), tone(colours(skin_picture(), torch.ones(256, 256, dtype=torch.bool)))
+    assert torch.equal(match_colour(skin_picture(), covered, theirs, 1.0), skin_picture())
+    covered[0, :15] = 1
+    assert torch.equal(match_colour(skin_picture(), covered, theirs, 1.0), skin_picture())
+    assert tone(colours(skin_picture(), covered > 0)) is None
+
+
 def test_the_draft_leaves_everything_outside_the_mask(face):
     points, triangles, _ = face
     code = torch.zeros(52)
