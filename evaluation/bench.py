@@ -17,7 +17,7 @@ import torch
 
 from dev.pack import ROOT
 
-from ..modules.host.model import fast_bf16
+from ..modules.host.model import bf16_unit
 from ..modules.host.sample import guider, midpoint_sampler, noise_for
 from ..modules.labels import WORDS
 from ..modules.sampling.midpoint import evaluations
@@ -206,7 +206,7 @@ def table(about: dict, targets: list[Target], figures: dict) -> str:
 
 def processor() -> str:
     """What torch knows of the processor: results of half precision depend on it."""
-    return torch.backends.cpu.get_cpu_capability() + (" with AMX" if fast_bf16() else "")
+    return torch.backends.cpu.get_cpu_capability() + (f" with {bf16_unit()}" if bf16_unit() else "")
 
 
 def bench(args) -> int:

@@ -85,18 +85,22 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
 
 
 def vae_dtype() -> torch.dtype | None:
-    """bfloat16 on processors that multiply it at once: a quarter of the time, the picture within rounding to 256 levels. None:
+    """bfloat16 on processors that multiply it at once: a quarter to a half of the time, the picture within rounding. None:
     the host's choice, which is fp32 on every CPU; so it is too where the host was started with a word about it (--fp32-vae).
     """
     args = comfy.cli_args.args
     told = args.fp32_vae or args.fp16_vae or args.bf16_vae
     on_cpu = comfy.model_management.is_device_cpu(comfy.model_management.vae_device())
-    return torch.bfloat16 if on_cpu and fast_bf16() and not told else None
+    return torch.bfloat16 if on_cpu and bf16_unit() and not told else None
 
 
-def fast_bf16() -> bool:
-    """Whether this CPU has tiles for it (AMX). torch has no public question for that; one without it answers no."""
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+def bf16_unit() -> str:
+    """What of this CPU multiplies bfloat16 at once: "AMX", "AVX512-BF16", or "" where nothing does and it would be slow.
+
+    torch has no public question for that; a torch without it answers no.
+    """
+    units = {"AMX": "_is_amx_tile_supported", "AVX512-BF16": "_is_avx512_bf16_supported"}
+    return next((unit for unit, asked in units.items() if getattr(torch.cpu, asked, bool)()), "")
 
 
 def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:

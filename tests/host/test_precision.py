@@ -15,14 +15,15 @@ def test_precisions(studio, pictures, made, dtype):
 
 
 @pytest.mark.parametrize(
-    ("fast", "told", "wanted"), [(True, None, torch.bfloat16), (False, None, None), (True, "fp32_vae", None)]
+    ("unit", "told", "wanted"),
+    [("AMX", None, torch.bfloat16), ("AVX512-BF16", None, torch.bfloat16), ("", None, None), ("AMX", "fp32_vae", None)],
 )
-def test_the_autoencoder_works_in_bfloat16_where_that_is_fast(host, monkeypatch, fast, told, wanted):
+def test_the_autoencoder_works_in_bfloat16_where_that_is_fast(host, monkeypatch, unit, told, wanted):
     from comfy.cli_args import args
 
     from diffsfsr.modules.host import model
 
-    monkeypatch.setattr(model, "fast_bf16", lambda: fast)
+    monkeypatch.setattr(model, "bf16_unit", lambda: unit)
     if told:
         monkeypatch.setattr(args, told, True)
     assert model.vae_dtype() == wanted
