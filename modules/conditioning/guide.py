@@ -137,8 +137,8 @@ def tone(lab: torch.Tensor) -> Tone | None:
 
 
 def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None, strength: float) -> torch.Tensor:
-    """Mean and spread of `image` where it is covered [S, S] moved towards `theirs`, in CIELAB (Reinhard et al. 2001); what is
-    not covered stays.
+    """Mean and spread of `image` where it is covered [S, S] moved towards `theirs`, in CIELAB (Reinhard et al. 2001), the
+    spread towards `CONTRAST` times theirs; what is not covered stays.
     """
     if strength <= 0 or theirs is None:
         return image

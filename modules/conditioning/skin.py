@@ -39,8 +39,7 @@ def put_on(
     drawn, covered = _drawn(skin, placed, triangles)
     if mirror is not None:
         other = skin.mirrored(mirror)
-        seen = better_seen(skin, other, placed.points, triangles)
-        share = at_pixels(seen, placed.index) * (placed.index >= 0) if seen.any() else seen
+        share = at_pixels(better_seen(skin, other, placed.points, triangles), placed.index) * (placed.index >= 0)
         if share.any():
             share = blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0]
             instead, known = _drawn(other, placed, triangles)
