@@ -8,7 +8,8 @@ another rendering of the same person; what a draft cannot know (rim, mouth inter
 import numpy as np
 import torch
 
-from ..modules.conditioning.guide import Crop, draft, mouth_interior
+from ..modules.conditioning.guide import Crop, draft
+from ..modules.conditioning.mouth import MOUTH
 from ..modules.encoders.expression import compound
 from ..modules.faces.align import FRAME
 from ..modules.faces.mask import grow
@@ -38,7 +39,7 @@ def cross_pictures(
     guide = draft(selfie, there, placed, mask, triangles, rng.uniform(*COLOUR), rng.uniform(3, 9), mirror)
     points, index, _ = placed
     seen = (index >= 0) & at_pixels(shown(own.points[:468], points[:468], triangles), index)
-    sure = grow((seen * mask)[None, None], -RIM * mask.shape[-1] / FRAME)[0, 0] * (1 - mouth_interior(index, triangles))
+    sure = grow((seen * mask)[None, None], -RIM * mask.shape[-1] / FRAME)[0, 0] * (1 - MOUTH.inside(index, triangles))
     return {"target": target, "guide": guide, "doubtful": mask * (1 - sure)}
 
 

@@ -15,13 +15,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ..modules.conditioning.guide import Crop, draft, face_mask, mouth_interior
+from ..modules.conditioning.guide import Crop, draft, face_mask
+from ..modules.conditioning.mouth import MOUTH
 from ..modules.conditioning.rest import find_rest
 from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.mask import grow, silhouette
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape, Fit, mirrored, mirrored_points
+from ..modules.faces.shape import FaceShape, Fit, mirrored
 from ..modules.faces.warp import Mesh
 from ..modules.labels import BLENDSHAPES
 from .cross import asked, cross_pictures, placed_in
@@ -94,7 +95,7 @@ class PairMaker:
         self, people: list[Portrait], networks: FaceNetworks, shape: FaceShape, triangles: torch.Tensor, size: int = FRAME
     ):
         self.networks, self.shape, self.triangles, self.people = networks, shape, triangles, people
-        self.mirror, self.size, self.margin = mirrored_points(shape), size, margin(size)
+        self.mirror, self.size, self.margin = networks.mirror, size, margin(size)
         self.pixel = size / FRAME  # lengths below are in pixels of a frame of 256
         self.offset = torch.tensor([self.margin, self.margin, 0.0])
 
@@ -112,7 +113,7 @@ class PairMaker:
         after = after - self.offset
         if selfie:
             pictures = relit(pictures, after, self.triangles, drawn, Light.stack([Light.soft(rng) for rng in rngs]))
-        mouths = mouth_interior(drawn.index, self.triangles)
+        mouths = MOUTH.inside(drawn.index, self.triangles)
         return [Picture(*one) for one in zip(pictures, after, codes, mouths, strict=True)]
 
     def selfie_crop(self, picture: Picture, rng) -> Crop:

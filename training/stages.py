@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..modules.conditioning.tokens import TokenConfig
-from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import mirrored_points
+from ..modules.faces.networks import FaceNetworks, mirrored_points
 from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
 from . import convert as converting
@@ -97,8 +96,9 @@ def reader(args: Namespace) -> None:
 
 def identity(args: Namespace) -> None:
     shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
-    triangles, out = load_file(args.face_model)["mesh.triangles"], args.runs / "identity"
-    crowd = people_making.Crowd(args.data, out / "people", shape, triangles, mirrored_points(shape))
+    mesh, out = load_file(args.face_model), args.runs / "identity"
+    mirror = mirrored_points(mesh["mesh.vertices"])
+    crowd = people_making.Crowd(args.data, out / "people", shape, mesh["mesh.triangles"], mirror)
     crowd.make(identity_training.CONFIG["new_people"], args.seeds[0])
     crowd.watch(args.data)
     identity_training.train(args.data, out, out / "people", args.minutes or 30, args.device)

@@ -8,13 +8,18 @@ import torch
 
 from ..faces.align import FRAME
 from ..faces.light import gained
-from ..faces.mask import blurred
+from ..faces.mask import blurred, connected, grow
 from ..faces.shape import mirrored
 from ..faces.warp import Mesh, areas, at_pixels, drawn_from, interpolated, shown
+from .colour import apart, colours
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
 LIP = 24  # twice the area in pixels below which a triangle is lip or lid, and never mirrored
+
+HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of what hides a face, and how much nearer the other side must be
+LEAST = 0.01  # of the face: less is a strand
+BROWS = 70, 300  # what hides a face hangs from above them
 
 
 class Skin(NamedTuple):
@@ -34,7 +39,7 @@ def put_on(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Skin on a face where it is placed: picture [3, S, S], and where it is known [S, S].
 
-    mirror [478], see `shape.mirrored_points`: what the photo hides or shows too flat is drawn from its mirror image.
+    mirror [478], see `FaceNetworks.mirror`: what the photo hides or shows too flat is drawn from its mirror image.
     """
     drawn, covered = _drawn(skin, placed, triangles)
     if mirror is not None:
@@ -67,3 +72,30 @@ def _drawn(skin: Skin, placed: Mesh, triangles: torch.Tensor) -> tuple[torch.Ten
     if skin.gain is not None:
         drawn = gained(drawn, interpolated(skin.gain[:, None], triangles, index, weight).movedim(-1, -3))
     return drawn, known
+
+
+def uncovered(image: torch.Tensor, mesh: Mesh, triangles: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    """A face's picture [3, S, S] with what hides one side of it, hair or a shadow with an edge, replaced by the other side.
+
+    mesh: the face where it stands; mirror [478]: see `FaceNetworks.mirror`. Such a thing hangs on to the upper border of the
+    mesh, has not the colour of skin, and is not on the other side: brows, beards and glasses are on both.
+    """
+    inside, pixel = mesh.index >= 0, image.shape[-1] / FRAME
+    instead, known = _drawn(Skin(image, mesh.points).mirrored(mirror), mesh, triangles)
+    own, other = (colours(blurred(x[None].clamp(0, 1), 2.0 * pixel)[0], inside) for x in (image, instead))
+    skin = own[:, own[0] >= own[0].median()].median(1, keepdim=True).values  # hair and shadows are the darker half
+    own, other = apart(own, skin), apart(other, skin)
+    foreign, hidden = torch.zeros_like(known), torch.zeros_like(known)
+    foreign[inside] = (own > HIDDEN).to(known.dtype)
+    hidden[inside] = ((own > HIDDEN) & (own - other > BETTER)).to(known.dtype)
+    hidden = grow(grow((hidden * known)[None, None], -2 * pixel), 2 * pixel) * inside  # single strands and wrinkles gone
+    row = torch.arange(len(known), device=known.device)[:, None]
+    root = grow((~inside).float()[None, None], 5 * pixel) * (row < mesh.points[list(BROWS), 1].mean())
+    hidden = connected(hidden, root)
+    if hidden.sum() < LEAST * inside.sum():
+        return image
+    near = grow(hidden, 12 * pixel)  # before a brow or an eye it differs from none on the other side
+    hidden = connected(torch.maximum(hidden, near * foreign), hidden)
+    share = blurred(grow(grow(hidden, 10 * pixel), -4 * pixel), 3.0 * pixel)  # gaps closed, and the edge belongs to it
+    share = share * blurred(grow(known[None, None], -2 * pixel), 2.0 * pixel)
+    return torch.lerp(image, instead, share[0, 0] * known)

@@ -27,7 +27,7 @@ def luminance_at(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 def side_light(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
     """How much brighter each point of a face is than its like on the other side: [468], half the log of the ratio.
 
-    image [3, S, S], points [478, 3] in its pixels, mirror [478] as `shape.mirrored_points` gives it. Brows, beard and eyes
+    image [3, S, S], points [478, 3] in its pixels, mirror [478] as `FaceNetworks.mirror` gives it. Brows, beard and eyes
     are on both sides and cancel out.
     """
     points, mirror = points[:468], mirror[:468]

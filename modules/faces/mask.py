@@ -44,6 +44,20 @@ def _reached(mask: torch.Tensor, radius: int, axis: int) -> torch.Tensor:
     return torch.maximum(largest.narrow(axis, 0, length), largest.narrow(axis, window - seen, length))
 
 
+def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """The parts of a mask [1, 1, S, S], 0 or 1, that touch `start`, gaps of a pixel allowed."""
+    if not (mask * start).any():
+        return torch.zeros_like(mask)
+    rows, columns = (mask[0, 0].any(axis).nonzero() for axis in (1, 0))
+    part = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    inside, found = mask[part], (mask * start)[part]
+    while (more := widened(found, 2) * inside).sum() > found.sum():
+        found = more
+    whole = torch.zeros_like(mask)
+    whole[part] = found
+    return whole
+
+
 def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
     """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
     side = 2 * round(2 * pixels) + 1

@@ -102,13 +102,15 @@ class Graph(nn.Module):
 
 
 class FaceNetworks(nn.Module):
-    """detector, mesh and blendshapes. `triangles` [898,3] long and `vertices` [468,3] are the canonical face mesh."""
+    """detector, mesh and blendshapes. `triangles` [898,3] long and `vertices` [468,3]: the canonical face mesh; `mirror` [478]:
+    for each point the one on the other side of the face."""
 
     def __init__(self, graphs, tensors):
         """graphs: net -> operator list; tensors: `<net>.<constant>` -> tensor, plus mesh.triangles, mesh.vertices."""
         super().__init__()
         self.register_buffer("triangles", tensors["mesh.triangles"].long())
         self.register_buffer("vertices", tensors["mesh.vertices"].float())
+        self.register_buffer("mirror", mirrored_points(self.vertices))
         self.graphs = nn.ModuleDict()
         for net in NETS:
             named = {ref for op in graphs[net]["ops"] for ref in op["in"] if isinstance(ref, str)}
@@ -152,3 +154,12 @@ class FaceNetworks(nn.Module):
     def blendshapes(self, points):
         """points [B,146,2] (BLENDSHAPE_POINTS of the 478, in pixels, any shift and scale) -> [B,52] in 0..1."""
         return self.graphs["blendshapes"](points)[0]
+
+
+def mirrored_points(vertices: torch.Tensor) -> torch.Tensor:
+    """Canonical vertices [468, 3], alike on both sides -> [478]: for each point the one on the other side.
+
+    The last ten are the irises: middle, right, top, left, bottom of one, then of the other.
+    """
+    other = torch.cdist(vertices * vertices.new_tensor([-1.0, 1.0, 1.0]), vertices).argmin(1)
+    return torch.cat([other, other.new_tensor([473, 476, 475, 474, 477, 468, 471, 470, 469, 472])])

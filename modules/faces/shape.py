@@ -170,14 +170,8 @@ def place(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor) -
     return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1).float()
 
 
-def mirrored_points(shape: FaceShape) -> torch.Tensor:
-    """[478]: for each point the one on the other side of the face."""
-    other = shape.mean * shape.mean.new_tensor([-1.0, 1.0, 1.0])
-    return torch.cdist(other, shape.mean).argmin(1)
-
-
 def mirrored(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A picture [3, H, W] and its face points [478, >= 2] as a mirror shows them; mirror: see `mirrored_points`."""
+    """A picture [3, H, W] and its face points [478, >= 2] as a mirror shows them; mirror: see `FaceNetworks`."""
     points = points[mirror].clone()
     points[:, 0] = image.shape[-1] - points[:, 0]
     return image.flip(-1), points

@@ -63,6 +63,13 @@ def at_pixels(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return values.reshape(-1, *values.shape[len(lead) + 1 :])[index.clamp_min(0) + row * count]
 
 
+def between(points: tuple[int, ...], index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """Pixels [S, S] bool whose triangle has all its corners among `points`."""
+    chosen = torch.zeros(468, dtype=torch.bool, device=index.device)
+    chosen[list(points)] = True
+    return chosen[triangles.long()].all(1)[index.clamp_min(0)] & (index >= 0)
+
+
 def interpolated(values: torch.Tensor, triangles: torch.Tensor, index: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Values [*, P, C] at the points, between them over the drawn face: [*, S, S, C]. Of no meaning where no face is."""
     corners = at_corners(values, triangles).unbind(-2)  # one after the other: torch is slow to sum along short axes

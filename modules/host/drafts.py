@@ -48,10 +48,11 @@ def drawn(
     grow: how far the mask reaches beyond both faces, pixels of the 256 px crop. `own` [S, S]: the artist's mask instead.
     strength: of "identity" (0: the background's own face) and "expression" (0: calm). light: see `guide.draft`.
     """
-    size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
+    size, networks = there.crop.image.shape[-1], face_networks().ready()
+    triangles, mirror = networks.triangles.cpu(), networks.mirror.cpu()
     placed = Mesh.of(placed_between(encoders.shape, who.fit, there.fit, geometry, **strength), triangles, size)
     area = face_mask(there.crop, placed, triangles, grow * size / 256) if own is None else own
-    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], encoders.mirror, light), area
+    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror, light), area
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
 """ENCODERS: the bundle's small networks and the face networks, each in the host's memory management."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import comfy.model_management
 import comfy.model_patcher
@@ -13,7 +12,7 @@ from ..encoders.compound import ARCFACE, joined
 from ..encoders.identity import IdentityNetwork
 from ..encoders.reader import ExpressionReader
 from ..faces.networks import FaceNetworks
-from ..faces.shape import FaceShape, mirrored_points
+from ..faces.shape import FaceShape
 from . import folders, insightface
 
 
@@ -55,11 +54,6 @@ class Encoders:
     @property
     def id(self) -> str:
         return self.config.id
-
-    @cached_property
-    def mirror(self) -> torch.Tensor:
-        """[478], see `mirrored_points`."""
-        return mirrored_points(self.shape).cpu()
 
     def recognise(self, selfies: torch.Tensor, images: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """Crops [N, 3, 128, 128] 0..1, the same larger [N, 3, S, S] with points [N, 478, 3] -> joined vectors [N, D]."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.guide import Crop, face_mask, mouth_interior
+from diffsfsr.modules.conditioning.guide import Crop, face_mask
+from diffsfsr.modules.conditioning.mouth import MOUTH
 from diffsfsr.modules.faces.mask import grow, silhouette
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.warp import Mesh, rasterise
@@ -43,11 +44,11 @@ def test_the_middle_of_the_face_is_believed_and_rim_and_mouth_are_not(made):
     doubtful = pictures["doubtful"]
     index, _ = rasterise(points[:468], triangles, 256)
     face = (index >= 0).float()[None, None]
-    inner = grow(face, -RIM - 1)[0, 0] * (1 - grow(mouth_interior(index, triangles)[None, None], 1)[0, 0]) > 0
+    inner = grow(face, -RIM - 1)[0, 0] * (1 - grow(MOUTH.inside(index, triangles)[None, None], 1)[0, 0]) > 0
     assert inner.sum() > 3000 and doubtful[inner].max() == 0
     rim = (mask * (1 - grow(face, -RIM + 2)[0, 0])) > 0
     assert doubtful[rim].min() == 1
-    assert doubtful[mouth_interior(index, triangles) > 0].min() == 1
+    assert doubtful[MOUTH.inside(index, triangles) > 0].min() == 1
 
 
 def test_the_targets_colour_lies_between_the_two_faces(made):

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from diffsfsr.modules.conditioning.background import Place, composite
-from diffsfsr.modules.conditioning.guide import Crop, colours, draft, face_mask, fringe, match_colour, paint_mouth, tone
+from diffsfsr.modules.conditioning.colour import colours, match_colour, tone
+from diffsfsr.modules.conditioning.eyes import EYES, paint_eyes
+from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
+from diffsfsr.modules.conditioning.hair import fringe
+from diffsfsr.modules.conditioning.mouth import paint_mouth
 from diffsfsr.modules.faces.mask import grow
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.warp import Mesh, rasterise
@@ -131,11 +135,62 @@ def test_a_smile_bares_teeth_that_have_no_colour_of_the_skin_and_a_dropped_jaw_h
         placed = Mesh.of(opened, triangles, 256)
         mask = face_mask(background, placed, triangles, 6)
         made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
-        seen.append(made[:, int(opened[13, 1]) + 3, int(opened[13, 0])])
+        seen.append(made[:, int(opened[13, 1]) + 3, int(opened[13, 0]) + 2])  # beside the gap of the middle teeth
     teeth, hidden = seen
     assert teeth.mean() > background.image.mean() and teeth.mean() > 0.5
     assert teeth.max() - teeth.min() < 0.12
     assert hidden.mean() < 0.6 * teeth.mean()
+
+
+def narrowed(points, share):
+    """Both eyes' lids brought to their middle line, to this share of their gap."""
+    made = points.clone()
+    for eye, iris in EYES:
+        for lid in (eye.upper, eye.lower):
+            middle = 0.5 * (points[list(eye.upper), 1] + points[list(eye.lower), 1])
+            made[list(lid), 1] = middle + share * (points[list(lid), 1] - middle)
+        centre = made[list(eye.corners), :2].mean(0)
+        made[iris : iris + 5, :2] = centre + 6.0 * torch.tensor([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1.0]])
+    return made
+
+
+def test_eyes_are_painted_only_when_they_open_much_wider_than_they_were(face):
+    points, triangles, index = face
+    wide, covered = narrowed(points, 1.0), torch.zeros(256, 256)
+    for share in (1.0, 0.6):
+        same = paint_eyes(skin_picture(), covered, index, narrowed(points, share), wide, triangles)
+        assert torch.equal(same[0], skin_picture()) and same[1].max() == 0
+    painted, known = paint_eyes(skin_picture(), covered, index, narrowed(points, 0.05), wide, triangles)
+    for eye, iris in EYES:
+        (x, y), outer = wide[iris, :2].long().tolist(), wide[eye.corners[0], :2]
+        white = (0.55 * outer + 0.45 * wide[iris, :2]).long()
+        assert painted[:, y, x].mean() < 0.15  # the pupil
+        assert painted[:, white[1], white[0]].std() < 0.5 * SKIN.std()  # the white has not the colour of skin
+        assert known[y, x] > 0.9
+    assert torch.equal(painted[:, known == 0], skin_picture()[:, known == 0])
+
+
+def test_a_winking_eye_is_not_painted(face):
+    points, triangles, index = face
+    (eye, _), (other, _) = EYES
+    before, after = narrowed(points, 0.1), narrowed(points, 1.0)
+    lids = list(eye.upper + eye.lower)
+    after[lids] = narrowed(points, 0.05)[lids]
+    _, known = paint_eyes(skin_picture(), torch.zeros(256, 256), index, before, after, triangles)
+    sides = known[:, :128].max(), known[:, 128:].max()
+    assert min(sides) == 0 and max(sides) > 0.9
+
+
+def test_shut_eyes_open_in_the_draft(face):
+    """Nothing of them is known: they have to be the painted ones, not skin that was filled in."""
+    points, triangles, _ = face
+    wide, code = narrowed(points, 1.0), torch.zeros(52)
+    placed = Mesh.of(wide, triangles, 256)
+    background = Crop(skin_picture() * 0.9, wide, code)
+    made = draft(Crop(skin_picture(), narrowed(points, 0.01), code), background, placed, placed.index.ge(0).float(), triangles)
+    for _, iris in EYES:
+        x, y = wide[iris, :2].long().tolist()
+        assert made[:, y, x].mean() < 0.15
 
 
 def test_beside_the_face_and_on_the_forehead_the_backgrounds_picture_stays(face):

@@ -1,13 +1,14 @@
-"""Skin for the draft: the hidden half comes from the mirror image, side light goes towards that of the place."""
+"""Skin for the draft: what the photo hides comes from its mirror image, side light goes towards that of the place."""
 
 import pytest
 import torch
 
 from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
-from diffsfsr.modules.conditioning.skin import Skin, put_on
+from diffsfsr.modules.conditioning.skin import Skin, put_on, uncovered
 from diffsfsr.modules.faces.light import side_light
+from diffsfsr.modules.faces.networks import FaceNetworks, mirrored_points
 from diffsfsr.modules.faces.warp import Mesh
-from tests.unit.test_guide import canonical_face
+from tests.unit.test_guide import HAIR, MODEL, SKIN, canonical_face, skin_picture
 
 LEFT_CHEEK, RIGHT_CHEEK = 50, 280  # of the picture
 
@@ -16,8 +17,16 @@ LEFT_CHEEK, RIGHT_CHEEK = 50, 280  # of the picture
 def face():
     """Canonical points [478, 3] in a 256 px crop, triangles, the point on the other side of each."""
     points, triangles = canonical_face()
-    other = points * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([256.0, 0.0, 0.0])
-    return points, triangles, torch.cdist(other, points).argmin(1)
+    return points, triangles, FaceNetworks.load(MODEL).mirror
+
+
+def test_each_point_has_one_on_the_other_side_and_each_triangle_too(face):
+    _, triangles, mirror = face
+    assert torch.equal(mirror[mirror], torch.arange(478))
+    known = {tuple(sorted(triangle)) for triangle in triangles.tolist()}
+    assert all(tuple(sorted(triangle)) in known for triangle in mirror[triangles].tolist())
+    assert [int(mirror[k]) for k in (33, 70, 234, 468)] == [263, 300, 454, 473]
+    assert torch.equal(mirrored_points(FaceNetworks.load(MODEL).vertices), mirror)
 
 
 def turned(points, degrees):
@@ -101,3 +110,46 @@ def test_a_draft_is_led_as_far_as_asked_to_the_light_of_its_place(face):
         led = {"mirror": mirror, "colour": 1e-6, "light": light}
         assert ratio(lit, even, **led) == pytest.approx((0.4 / 0.6) ** (1 - light), abs=0.03)
         assert ratio(even, lit, **led) == pytest.approx((0.4 / 0.6) ** light, abs=0.03)
+
+
+def covered_by(picture, points, left, right, top, bottom):
+    """Hair in a box, sides in pixels from the middle of the face, heights of face points."""
+    made = picture.clone()
+    made[:, int(points[top, 1]) : int(points[bottom, 1]), 128 + left : 128 + right] = HAIR[:, None, None]
+    return made
+
+
+def test_hair_over_one_eye_gives_way_to_the_other_side(face):
+    points, triangles, mirror = face
+    mesh = Mesh.of(points, triangles, 256)
+    eye = points[159, :2].long()
+    seen = covered_by(skin_picture(), points, -80, -10, 10, 50)
+    assert seen[:, eye[1], eye[0]].equal(HAIR)
+    made = uncovered(seen, mesh, triangles, mirror)
+    torch.testing.assert_close(made[:, eye[1], eye[0]], SKIN, atol=0.02, rtol=0)
+    beside = mesh.index < 0
+    assert torch.equal(made[:, beside], seen[:, beside])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "top", "bottom"),
+    [(-80, 80, 10, 66), (-80, 80, 0, 152), (-40, -20, 50, 205), (-60, -57, 10, 50)],
+    ids=["fringe on both sides", "beard", "patch on a cheek", "strand"],
+)
+def test_what_is_on_both_sides_or_hangs_from_nowhere_stays(face, left, right, top, bottom):
+    points, triangles, mirror = face
+    seen = covered_by(skin_picture(), points, left, right, top, bottom)
+    assert torch.equal(uncovered(seen, Mesh.of(points, triangles, 256), triangles, mirror), seen)
+
+
+def test_in_its_own_place_a_face_keeps_its_hair(face):
+    points, triangles, mirror = face
+    code, placed = torch.zeros(52), Mesh.of(points, triangles, 256)
+    seen, eye = covered_by(skin_picture(), points, -80, -10, 10, 50), points[159, :2].long()
+    area = face_mask(Crop(seen, points, code), placed, triangles, 9.0)
+
+    def at_eye(place):
+        crops = (Crop(picture, points, code) for picture in (seen, place))
+        return draft(*crops, placed, area, triangles, mirror=mirror)[:, eye[1], eye[0]].mean()
+
+    assert at_eye(seen) < 0.3 < 0.5 < at_eye(skin_picture())

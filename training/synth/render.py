@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from ...modules.conditioning.guide import mouth_interior, paint_mouth
+from ...modules.conditioning.mouth import MOUTH, paint_mouth
 from ...modules.encoders.expression import compound
 from ...modules.faces.light import gained
 from ...modules.faces.shape import FaceShape, Fit, place
@@ -122,7 +122,7 @@ def render(shape: FaceShape, triangles: torch.Tensor, people: People, scene: Sce
         "points": inner,
         "code": code,
         "mask": drawn.covered.to(picture.dtype),
-        "mouth": mouth_interior(drawn.index, triangles),
+        "mouth": MOUTH.inside(drawn.index, triangles),
     }
 
 

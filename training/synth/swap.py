@@ -3,7 +3,7 @@
 import torch
 from kornia.filters import gaussian_blur2d
 
-from ...modules.conditioning.guide import FOREHEAD
+from ...modules.conditioning.hair import FOREHEAD
 from ...modules.faces.warp import at_pixels, interpolated, sampled
 from .vary import Drawn, flat
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 
-from ...modules.conditioning.guide import paint_mouth
+from ...modules.conditioning.mouth import paint_mouth
 from ...modules.faces.mask import fill
 from ...modules.faces.shape import FaceShape, Fit, place
 from ...modules.faces.warp import areas, at_pixels, interpolated, rasterise, sampled, shown
