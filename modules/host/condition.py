@@ -10,8 +10,7 @@ from ..encoders.expression import split
 from ..encoders.wires import Expression, Identity, check_bundle
 from ..errors import DiffSFSRError
 from ..images import broadcast, checked_image, checked_mask
-from .crops import face_crop
-from .drafts import Fitted, drawn, the_person
+from .drafts import drawn, the_person, the_place
 from .encoders import Encoders
 
 WHERE = "Background Condition"
@@ -58,13 +57,12 @@ def condition(
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, WHERE)
     original, image = image, checked_image(image, f"{WHERE}, image")
-    if original.shape[-1] == 1:
-        original = original.expand(-1, -1, -1, 3)  # a painted face has colour
     mask = checked_mask(mask, len(image), *image.shape[1:3], f"{WHERE}, mask")
     total = max(len(image), len(expression.codes))
     broadcast(len(image), total, "background pictures", WHERE)
     broadcast(len(expression.codes), total, "expressions", WHERE)
-    scenes = scenes_of(encoders, image, mask, identity, expression.codes, total, rule, index, grow, strength, light)
+    who, geometry = the_person(encoders, identity), split(expression.codes)[1]
+    scenes = scenes_of(encoders, original, image, mask, who, geometry, total, rule, index, grow, strength, light)
     background = encoded(vae, scenes.blanks, encoders)
     guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
     concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
@@ -74,20 +72,20 @@ def condition(
     samples = guided if guide else encoded(vae, scenes.crops, encoders)
     latent = {"samples": samples.expand(total, -1, -1, -1) if len(samples) == 1 else samples}
     size = encoders.config.resolution
+    if original.shape[-1] == 1:
+        original = original.expand(-1, -1, -1, 3)  # a painted face has colour
     where = Place(original, scenes.matrices, scenes.masks, mask, float(feather) * size / 256, size)
     return positive, negative, latent, where, scenes.drafts.permute(0, 2, 3, 1)
 
 
-def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow, strength, light) -> Scenes:
-    """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked."""
-    size, geometry, who = encoders.config.resolution, split(codes)[1], the_person(encoders, identity)
-    crops, rows = [], []
+def scenes_of(encoders, wire, image, mask, who, geometry, total, rule, index, grow, strength, light) -> Scenes:
+    """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked. wire: the picture's."""
+    size, crops, rows = encoders.config.resolution, [], []
     for i in range(total):
         comfy.model_management.throw_exception_if_processing_interrupted()
         if i < len(image):
-            crop, matrix = face_crop(image[i], rule, index, size, f"{WHERE}, image {i}")
-            crops.append(crop.image)
-            there = Fitted(crop, crop.fit(encoders.shape))
+            there, matrix = the_place(encoders, wire, i, image[i], rule, index, f"{WHERE}, image {i}")
+            crops.append(there.crop.image)
         own = None if mask is None else own_mask(mask[i % len(mask)], matrix, size)
         guide, area = drawn(encoders, who, there, geometry[i % len(geometry)], grow, own, strength, light)
         if not area.any() and mask is None:
@@ -95,7 +93,7 @@ def scenes_of(encoders, image, mask, identity, codes, total, rule, index, grow, 
         if not area.any():
             what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
             raise DiffSFSRError(what, f"{WHERE}, mask, image {i}", remedy)
-        rows.append((blanked(crop.image, area), guide, area, matrix))
+        rows.append((blanked(there.crop.image, area), guide, area, matrix))
     return Scenes(torch.stack(crops), *(torch.stack(column) for column in zip(*rows, strict=True)))
 
 

@@ -14,6 +14,7 @@ from ..faces.warp import Mesh
 from ..images import broadcast, checked_image
 from .crops import face_crop
 from .encoders import Encoders, face_networks
+from .remember import Remembered
 
 WHERE = "Face Draft"
 PLAIN = {"identity": 1.0, "expression": 1.0}
@@ -28,9 +29,29 @@ class Fitted:
     fit: Fit
 
 
+_people, _places = Remembered(4), Remembered(8)
+
+
 def the_person(encoders: Encoders, identity: Identity) -> Fitted:
-    crop = Crop(identity.image, identity.points, identity.code)
-    return Fitted(crop, replace(crop.fit(encoders.shape), rest=identity.rest[None]))
+    """Whom to draw; remembered."""
+
+    def make() -> Fitted:
+        crop = Crop(identity.image, identity.points, identity.code)
+        return Fitted(crop, replace(crop.fit(encoders.shape), rest=identity.rest[None]))
+
+    return _people.get(identity, identity.image, (encoders.id,), make)
+
+
+def the_place(
+    encoders: Encoders, wire: torch.Tensor, i: int, image: torch.Tensor, rule: str, index: int, where: str
+) -> tuple[Fitted, torch.Tensor]:
+    """The chosen face of a picture [H, W, 3] and the matrix [2, 3] to its crop; remembered as number i of what came by wire."""
+
+    def make() -> tuple[Fitted, torch.Tensor]:
+        crop, matrix = face_crop(image, rule, index, encoders.config.resolution, where)
+        return Fitted(crop, crop.fit(encoders.shape)), matrix
+
+    return _places.get(wire, image, (encoders.id, i, rule, index), make)
 
 
 def drawn(
@@ -62,13 +83,12 @@ def face_drafts(
     """Drafts [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id, WHERE)
-    who, size = the_person(encoders, identity), encoders.config.resolution
+    who = the_person(encoders, identity)
     if image is None:
         places = [who]
     else:
-        image = checked_image(image, f"{WHERE}, image")
-        crops = (face_crop(picture, rule, index, size, f"{WHERE}, image {i}")[0] for i, picture in enumerate(image))
-        places = [Fitted(crop, crop.fit(encoders.shape)) for crop in crops]
+        pictures = enumerate(checked_image(image, f"{WHERE}, image"))
+        places = [the_place(encoders, image, i, p, rule, index, f"{WHERE}, image {i}")[0] for i, p in pictures]
     total = max(len(places), len(expression.codes))
     broadcast(len(places), total, "pictures", WHERE)
     broadcast(len(expression.codes), total, "expressions", WHERE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -36,6 +37,22 @@ def test_what_runs_in_each_queue(desk):
     desk.graph.set("sampler", "seed", 5)
     assert desk.queue().ran == after
     assert desk.queue().ran == []
+
+
+def test_another_word_does_not_look_for_the_faces_again(desk, monkeypatch):
+    looked = []
+    for name, module in list(sys.modules.items()):
+        if name.endswith("modules.host.crops"):  # the host has its own copy of the pack
+            find = module.find_faces
+            monkeypatch.setattr(module, "find_faces", lambda *given, find=find: looked.append(1) or find(*given))
+    desk.new_pictures(7)
+    desk.queue()
+    assert len(looked) == 2  # the selfie's and the background's
+    desk.say("envy")
+    assert "place" in desk.queue().ran and len(looked) == 2
+    desk.new_pictures(8)
+    desk.queue()
+    assert len(looked) == 4
 
 
 def test_a_round_notices_a_node_that_runs_again(desk):
