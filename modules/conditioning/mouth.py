@@ -8,18 +8,20 @@ MOUTH = Opening((191, 80, 81, 82, 13, 312, 311, 310, 415), (95, 88, 178, 87, 14,
 UPPER_LIP_MIDDLE = 13
 CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.88, 0.84, 0.78)
 TOOTH = 0.11  # of the mouth's width
+DROPPED = 0.3  # gap over width from which on a mouth shows more than teeth
 GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
 
 
 def paint_mouth(
     image: torch.Tensor, index: torch.Tensor, before: torch.Tensor, after: torch.Tensor, triangles: torch.Tensor
 ) -> torch.Tensor:
-    """Draws a plain mouth interior where the mouth opens further than it was: stretched lips would look like a tongue.
+    """Draws a plain mouth interior where the mouth opens further than it was, as stretched lips would look like a tongue, and
+    where a dropped jaw rises: what was deep inside would be squeezed between the lips.
 
     image [*, 3, S, S], index [*, S, S], points [*, P, >= 2]: one picture or many.
     """
     wide = MOUTH.width(after)[..., None, None]
-    strength = ((MOUTH.gap(after) - 1.3 * MOUTH.gap(before))[..., None, None] / (0.04 * wide)).clamp(0, 1)
+    strength = _unknown(before, after)[..., None, None]
     if not (strength > 0).any():
         return image
     pixels = pixel_middles(image)
@@ -39,3 +41,11 @@ def paint_mouth(
     colour = torch.lerp(colour, white, teeth.unsqueeze(-3))
     alpha = MOUTH.soft(index, triangles) * strength.unsqueeze(-3)
     return image * (1 - alpha) + colour.clamp(0, 1) * alpha
+
+
+def _unknown(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """How little the photo says of the mouth's inside, 0..1 [*]."""
+    now, later = (MOUTH.gap(points) / MOUTH.width(points) for points in (before, after))
+    opened = (MOUTH.gap(after) - 1.3 * MOUTH.gap(before)) / (0.04 * MOUTH.width(after))
+    risen = torch.minimum(now - DROPPED, 0.7 * now - later) / 0.1
+    return torch.maximum(opened, risen).clamp(0, 1)

@@ -82,6 +82,21 @@ def test_the_mouth_is_painted_only_when_it_opens(face):
     assert torch.equal(painted[:, 10, 10], SKIN)
 
 
+def test_a_dropped_jaw_that_rises_to_a_smile_shows_painted_teeth_not_its_tongue(face):
+    points, triangles, _ = face
+    dropped, smiling = lowered_jaw(points), points.clone()
+    smiling[[95, 88, 178, 87, 14, 317, 402, 318, 324], 1] += 8
+    smiling[[78, 308], 1] -= 6
+    index, _ = rasterise(smiling[:468], triangles, 256)
+    made = paint_mouth(skin_picture(), index, dropped, smiling, triangles)
+    x, y = int(smiling[13, 0]) + 2, int(smiling[13, 1]) + 3
+    assert made[:, y, x].max() - made[:, y, x].min() < 0.12 and made[:, y, x].mean() > 0.6
+    half_way = lowered_jaw(points)
+    half_way[:, 1] -= 0.2 * (dropped - points)[:, 1]
+    wide, _ = rasterise(half_way[:468], triangles, 256)
+    assert torch.equal(paint_mouth(skin_picture(), wide, dropped, half_way, triangles), skin_picture())
+
+
 def test_colour_goes_to_the_other_face(face):
     _, _, index = face
     covered = (index >= 0).float()
