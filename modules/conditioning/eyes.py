@@ -33,14 +33,18 @@ def paint_eyes(
     strength = torch.stack([(later - STRETCH * now) / SURE for now, later in opened]).clamp(0, 1).amax(0)
     if not (strength > 0).any():
         return image, covered
+    light = (GLEAM * lit(image, index)).clamp(0.35, 1)
+    skin = _mean(image, (index >= 0).unsqueeze(-3))
+    white = tint(SCLERA, image) * light * (skin / skin.mean(-3, keepdim=True).clamp_min(1e-3)) ** TINGED
     for (eye, iris), (now, later) in zip(EYES, opened, strict=True):  # both or none, but for a wink
         alpha = eye.soft(index, triangles) * (strength * (later > now))[..., None, None, None]
-        image = image * (1 - alpha) + _painted(image, index, after, eye, iris, alpha) * alpha
+        image = image * (1 - alpha) + _painted(image, after, eye, iris, light, white, alpha) * alpha
         covered = torch.maximum(covered, alpha.squeeze(-3))
     return image, covered
 
 
-def _painted(image, index, points, eye: Opening, iris: int, seen: torch.Tensor) -> torch.Tensor:
+def _painted(image, points, eye: Opening, iris: int, light, white, seen: torch.Tensor) -> torch.Tensor:
+    """The eye [*, 3, S, S], of meaning where it is `seen`."""
     x, y = pixel_middles(image), pixel_middles(image)[:, None]
     across, down, radius = (value[..., None, None] for value in _iris(points, eye, iris))
     wide = eye.width(points)[..., None, None]
@@ -50,12 +54,9 @@ def _painted(image, index, points, eye: Opening, iris: int, seen: torch.Tensor) 
         away = torch.hypot(x - across + aside * radius, y - down + aside * radius)
         return torch.sigmoid((share * radius - away) / (edge * radius)).unsqueeze(-3)
 
-    light = (GLEAM * lit(image, index)).clamp(0.35, 1)
     weight = disc(0.8, 0.06) * seen * torch.exp(-8 * image.mean(-3, keepdim=True))  # what is bright there is skin
     own = _mean(image, weight)
     own = own * (PALEST * light / own.mean(-3, keepdim=True).clamp_min(1e-3)).clamp(max=1)
-    skin = _mean(image, (index >= 0).unsqueeze(-3))
-    white = tint(SCLERA, image) * light * (skin / skin.mean(-3, keepdim=True).clamp_min(1e-3)) ** TINGED
     colour = torch.lerp(torch.lerp(own, tint(DARK, image), 0.35), tint(DARK, image) * 0.6, 1 - disc(0.85, 0.06))
     colour = torch.lerp(white, colour, disc(1.0, 0.06))
     colour = torch.lerp(colour, tint(PUPIL, image), disc(0.4, 0.06))
