@@ -18,6 +18,7 @@ from .colour import Tone, colours, match_colour, tone
 from .eyes import paint_eyes
 from .hair import FOREHEAD, fringe
 from .mouth import MOUTH, paint_mouth
+from .outline import led
 from .skin import Skin, put_on, uncovered
 
 
@@ -83,7 +84,7 @@ def draft(
     light: float = 0.0,
 ) -> torch.Tensor:
     """The guide picture [3, S, S]: the background outside `mask` [S, S]; inside, the warped face, around it what stays right of
-    the background's own picture (hair, ears, forehead), and a smooth fill where neither is known.
+    the background's own picture (hair, ears, forehead), led to the face's outline, and a smooth fill where neither is known.
 
     `colour`: share of the way that the face's mean colour and contrast go to those of the background's face.
     `border`: pixels of the 256 px crop over which the warped face fades into what is around it.
@@ -102,10 +103,11 @@ def draft(
     drawn, covered = paint_eyes(drawn, covered, placed.index, selfie.points, placed.points, triangles)
     covered = torch.maximum(covered, MOUTH.inside(placed.index, triangles))  # a closed mouth has nothing to show there
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
-    own = torch.maximum(background.still_right(triangles) * mask, 1 - mask)[None, None] * (1 - soft)
+    around = led(background.image, background.still_right(triangles), background.points, placed, mask, triangles)
+    own = torch.maximum(around.still_right * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
-    filled = fill((drawn[None] * soft + background.image[None] * own) / known.clamp_min(1e-6), known)
-    return (drawn[None] * soft + background.image[None] * own + filled * (1 - known))[0].clamp(0, 1)
+    seen = drawn[None] * soft + around.image[None] * own
+    return (seen + fill(seen / known.clamp_min(1e-6), known) * (1 - known))[0].clamp(0, 1)
 
 
 def still_right(theirs: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:

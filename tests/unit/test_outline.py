@@ -1,0 +1,64 @@
+"""The background's picture is led to the outline of the new face, and stays where nothing is repainted."""
+
+import pytest
+import torch
+
+from diffsfsr.modules.conditioning.outline import led
+from diffsfsr.modules.faces.mask import grow, silhouette
+from diffsfsr.modules.faces.warp import Mesh
+from tests.unit.test_guide import canonical_face
+
+
+@pytest.fixture(scope="module")
+def face():
+    return canonical_face()
+
+
+def scaled(points, share):
+    """The face that many times as wide."""
+    made = points.clone()
+    made[:, 0] = 128 + share * (made[:, 0] - 128)
+    return made
+
+
+def places(share, face):
+    """A picture whose values say where they were (x and y in shares of its side), led to a face of another width."""
+    old, triangles = face
+    new = scaled(old, share)
+    masks = (silhouette(points[:468], triangles, 256)[None, None] for points in (old, new))
+    mask = grow(torch.maximum(*masks), 9)[0, 0]
+    x = ((torch.arange(256) + 0.5) / 256).expand(256, 256)
+    picture = torch.stack([x, x.T, torch.zeros_like(x)])
+    beside = 1 - silhouette(old[:468], triangles, 256)
+    return picture, mask, led(picture, beside, old, Mesh.of(new, triangles, 256), mask, triangles), new
+
+
+def test_a_face_of_the_same_outline_moves_nothing(face):
+    picture, mask, made, _ = places(1.0, face)
+    torch.testing.assert_close(made.image, picture, atol=1e-4, rtol=0)
+    assert made.still_right[mask == 0].min() == 1
+
+
+@pytest.mark.parametrize("share", [0.75, 1.0, 1.25])
+def test_outside_the_mask_every_bit_stays(face, share):
+    picture, mask, made, _ = places(share, face)
+    assert torch.equal(made.image[:, mask == 0], picture[:, mask == 0])
+
+
+@pytest.mark.parametrize("share", [0.85, 1.15])
+def test_beside_the_new_outline_is_what_was_beside_the_old_one(face, share):
+    _, _, made, new = places(share, face)
+    old, _ = face
+    for cheek, way in ((234, -1), (454, 1)):  # the mesh's ends at the ears
+        y, x = int(new[cheek, 1]), int(new[cheek, 0])
+        beside = made.image[0, y, x + 3 * way] * 256
+        assert 1 < way * (beside - old[cheek, 0]) < 9
+        assert made.still_right[y, x + 5 * way] > 0.9 and made.still_right[y, x - 4 * way] < 0.1
+
+
+@pytest.mark.parametrize("share", [0.85, 1.15])
+def test_hardly_anything_is_folded(face, share):
+    """Along each row places follow each other as they did, but for a pixel where the face begins."""
+    _, mask, made, _ = places(share, face)
+    steps = (made.image[0].diff(dim=1) * 256)[mask[:, 1:] > 0]
+    assert steps.min() > -1 and (steps < 0).float().mean() < 0.03
