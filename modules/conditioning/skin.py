@@ -10,8 +10,9 @@ from ..faces.align import FRAME
 from ..faces.light import gained
 from ..faces.mask import blurred, connected, grow
 from ..faces.shape import mirrored
-from ..faces.warp import Mesh, areas, at_pixels, drawn_from, interpolated, shown
+from ..faces.warp import Mesh, areas, at_pixels, between, drawn_from, interpolated, shown
 from .colour import apart, colours
+from .hair import FOREHEAD
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
@@ -78,7 +79,8 @@ def uncovered(image: torch.Tensor, mesh: Mesh, triangles: torch.Tensor, mirror: 
     """A face's picture [3, S, S] with what hides one side of it, hair or a shadow with an edge, replaced by the other side.
 
     mesh: the face where it stands; mirror [478]: see `FaceNetworks.mirror`. Such a thing hangs on to the upper border of the
-    mesh, has not the colour of skin, and is not on the other side: brows, beards and glasses are on both.
+    mesh, has not the colour of skin, and is not on the other side: brows, beards and glasses are on both. The forehead stays as
+    it is: what hangs there gives way to the background's picture, see `hair.fringe`.
     """
     inside, pixel = mesh.index >= 0, image.shape[-1] / FRAME
     instead, known = _drawn(Skin(image, mesh.points).mirrored(mirror), mesh, triangles)
@@ -96,6 +98,7 @@ def uncovered(image: torch.Tensor, mesh: Mesh, triangles: torch.Tensor, mirror: 
         return image
     near = grow(hidden, 12 * pixel)  # before a brow or an eye it differs from none on the other side
     hidden = connected(torch.maximum(hidden, near * foreign), hidden)
-    share = blurred(grow(grow(hidden, 10 * pixel), -4 * pixel), 3.0 * pixel)  # gaps closed, and the edge belongs to it
+    hidden = grow(grow(hidden, 10 * pixel), -4 * pixel)  # gaps closed, and the edge belongs to it
+    share = blurred(hidden * ~between(FOREHEAD, mesh.index, triangles), 3.0 * pixel)
     share = share * blurred(grow(known[None, None], -2 * pixel), 2.0 * pixel)
     return torch.lerp(image, instead, share[0, 0] * known)
