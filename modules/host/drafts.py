@@ -46,12 +46,13 @@ def the_place(
     encoders: Encoders, wire: torch.Tensor, i: int, image: torch.Tensor, rule: str, index: int, where: str
 ) -> tuple[Fitted, torch.Tensor]:
     """The chosen face of a picture [H, W, 3] and the matrix [2, 3] to its crop; remembered as number i of what came by wire."""
+    size = encoders.config.resolution  # not part of the id: that is of the weights
 
     def make() -> tuple[Fitted, torch.Tensor]:
-        crop, matrix = face_crop(image, rule, index, encoders.config.resolution, where)
+        crop, matrix = face_crop(image, rule, index, size, where)
         return Fitted(crop, crop.fit(encoders.shape)), matrix
 
-    return _places.get(wire, image, (encoders.id, i, rule, index), make)
+    return _places.get(wire, image, (encoders.id, size, i, rule, index), make)
 
 
 def drawn(
