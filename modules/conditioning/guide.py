@@ -1,7 +1,7 @@
 """The guide: a coarse draft of the result, the selfie's face warped to the background's pose and the asked expression.
 
-It is a preview for the artist and an extra input of the UNet, never the result: light, skin tone at the border, teeth and
-everything behind the lips are the UNet's work.
+It is a preview for the artist and an extra input of the UNet, never the result: skin, light and seams are the UNet's work.
+What no photo shows, the inside of a mouth that opens and eyes that open wide, is painted here, plainly.
 """
 
 from collections.abc import Callable

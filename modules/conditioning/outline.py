@@ -6,6 +6,7 @@ import torch
 
 from ..faces.mask import fill
 from ..faces.warp import Mesh, interpolated, sampled
+from .opening import pixel_middles
 
 STEEP = 1.3  # the pyramid falls off too soon beside what is known; much more folds the picture at the border
 
@@ -17,19 +18,20 @@ class Led(NamedTuple):
     still_right: torch.Tensor
 
 
-def led(image: torch.Tensor, still_right: torch.Tensor, old: torch.Tensor, placed: Mesh, mask: torch.Tensor, triangles) -> Led:
+def led(
+    image: torch.Tensor, still_right: torch.Tensor, old: torch.Tensor, placed: Mesh, mask: torch.Tensor, triangles: torch.Tensor
+) -> Led:
     """image [3, S, S] with its face at the points old [478, >= 2], moved so that this face's outline lies on that of `placed`.
 
     Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] nothing has moved, and
     between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
     """
-    index, size = placed.index, len(mask)
-    face, outside = ((index >= 0) * mask)[None, None], (1 - mask)[None, None]
+    face, outside = ((placed.index >= 0) * mask)[None, None], (1 - mask)[None, None]
     apart = (old[:468, :2] - placed.points[:468, :2]).to(image)
-    way = interpolated(apart, triangles, index, placed.weight.to(image)).movedim(-1, 0)[None]
+    way = interpolated(apart, triangles, placed.index, placed.weight.to(image)).movedim(-1, 0)[None]
     share = (STEEP * fill(face, torch.maximum(face, outside))).clamp(max=1)
     way = fill(way * face, face) * torch.where(face > 0, 1.0, share) * mask
-    middles = torch.arange(size, device=image.device, dtype=image.dtype) + 0.5
+    middles = pixel_middles(image)
     place = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) + way[0].movedim(0, -1)
     moved = sampled(torch.cat([image, still_right[None]]), place)
     return Led(torch.where(mask > 0, moved[:3], image), moved[3])

@@ -187,9 +187,8 @@ def test_eyes_are_painted_only_when_they_open_much_wider_than_they_were(face):
 
 def test_a_winking_eye_is_not_painted(face):
     points, triangles, index = face
-    (eye, _), (other, _) = EYES
     before, after = narrowed(points, 0.1), narrowed(points, 1.0)
-    lids = list(eye.upper + eye.lower)
+    lids = list(EYES[0][0].upper + EYES[0][0].lower)
     after[lids] = narrowed(points, 0.05)[lids]
     _, known = paint_eyes(skin_picture(), torch.zeros(256, 256), index, before, after, triangles)
     sides = known[:, :128].max(), known[:, 128:].max()
