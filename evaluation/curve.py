@@ -196,7 +196,7 @@ def looked(study: Study, records: Records, budgets: list[int], judge: Judge) -> 
 @torch.inference_mode()
 def curve(args) -> int:
     """The command."""
-    pipeline = Pipeline(bundle=args.bundle)
+    pipeline = Pipeline(bundle=args.bundle, weight_dtype="fp32")  # rounding would hide what is measured
     scene = Scene(pipeline, args.seeds)
     judge = Judge(pipeline, args.data, scene.selfie) if args.data else None
     usual, tables = defaults(MidpointSampler)["denoise"], []

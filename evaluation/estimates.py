@@ -89,7 +89,7 @@ def level(paths: Paths, r: float, judge: Judge | None) -> dict[str, dict[str, fl
 @torch.inference_mode()
 def estimates(args) -> int:
     """The command."""
-    pipeline = Pipeline(bundle=args.bundle)
+    pipeline = Pipeline(bundle=args.bundle, weight_dtype="fp32")  # rounding would hide what is measured
     scene = Scene(pipeline, args.seeds)
     judge = Judge(pipeline, args.data, scene.selfie) if args.data else None
     study = Study(pipeline, scene, 1.0, defaults(MidpointSampler)["denoise"])

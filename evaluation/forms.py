@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from ..modules.host.model import WEIGHT_DTYPES
+from ..modules.host.model import WEIGHT_DTYPES, bf16_unit
 
 LAST = torch.channels_last
 FORMS = {  # precision, memory layout
@@ -22,6 +22,8 @@ def ratios(pipeline, compiled: bool = False, rounds: int = 5) -> dict[str, dict[
         ways = {"plain": lambda m=module, c=call: c(m, torch.float32, torch.contiguous_format)}
         for form, (precision, layout) in FORMS.items():
             dtype = WEIGHT_DTYPES[precision]
+            if dtype is torch.bfloat16 and not bf16_unit():
+                continue  # minutes a call
             moved = copy.deepcopy(module).to(dtype=dtype, memory_format=layout)
             ways[form] = lambda m=moved, c=call, d=dtype, f=layout: c(m, d, f)
         if compiled and part == "UNet, 1 row":

@@ -89,14 +89,15 @@ class PlainParts:
 
         from ..modules.bundle import load_bundle
         from ..modules.host import folders
-        from ..modules.host.model import Latent, ModelConfig, build_vae
+        from ..modules.host.model import Latent, ModelConfig, build_vae, unet_dtypes
 
         bundle = load_bundle(folders.BUILT_IN)
         unet = bundle.config.unet
         config = ModelConfig({**unet.host_arguments(), "in_channels": unet.latent_channels})
         config.latent_format = Latent(unet.latent_channels, bundle.config.latent_rgb)
-        config.set_inference_dtype(torch.float32, None)
         device = comfy.model_management.get_torch_device()
+        parameters = sum(t.numel() for t in bundle.parts["unet"].values())
+        config.set_inference_dtype(*unet_dtypes(None, parameters, config.supported_inference_dtypes, device))
         model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType.V_PREDICTION, device)
         for weight in model.diffusion_model.parameters():
             torch.nn.init.normal_(weight.requires_grad_(False), std=0.02)

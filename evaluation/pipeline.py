@@ -19,7 +19,8 @@ from ..nodes.unet_loader import UNetLoader
 
 PAINTING = ("steps", "seed", "cfg", "scheduler", "denoise", "reuse")  # settings of the sampler
 ADJUSTABLE = {**{name: MidpointSampler for name in PAINTING},
-              "grow": BackgroundCondition, "feather": BackgroundCondition, "bundle": UNetLoader}  # fmt: skip
+              "grow": BackgroundCondition, "feather": BackgroundCondition,
+              "bundle": UNetLoader, "weight_dtype": UNetLoader}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ def call(node, **given):
 
 
 class Pipeline:
-    """A bundle, loaded once, and settings: steps, seed, cfg, scheduler, grow, feather, bundle. None: the node's default."""
+    """A bundle, loaded once, and settings, those of ADJUSTABLE. None: the node's default."""
 
     def __init__(self, **settings):
         self.settings = {name: defaults(node)[name] for name, node in ADJUSTABLE.items()}
         self.settings |= {name: checked(name, v) for name, v in settings.items() if v is not None}
-        self.model, self.vae, self.encoders = call(UNetLoader, bundle=self.settings["bundle"])
+        self.model, self.vae, self.encoders = call(UNetLoader, **self._told("bundle", "weight_dtype"))
 
     def identity(self, images: torch.Tensor) -> tuple[Identity, torch.Tensor]:
         """Photos [B, H, W, 3] of one person -> Identity, aligned crops [B, S, S, 3]."""

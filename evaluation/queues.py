@@ -57,12 +57,12 @@ class Desk:
         paths.set_output_directory(self.kept[1])
 
     def new_pictures(self, number: int) -> None:
-        """Selfie and background as files that no queue has read: one pixel tells them from the last ones."""
+        """Selfie and background as files that no queue has read, each a little darker than the last: a single pixel might
+        lie outside the crop, whose encoding is remembered.
+        """
         for name, picture in self.pictures.items():
-            picture = picture.clone()
-            picture[0, 0, number % picture.shape[2]] = 0.5
             file = f"{name}_{number}.png"
-            to_pil(picture[0]).save(self.folder / file)
+            to_pil(0.99**number * picture[0]).save(self.folder / file)
             self.graph.set(name, "image", file)
 
     def say(self, word: str) -> None:

@@ -29,7 +29,7 @@ class UNetLoader(io.ComfyNode):
                     options=list(WEIGHT_DTYPES),
                     default="auto",
                     display_name="precision",
-                    tooltip="auto: what ComfyUI finds best for your device. Others trade memory against precision.",
+                    tooltip="auto: what is fastest on your device without being seen. Others trade memory against precision.",
                 ),
                 io.Model.Input(
                     "model",

@@ -50,7 +50,9 @@ def comfy():
     _require_host()
     from dev.host import bootstrap_comfy
 
-    return bootstrap_comfy(cpu=True)
+    module = bootstrap_comfy(cpu=True)
+    _in_32_bits()
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -59,4 +61,13 @@ def host():
     _require_host()
     from dev.host import Host
 
-    return Host().load()
+    loaded = Host().load()
+    _in_32_bits()
+    return loaded
+
+
+def _in_32_bits():
+    """As with --fp32-unet: results are compared to rounding, which is coarser where a CPU computes the UNet in bfloat16."""
+    from comfy.cli_args import args
+
+    args.fp32_unet = True

@@ -1,5 +1,6 @@
 """What Background Condition does: a picture, a person and a feeling to CONDITIONING, LATENT and a place."""
 
+import hashlib
 from dataclasses import dataclass
 
 import comfy.model_management
@@ -10,8 +11,9 @@ from ..encoders.expression import split
 from ..encoders.wires import Expression, Identity, check_bundle
 from ..errors import DiffSFSRError
 from ..images import broadcast, checked_image, checked_mask
-from .drafts import drawn, the_person, the_place
+from .drafts import area_of_any_word, drawn, the_person, the_place
 from .encoders import Encoders
+from .remember import Remembered
 
 WHERE = "Background Condition"
 
@@ -21,7 +23,7 @@ class Scenes:
     """One row for each result, before anything is encoded. Pictures [n, 3, S, S], masks [n, S, S], matrices [n, 2, 3]."""
 
     crops: torch.Tensor  # one for each background picture, not for each result
-    blanks: torch.Tensor
+    blanks: torch.Tensor  # likewise: the crops with the part to repaint in grey
     drafts: torch.Tensor
     masks: torch.Tensor
     matrices: torch.Tensor
@@ -63,14 +65,13 @@ def condition(
     broadcast(len(expression.codes), total, "expressions", WHERE)
     who, geometry = the_person(encoders, identity), split(expression.codes)[1]
     scenes = scenes_of(encoders, original, image, mask, who, geometry, total, rule, index, grow, strength, light)
-    background = encoded(vae, scenes.blanks, encoders)
+    background = whole(encoded_once(vae, scenes.blanks, encoders), total)
     guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
     concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
     positive, negative = conditioning(encoders, identity, expression, concat, strength, text)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
     # less than full denoising starts from the draft, or without it from what is there
-    samples = guided if guide else encoded(vae, scenes.crops, encoders)
-    latent = {"samples": samples.expand(total, -1, -1, -1) if len(samples) == 1 else samples}
+    latent = {"samples": guided if guide else whole(encoded_once(vae, scenes.crops, encoders), total)}
     size = encoders.config.resolution
     if original.shape[-1] == 1:
         original = original.expand(-1, -1, -1, 3)  # a painted face has colour
@@ -80,21 +81,23 @@ def condition(
 
 def scenes_of(encoders, wire, image, mask, who, geometry, total, rule, index, grow, strength, light) -> Scenes:
     """Finds the faces, masks them and drafts the results; arguments as `condition` has them, checked. wire: the picture's."""
-    size, crops, rows = encoders.config.resolution, [], []
+    size, crops, blanks, rows = encoders.config.resolution, [], [], []
     for i in range(total):
         comfy.model_management.throw_exception_if_processing_interrupted()
         if i < len(image):
             there, matrix = the_place(encoders, wire, i, image[i], rule, index, f"{WHERE}, image {i}")
+            own = None if mask is None else own_mask(mask[i % len(mask)], matrix, size)
+            hidden = area_of_any_word(encoders, who, there, grow, strength["identity"]) if own is None else own
             crops.append(there.crop.image)
-        own = None if mask is None else own_mask(mask[i % len(mask)], matrix, size)
+            blanks.append(blanked(there.crop.image, hidden))
         guide, area = drawn(encoders, who, there, geometry[i % len(geometry)], grow, own, strength, light)
         if not area.any() and mask is None:
             raise DiffSFSRError("Nothing is left to repaint", f"{WHERE}, mask grow, image {i}", "Shrink the mask less")
         if not area.any():
             what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
             raise DiffSFSRError(what, f"{WHERE}, mask, image {i}", remedy)
-        rows.append((blanked(there.crop.image, area), guide, area, matrix))
-    return Scenes(torch.stack(crops), *(torch.stack(column) for column in zip(*rows, strict=True)))
+        rows.append((guide, area, matrix))
+    return Scenes(torch.stack(crops), torch.stack(blanks), *(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
 def encoded(vae, pictures: torch.Tensor, encoders: Encoders) -> torch.Tensor:
@@ -108,6 +111,23 @@ def encoded(vae, pictures: torch.Tensor, encoders: Encoders) -> torch.Tensor:
         what = f"The VAE has {latents.shape[1]} latent channels, the model {wanted}"
         raise DiffSFSRError(what, f"{WHERE}, vae", "Connect VAE of the same DiffSFSR UNet Loader")
     return latents
+
+
+_latents = Remembered(8)
+
+
+def encoded_once(vae, pictures: torch.Tensor, encoders: Encoders) -> torch.Tensor:
+    """The same for pictures that come again with the next word: remembered by their content."""
+    found = []
+    for picture in pictures:
+        content = hashlib.blake2b(picture.numpy().tobytes()).digest()
+        found.append(_latents.get(vae, picture, (content,), lambda p=picture: encoded(vae, p[None], encoders)))
+    return torch.cat(found)
+
+
+def whole(rows: torch.Tensor, count: int) -> torch.Tensor:
+    """One row for each result: those there are, or the only one again and again."""
+    return rows.expand(count, -1, -1, -1) if len(rows) == 1 else rows
 
 
 def conditioning(

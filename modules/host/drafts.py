@@ -1,5 +1,6 @@
 """The coarse draft: who, in which face's place, doing what. It guides the model, and is what Face Draft shows at once."""
 
+import weakref
 from dataclasses import dataclass, replace
 
 import comfy.model_management
@@ -12,6 +13,7 @@ from ..encoders.wires import Expression, Identity, check_bundle
 from ..faces.shape import Fit
 from ..faces.warp import Mesh
 from ..images import broadcast, checked_image
+from ..labels import BLENDSHAPES
 from .crops import face_crop
 from .encoders import Encoders, face_networks
 from .remember import Remembered
@@ -19,9 +21,17 @@ from .remember import Remembered
 WHERE = "Face Draft"
 PLAIN = {"identity": 1.0, "expression": 1.0}
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
+# between them these cover what a face covers with any word, but for a few pixels of a turned one: as wide as it gets, with
+# the corners of the jaw at their lowest, as long as it gets
+EXTREMES = (
+    ("mouthSmileLeft", "mouthSmileRight"),
+    ("mouthFrownLeft", "mouthFrownRight"),
+    ("jawOpen", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+)
+SPARE = 4.0  # pixels of the 256 px crop by which a face may come nearer to the border of that area than `grow`
 
 
-@dataclass
+@dataclass(eq=False)
 class Fitted:
     """An aligned face with what the face model says of it."""
 
@@ -29,7 +39,7 @@ class Fitted:
     fit: Fit
 
 
-_people, _places = Remembered(4), Remembered(8)
+_people, _places, _areas = Remembered(4), Remembered(8), Remembered(8)
 
 
 def the_person(encoders: Encoders, identity: Identity) -> Fitted:
@@ -55,6 +65,24 @@ def the_place(
     return _places.get(wire, image, (encoders.id, size, i, rule, index), make)
 
 
+def area_of_any_word(encoders: Encoders, who: Fitted, there: Fitted, grow: float, identity: float = 1.0) -> torch.Tensor:
+    """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered.
+
+    With one mask for all words the background is encoded once, and pictures of several words differ in the face alone.
+    """
+    size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
+
+    def make() -> torch.Tensor:
+        codes = torch.tensor([[float(name in extreme) for name in BLENDSHAPES] for extreme in EXTREMES])
+        area = torch.zeros_like(there.crop.image[0])
+        for geometry in encoders.shape.geometry_of_code(codes).float():
+            placed = Mesh.of(placed_between(encoders.shape, who.fit, there.fit, geometry, identity, 1.0), triangles, size)
+            area = torch.maximum(area, face_mask(there.crop, placed, triangles, grow * size / 256))
+        return area
+
+    return _areas.get(there, there.crop.image, (encoders.id, weakref.ref(who), grow, identity), make)
+
+
 def drawn(
     encoders: Encoders,
     who: Fitted,
@@ -73,7 +101,10 @@ def drawn(
     size, networks = there.crop.image.shape[-1], face_networks().ready()
     triangles, mirror = networks.triangles.cpu(), networks.mirror.cpu()
     placed = Mesh.of(placed_between(encoders.shape, who.fit, there.fit, geometry, **strength), triangles, size)
-    area = face_mask(there.crop, placed, triangles, grow * size / 256) if own is None else own
+    area = own
+    if own is None:  # the area of any word, and what an expression stronger than that needs beyond
+        area = face_mask(there.crop, placed, triangles, (grow - SPARE) * size / 256)
+        area = torch.maximum(area, area_of_any_word(encoders, who, there, grow, strength["identity"]))
     return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror, light), area
 
 

@@ -1,5 +1,7 @@
 """The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
 
+import re
+
 import comfy.cli_args
 import comfy.latent_formats
 import comfy.model_base
@@ -72,10 +74,7 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     }
     device = comfy.model_management.get_torch_device()
     parameters = sum(t.numel() for t in bundle.parts["unet"].values())
-    weights = dtype or comfy.model_management.unet_dtype(
-        device=device, model_params=parameters, supported_dtypes=config.supported_inference_dtypes
-    )
-    config.set_inference_dtype(weights, comfy.model_management.unet_manual_cast(weights, device))
+    config.set_inference_dtype(*unet_dtypes(dtype, parameters, config.supported_inference_dtypes, device))
     offload = comfy.model_management.unet_offload_device()
     model = DiffSFSRModel(config, offload, bundle.config.id, unet.prediction)
     fill_module(model.diffusion_model, bundle.parts["unet"], "unet", where)
@@ -84,14 +83,33 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     return patcher(model, load_device=device, offload_device=offload)
 
 
-def vae_dtype() -> torch.dtype | None:
-    """bfloat16 on processors that multiply it at once: a quarter to a half of the time, the picture within rounding. None:
-    the host's choice, which is fp32 on every CPU; so it is too where the host was started with a word about it (--fp32-vae).
+def unet_dtypes(
+    asked: torch.dtype | None, parameters: int, supported: list[torch.dtype], device: torch.device
+) -> tuple[torch.dtype, torch.dtype | None]:
+    """Of the weights, and what they are cast to for computing (None: they are not). asked None: what is best for the device.
+
+    That is for the host to say, but on a CPU it always computes in fp32, for many are slow in anything else: see `fast_bf16`.
     """
-    args = comfy.cli_args.args
-    told = args.fp32_vae or args.fp16_vae or args.bf16_vae
-    on_cpu = comfy.model_management.is_device_cpu(comfy.model_management.vae_device())
-    return torch.bfloat16 if on_cpu and bf16_unit() and not told else None
+    fast = fast_bf16("unet", device)
+    weights = asked or (torch.bfloat16 if fast else None)
+    if fast and weights is torch.bfloat16:
+        return weights, None
+    weights = weights or comfy.model_management.unet_dtype(device=device, model_params=parameters, supported_dtypes=supported)
+    return weights, comfy.model_management.unet_manual_cast(weights, device)
+
+
+def vae_dtype() -> torch.dtype | None:
+    """bfloat16 where that is fast; None: the host's choice, which is fp32 on every CPU."""
+    return torch.bfloat16 if fast_bf16("vae", comfy.model_management.vae_device()) else None
+
+
+def fast_bf16(kind: str, device: torch.device) -> bool:
+    """Whether the device is a processor that multiplies bfloat16 at once: a quarter to two thirds of the time, the picture
+    within rounding. Not where the host was started with a word about it: for the kind "vae" --fp32-vae, or --force-fp32.
+    """
+    args = vars(comfy.cli_args.args)
+    told = any(args[name] for name in args if re.fullmatch(rf"force_fp\d+|(fp|bf)\d\w*_{kind}", name))
+    return comfy.model_management.is_device_cpu(device) and bool(bf16_unit()) and not told
 
 
 def bf16_unit() -> str:

@@ -39,8 +39,11 @@ def test_what_runs_in_each_queue(desk):
     assert desk.queue().ran == []
 
 
-def test_another_word_does_not_look_for_the_faces_again(desk, monkeypatch):
-    looked = []
+def test_another_word_neither_looks_for_the_faces_nor_encodes_the_background_again(desk, monkeypatch):
+    import comfy.sd
+
+    looked, encoded, encode = [], [], comfy.sd.VAE.encode
+    monkeypatch.setattr(comfy.sd.VAE, "encode", lambda self, pixels: encoded.append(1) or encode(self, pixels))
     for name, module in list(sys.modules.items()):
         if name.endswith("modules.host.crops"):  # the host has its own copy of the pack
             find = module.find_faces
@@ -48,11 +51,12 @@ def test_another_word_does_not_look_for_the_faces_again(desk, monkeypatch):
     desk.new_pictures(7)
     desk.queue()
     assert len(looked) == 2  # the selfie's and the background's
+    assert len(encoded) == 2  # the background without the face, and the draft
     desk.say("envy")
-    assert "place" in desk.queue().ran and len(looked) == 2
+    assert "place" in desk.queue().ran and len(looked) == 2 and len(encoded) == 3
     desk.new_pictures(8)
     desk.queue()
-    assert len(looked) == 4
+    assert len(looked) == 4 and len(encoded) == 5
 
 
 def test_a_round_notices_a_node_that_runs_again(desk):

@@ -81,6 +81,16 @@ def test_two_words_give_two_pictures_and_reuse_the_rest(studio, pictures, made):
     assert not torch.equal(other.value(COMPOSITE), made.value(COMPOSITE))
 
 
+def test_all_words_repaint_the_same_place_and_stronger_ones_no_less(studio, pictures, made):
+    """Else the background would differ from word to word, and have to be encoded for each."""
+    usual, masks = made.value(CONDITION, 3).mask, {}
+    for word, intensity in (("sorrow", 1.0), ("cheerfulness", 1.0), ("terror", 1.5)):
+        graph = portrait(*pictures, steps=1).set(EXPRESSION, expression=word, intensity=intensity)
+        masks[word] = run(studio, graph).value(CONDITION, 3).mask
+    assert torch.equal(masks["sorrow"], usual) and torch.equal(masks["cheerfulness"], usual)
+    assert (masks["terror"] >= usual).all()
+
+
 def test_a_change_of_the_sampler_leaves_the_encoders_alone(studio, pictures):
     graph = portrait(*pictures)
     run(studio, graph)

@@ -6,8 +6,11 @@ import torch
 from tests.host.graphs import COMPOSITE, LOADER, portrait, run
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
-def test_precisions(studio, pictures, made, dtype):
+@pytest.mark.parametrize("dtype", ["auto", "fp32", "bf16", "fp16"])
+def test_precisions(studio, pictures, made, monkeypatch, dtype):
+    from comfy.cli_args import args
+
+    monkeypatch.setattr(args, "fp32_unet", False)  # what the tests are run with
     result = run(studio, portrait(*pictures, steps=2).set(LOADER, weight_dtype=dtype))
     picture = result.value(COMPOSITE)
     assert torch.isfinite(picture).all()
@@ -27,6 +30,34 @@ def test_the_autoencoder_works_in_bfloat16_where_that_is_fast(host, monkeypatch,
     if told:
         monkeypatch.setattr(args, told, True)
     assert model.vae_dtype() == wanted
+
+
+CPU, HALF = torch.device("cpu"), torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("unit", "told", "asked", "wanted"),
+    [
+        ("AMX", None, None, (HALF, None)),
+        ("AVX512-BF16", None, HALF, (HALF, None)),
+        ("AMX", None, torch.float32, (torch.float32, None)),
+        ("AMX", "fp32_unet", None, (torch.float32, None)),
+        ("AMX", "force_fp32", None, (torch.float32, None)),
+        ("", None, None, (torch.float32, None)),
+        ("", None, HALF, (HALF, torch.float32)),  # slow in bfloat16: the weights are kept in it, to save memory
+        ("AMX", "fp32_vae", None, (HALF, None)),
+    ],
+)
+def test_the_unet_computes_in_bfloat16_where_that_is_fast(host, monkeypatch, unit, told, asked, wanted):
+    from comfy.cli_args import args
+
+    from diffsfsr.modules.host import model
+
+    monkeypatch.setattr(model, "bf16_unit", lambda: unit)
+    monkeypatch.setattr(args, "fp32_unet", False)
+    if told:
+        monkeypatch.setattr(args, told, True)
+    assert model.unet_dtypes(asked, 15_000_000, [torch.float16, HALF, torch.float32], CPU) == wanted
 
 
 def test_bfloat16_gives_the_picture_that_32_bits_give(host, pictures, monkeypatch):
