@@ -65,13 +65,13 @@ def condition(
     broadcast(len(expression.codes), total, "expressions", WHERE)
     who, geometry = the_person(encoders, identity), split(expression.codes)[1]
     scenes = scenes_of(encoders, original, image, mask, who, geometry, total, rule, index, grow, strength, light)
-    background = whole(encoded_once(vae, scenes.blanks, encoders), total)
+    background = one_each(encoded_once(vae, scenes.blanks, encoders), total)
     guided = encoded(vae, scenes.drafts, encoders) if guide else torch.zeros_like(background)
     concat = torch.cat([background, latent_mask(scenes.masks), guided], 1)
     positive, negative = conditioning(encoders, identity, expression, concat, strength, text)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
     # less than full denoising starts from the draft, or without it from what is there
-    latent = {"samples": guided if guide else whole(encoded_once(vae, scenes.crops, encoders), total)}
+    latent = {"samples": guided if guide else one_each(encoded_once(vae, scenes.crops, encoders), total)}
     size = encoders.config.resolution
     if original.shape[-1] == 1:
         original = original.expand(-1, -1, -1, 3)  # a painted face has colour
@@ -125,7 +125,7 @@ def encoded_once(vae, pictures: torch.Tensor, encoders: Encoders) -> torch.Tenso
     return torch.cat(found)
 
 
-def whole(rows: torch.Tensor, count: int) -> torch.Tensor:
+def one_each(rows: torch.Tensor, count: int) -> torch.Tensor:
     """One row for each result: those there are, or the only one again and again."""
     return rows.expand(count, -1, -1, -1) if len(rows) == 1 else rows
 
