@@ -1,6 +1,7 @@
 """The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
 
 import re
+import types
 
 import comfy.cli_args
 import comfy.latent_formats
@@ -132,5 +133,14 @@ def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:
     lost = sorted(set(own) - set(bundle.vae))
     if lost:
         raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", where, REMEDY)
-    vae.first_stage_model.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
+    network = vae.first_stage_model
+    network.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
+    network.decode = types.MethodType(decode_singly_on_cpu, network)
     return vae
+
+
+def decode_singly_on_cpu(network: torch.nn.Module, latents: torch.Tensor, **options) -> torch.Tensor:
+    """The network's own `decode`, on a CPU picture by picture: as many as memory allows leave its cache (8 % slower)."""
+    decode = type(network).decode
+    rows = latents.split(1) if latents.device.type == "cpu" else [latents]
+    return torch.cat([decode(network, some, **options) for some in rows])

@@ -9,6 +9,9 @@ from ..unet.attention import BalancedCrossAttention
 from ..unet.config import UNetConfig
 from ..unet.steps import SteadySteps
 
+CPU_ROWS = 16  # in one call: more leave a processor's cache, 135 take 8 % more each
+PATCHED = ("patches", "patches_replace", "wrappers", "callbacks")  # of transformer_options: they may count the rows
+
 
 class DiffSFSRUNet(UNetModel):
     """The host's UNetModel whose second attention reads identity and expression tokens, beside text or instead of it."""
@@ -57,9 +60,20 @@ class DiffSFSRUNet(UNetModel):
         **kwargs,
     ):
         """x [B, 3 C + 1, h, w], timesteps [B], tokens [B, N, D] each -> what is predicted [B, C, h, w]."""
-        told = told_tokens(identity_tokens, expression_tokens, identity_strength, expression_strength)
-        options = {**(transformer_options or {}), "diffsfsr": told}
-        return super().forward(x, timesteps, context, y, control, options, **kwargs)
+        options, strengths = transformer_options or {}, (identity_strength, expression_strength)
+        patched = control or any(options.get(name) for name in PATCHED)
+        if len(x) > CPU_ROWS and x.device.type == "cpu" and not patched:
+            rows = (x, timesteps, context, y, identity_tokens, expression_tokens)
+            parts = zip(*(in_parts(value, len(x)) for value in rows), strict=True)
+            return torch.cat([self.forward(*p[:4], None, options, *p[4:], *strengths, **kwargs) for p in parts])
+        told = told_tokens(identity_tokens, expression_tokens, *strengths)
+        return super().forward(x, timesteps, context, y, control, {**options, "diffsfsr": told}, **kwargs)
+
+
+def in_parts(value: torch.Tensor | None, count: int) -> list:
+    """A tensor with `count` rows in parts of `CPU_ROWS`; anything else (None, one row for all) as it is for each part."""
+    parts = -(-count // CPU_ROWS)
+    return list(value.split(CPU_ROWS)) if value is not None and len(value) == count else [value] * parts
 
 
 def told_tokens(identity, expression, identity_strength=None, expression_strength=None) -> dict:

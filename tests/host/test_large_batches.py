@@ -1,0 +1,79 @@
+"""On a CPU large batches are computed in parts: the same answer, and nobody who counts rows is surprised."""
+
+import copy
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def loaded(host):
+    from diffsfsr.modules.host import folders
+    from diffsfsr.modules.host.load import load
+
+    return load(folders.DEFAULT)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How many rows the host's own UNet is given, call by call."""
+    from diffsfsr.modules.host.unet import UNetModel
+
+    seen, forward = [], UNetModel.forward
+
+    def counted(self, x, *rest, **more):
+        seen.append(len(x))
+        return forward(self, x, *rest, **more)
+
+    monkeypatch.setattr(UNetModel, "forward", counted)
+    return seen
+
+
+def asked(loaded, rows: int):
+    """The network, and something to ask it: x, times, both tokens, each row another."""
+    network, config = loaded[0].model.diffusion_model, loaded[2].config
+    generator = torch.Generator().manual_seed(0)
+    noise = lambda *shape: torch.randn(shape, generator=generator)  # noqa: E731
+    tokens = {f"{name}_tokens": noise(rows, 4, config.tokens.width) for name in ("identity", "expression")}
+    return network, (noise(rows, config.unet.in_channels, 8, 8), torch.linspace(1, 999, rows)), tokens
+
+
+@torch.inference_mode()
+def test_parts_give_what_the_rows_give(loaded, calls):
+    network, (x, times), tokens = asked(loaded, 35)
+    whole = network(x, times, **tokens)
+    assert calls == [16, 16, 3]
+    for k in (0, 16, 34):
+        alone = network(x[k : k + 1], times[k : k + 1], **{name: value[k : k + 1] for name, value in tokens.items()})
+        assert torch.allclose(whole[k : k + 1], alone, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_hosts_samplers_leave_it_in_parts(loaded, calls):
+    import comfy.sample
+
+    model, config = loaded[0], loaded[2].config
+    latent, width = torch.zeros(20, config.unet.latent_channels, 8, 8), config.tokens.width
+    told = {"bundle": config.id, "concat": torch.zeros(20, config.unet.in_channels - latent.shape[1], 8, 8),
+            "identity": torch.zeros(20, 4, width), "expression": torch.zeros(20, 4, width),
+            "strength": {"identity": 1.0, "expression": 1.0}}  # fmt: skip
+    given = [[torch.zeros(1, 1, width), {"diffsfsr": told}]]
+    comfy.sample.sample(model, torch.randn(latent.shape), 1, 1.0, "euler", "karras", given, given, latent, disable_pbar=True)
+    assert calls == [16, 4]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("options", [{"patches": {"attn2_patch": [lambda *given: given[:3]]}}, {"wrappers": {"any": {}}}])
+def test_a_patch_sees_all_rows(loaded, calls, options):
+    network, (x, times), tokens = asked(loaded, 17)
+    network(x, times, transformer_options=options, **tokens)
+    assert calls == [17]
+
+
+@torch.inference_mode()
+def test_pictures_of_a_batch_are_decoded_as_single_ones_by_a_copy_too(loaded):
+    vae, latents = loaded[1], torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    pictures = vae.decode(latents)
+    assert all(torch.equal(pictures[k], vae.decode(latents[k : k + 1])[0]) for k in range(2))
+    network = copy.deepcopy(vae.first_stage_model)
+    assert network.decode.__self__ is network
