@@ -66,7 +66,8 @@ def the_place(
 
 
 def area_of_any_word(encoders: Encoders, who: Fitted, there: Fitted, grow: float, identity: float = 1.0) -> torch.Tensor:
-    """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered.
+    """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered. grow: as `drawn` has
+    it; identity: the strength of the person.
 
     With one mask for all words the background is encoded once, and pictures of several words differ in the face alone.
     """

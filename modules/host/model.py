@@ -91,11 +91,9 @@ def unet_dtypes(
 
     That is for the host to say, but on a CPU it always computes in fp32, for many are slow in anything else: see `fast_bf16`.
     """
-    fast = fast_bf16("unet", device)
-    weights = asked or (torch.bfloat16 if fast else None)
-    if fast and weights is torch.bfloat16:
-        return weights, None
-    weights = weights or comfy.model_management.unet_dtype(device=device, model_params=parameters, supported_dtypes=supported)
+    if asked in (None, torch.bfloat16) and fast_bf16("unet", device):
+        return torch.bfloat16, None
+    weights = asked or comfy.model_management.unet_dtype(device=device, model_params=parameters, supported_dtypes=supported)
     return weights, comfy.model_management.unet_manual_cast(weights, device)
 
 
