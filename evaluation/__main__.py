@@ -12,6 +12,16 @@ from pathlib import Path
 
 from dev.pack import ROOT, load_pack
 
+MODULES = {  # by command
+    "generate": "generate",
+    "demo": "demo",
+    "evaluate": "metrics.evaluate",
+    "bench": "bench.bench",
+    **{name: f"studies.{name}" for name in ("ablation", "curve", "estimates", "expression", "identity", "seen", "versions")},
+    **{name: f"media.{name}" for name in ("balance", "thumbnails")},
+    "words": "media.wordsheet",
+}
+
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
@@ -133,8 +143,7 @@ def command_of(name: str):
     """The function of a command. ComfyUI's warnings while it is imported (about parts we do not use) are dropped."""
     logging.disable(logging.WARNING)
     try:
-        module = {"evaluate": "run", "words": "wordsheet"}.get(name, name)
-        return getattr(importlib.import_module(f"diffsfsr.evaluation.{module}"), name)
+        return getattr(importlib.import_module(f"diffsfsr.evaluation.{MODULES[name]}"), name)
     finally:
         logging.disable(logging.NOTSET)
 

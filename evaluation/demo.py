@@ -14,9 +14,9 @@ from dev.host import Host
 from dev.pack import ROOT
 
 from ..modules.errors import DiffSFSRError
-from ..modules.host.identify import encode_identity
 from ..modules.images import read_picture
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
+from ..modules.pipeline.identity import encode_identity
 from .pictures import astronaut, save_png, strip, to_pil
 from .pipeline import warnings_heard
 

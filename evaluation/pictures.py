@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from ..modules.host.paste import NOTE
+from ..modules.host.provenance import NOTE
 from ..modules.images import read_picture
 
 

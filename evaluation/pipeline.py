@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..modules.conditioning.background import Place
-from ..modules.encoders.wires import Expression, Identity
 from ..modules.errors import DiffSFSRError
+from ..modules.types import Expression, Identity
+from ..modules.warp.paste import PasteRegion
 from ..nodes.background_condition import BackgroundCondition
 from ..nodes.composite_face import CompositeFace
 from ..nodes.expression_label_encoder import ExpressionLabelEncoder
@@ -31,7 +31,7 @@ class Rendered:
     mask: torch.Tensor  # [E, H, W] 0..1 what was repainted, soft
     crops: torch.Tensor  # [E, S, S, 3] as decoded
     drafts: torch.Tensor  # [E, S, S, 3] the guides
-    place: Place
+    place: PasteRegion
     seconds: dict[str, float]  # by part: condition, sample, decode, composite
 
 

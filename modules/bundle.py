@@ -2,7 +2,7 @@
 
 Parts by key: `unet.*`, `tokens.*`, `identity.*`, `shape.*`, `reader.*`, and the autoencoder under the names that the host's
 VAE class knows (the tiny layout, `taesd_encoder.*` and so on, or Stable Diffusion's, `encoder.*` and so on). An adapter bundle
-has `adapter.*` (see `unet/adapter.py`) in place of a UNet and an autoencoder. Nothing is guessed from a file's name.
+has `adapter.*` (see `denoiser/adapter.py`) in place of a UNet and an autoencoder. Nothing is guessed from a file's name.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from .conditioning.tokens import TokenConfig
-from .encoders.compound import COMPACT, OWN, WIDTHS, width_of
+from .denoiser.config import UNetConfig
+from .encoders.identity import COMPACT, OWN, WIDTHS, width_of
+from .encoders.tokens import TokenConfig
 from .errors import DiffSFSRError
-from .unet.config import UNetConfig
 
 FORMAT, VERSION = "diffsfsr-bundle", 2  # 2: codes have a geometry block
 ENCODER_PARTS = ("tokens", "identity", "shape", "reader")
@@ -39,7 +39,7 @@ class BundleConfig:
     unet: UNetConfig
     tokens: TokenConfig
     resolution: int = 256
-    identity: tuple[str, ...] = (COMPACT,)  # members of the compound identity, see `encoders/compound.py`
+    identity: tuple[str, ...] = (COMPACT,)  # members of the compound identity, see `encoders/identity.py`
     latent_rgb: tuple[tuple[float, ...], ...] = ()
     runs: tuple[str, ...] = ()
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)  # by run: the last row of its curve

@@ -1,7 +1,7 @@
 from comfy_api.latest import io, ui
 
-from ..modules.host.condition import condition
-from .wires import CATEGORY, Encoders, Expression, Identity, Place, face_choice, match_light, prompts, strengths
+from ..modules.pipeline.background import condition
+from .wires import CATEGORY, Encoders, Expression, Identity, PasteRegion, face_choice, match_light, prompts, strengths
 
 
 class BackgroundCondition(io.ComfyNode):
@@ -61,7 +61,7 @@ class BackgroundCondition(io.ComfyNode):
                 io.Latent.Output(
                     display_name="LATENT", tooltip="What the Midpoint Sampler starts from when denoise is below 1: the draft."
                 ),
-                Place.Output(display_name="PLACE", tooltip="For Composite Face: where the result belongs."),
+                PasteRegion.Output(display_name="PLACE", tooltip="For Composite Face: where the result belongs."),
                 io.Image.Output(
                     display_name="draft", tooltip="The coarse draft that guides the model: an instant preview."
                 ),

@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
-from ..modules.host.paste import paste
-from .wires import CATEGORY, Place
+from ..modules.pipeline.composite import paste
+from .wires import CATEGORY, PasteRegion
 
 
 class CompositeFace(io.ComfyNode):
@@ -14,7 +14,7 @@ class CompositeFace(io.ComfyNode):
             description="Pastes the painted face back. Outside the mask the background stays exactly as it was.",
             inputs=[
                 io.Image.Input("image", tooltip="The decoded face crop, from VAE Decode."),
-                Place.Input("place", tooltip="PLACE of Background Condition."),
+                PasteRegion.Input("place", tooltip="PLACE of Background Condition."),
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE"),

@@ -1,6 +1,6 @@
 from comfy_api.latest import io, ui
 
-from ..modules.host.expressions import expressions_of
+from ..modules.pipeline.expression import expressions_of
 from .wires import CATEGORY, Encoders, Expression, face_choice, intensity
 
 

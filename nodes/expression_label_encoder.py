@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
-from ..modules.host.library import SOURCES, encode_word, stamp
 from ..modules.labels import MENU
+from ..modules.pipeline.library import SOURCES, encode_word, stamp
 from .wires import CATEGORY, Encoders, Expression, intensity
 
 

@@ -1,6 +1,6 @@
 from comfy_api.latest import io
 
-from ..modules.encoders.mix import CURVES, MAX_STEPS, mix
+from ..modules.encoders.expression import CURVES, MAX_STEPS, mix
 from .wires import CATEGORY, Expression
 
 

@@ -1,6 +1,6 @@
 from comfy_api.latest import io
 
-from ..modules.encoders.listing import encode_lines
+from ..modules.encoders.expression import encode_lines
 from .wires import CATEGORY, Encoders, Expression, intensity
 
 

@@ -1,6 +1,6 @@
 from comfy_api.latest import io, ui
 
-from ..modules.host.drafts import face_drafts
+from ..modules.pipeline.draft import face_drafts
 from .wires import CATEGORY, Encoders, Expression, Identity, face_choice
 
 

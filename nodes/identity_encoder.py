@@ -1,6 +1,6 @@
 from comfy_api.latest import io, ui
 
-from ..modules.host.identify import WITHOUT_FACE, encode_identity
+from ..modules.pipeline.identity import WITHOUT_FACE, encode_identity
 from .wires import CATEGORY, Encoders, Identity, face_choice
 
 

@@ -1,6 +1,6 @@
 from comfy_api.latest import io
 
-from ..modules.host.sample import guider
+from ..modules.host.sampler import guider
 from .wires import CATEGORY, guidance
 
 

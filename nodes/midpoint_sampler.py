@@ -1,7 +1,7 @@
 from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
 
-from ..modules.host.sample import sample
+from ..modules.host.sampler import sample
 from .wires import CATEGORY, REUSE, guidance, reuse_input
 
 

@@ -1,6 +1,6 @@
 from comfy_api.latest import io
 
-from ..modules.host.sample import midpoint_sampler
+from ..modules.host.sampler import midpoint_sampler
 from .wires import CATEGORY, REUSE, reuse_input
 
 

@@ -1,8 +1,8 @@
 from comfy_api.latest import io
 
 from ..modules.host import folders
-from ..modules.host.load import load
 from ..modules.host.model import WEIGHT_DTYPES
+from ..modules.pipeline.load import load
 from .wires import CATEGORY, Encoders
 
 

@@ -2,12 +2,12 @@
 
 from comfy_api.latest import io
 
-from ..modules.faces.select import RULES
+from ..modules.faces.selection import RULES
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")
 Identity = io.Custom("DIFFSFSR_IDENTITY")
 Expression = io.Custom("DIFFSFSR_EXPRESSION")
-Place = io.Custom("DIFFSFSR_PLACE")
+PasteRegion = io.Custom("DIFFSFSR_PLACE")
 CATEGORY = "DiffSFSR"
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
 

@@ -65,7 +65,9 @@ def add_unet_arguments(group) -> None:
         default="midpoint",
         help="which estimate of the clean picture the losses on identity and expression look at",
     )
-    group.add_argument("--finish", action="store_true", help="learn from paths that begin at drafts too, as the nodes do")
+    group.add_argument(
+        "--adversarial", "--finish", action="store_true", help="learn from paths that begin at coarse warps too"
+    )
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
     group.add_argument("--watch-every", type=int, default=500, help="steps between two looks at the validation people")
     group.add_argument("--watch-rows", type=int, default=16, help="pairs looked at each time")

@@ -14,16 +14,16 @@ import comfy.utils
 import torch
 from safetensors import SafetensorError
 
+from ..modules.denoiser.adapter import FIRST
+from ..modules.denoiser.config import UNetConfig
 from ..modules.errors import DiffSFSRError
-from ..modules.unet.adapter import FIRST
-from ..modules.unet.config import UNetConfig
 
 UNET = "model.diffusion_model."
 WANTED = "Give a Stable Diffusion 1.5 checkpoint as safetensors; `python -m training convert` makes one of other layouts"
 
 
 @dataclass
-class Ground:
+class BaseUNet:
     """What a denoiser begins with: its configuration, the plain UNet's weights, text tokens [1, T, W] of the empty prompt."""
 
     config: UNetConfig
@@ -46,8 +46,8 @@ class Base:
     def unet(self) -> dict[str, torch.Tensor]:
         return {name.removeprefix(UNET): value for name, value in self.state.items() if name.startswith(UNET)}
 
-    def ground(self, token_width: int) -> Ground:
-        return Ground(self.config(token_width), self.unet, self.text([""]))
+    def base_unet(self, token_width: int) -> BaseUNet:
+        return BaseUNet(self.config(token_width), self.unet, self.text([""]))
 
     @property
     def autoencoder(self) -> dict[str, torch.Tensor]:

@@ -16,8 +16,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from ..modules.denoiser.adapter import FIRST, OWN
 from ..modules.errors import DiffSFSRError
-from ..modules.unet.adapter import FIRST, OWN
 from .base import UNET, Base, base_of
 from .export import ship
 

@@ -14,8 +14,8 @@ import torch
 from comfy.ldm.modules.diffusionmodules.model import Decoder
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..modules.conditioning.tokens import TokenConfig
-from ..modules.unet.config import UNetConfig
+from ..modules.denoiser.config import UNetConfig
+from ..modules.encoders.tokens import TokenConfig
 from .denoiser import Denoiser
 from .scope import limit, recompute
 from .unet import CONFIG

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from ..modules.bundle import load_bundle
-from ..modules.conditioning.tokens import TokenConfig, TokenEncoder
+from ..modules.denoiser.attention import BalancedCrossAttention, plain_attention
+from ..modules.denoiser.config import UNetConfig
+from ..modules.encoders.tokens import TokenConfig, TokenEncoder
 from ..modules.host.unet import build_unet
-from ..modules.unet.attention import BalancedCrossAttention, plain_attention
-from ..modules.unet.config import UNetConfig
 
 
 def initialise(unet: nn.Module) -> None:

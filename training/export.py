@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from ..modules.bundle import ENCODER_PARTS, VAE_PREFIXES, BundleConfig, load_bundle, save_bundle
-from ..modules.conditioning.tokens import TokenConfig
+from ..modules.denoiser.adapter import adapter_of
+from ..modules.denoiser.config import UNetConfig
+from ..modules.encoders.tokens import TokenConfig
 from ..modules.host.unet import build_unet
-from ..modules.unet.adapter import adapter_of
-from ..modules.unet.config import UNetConfig
 from .base import Base, start_from
 from .data import crop_frame, load_part
 from .denoiser import initialise

@@ -24,9 +24,9 @@ from ..modules.encoders import library
 from ..modules.encoders.expression import COEFFICIENTS
 from ..modules.encoders.library import Picture
 from ..modules.errors import DiffSFSRError
-from ..modules.host.encoders import Encoders, build_encoders
-from ..modules.host.library import maker_of, measured_file
 from ..modules.labels import read
+from ..modules.pipeline.encoders import Encoders, build_encoders
+from ..modules.pipeline.library import maker_of, measured_file
 
 PARTS, TOGETHER = "index.parts", 200
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,23 +15,23 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ..modules.conditioning.guide import Crop, draft, face_mask
-from ..modules.conditioning.mouth import MOUTH
-from ..modules.conditioning.rest import find_rest
 from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
-from ..modules.faces.mask import grow, silhouette
+from ..modules.faces.morphable import FaceShape, Fit, mirrored
 from ..modules.faces.networks import FaceNetworks
-from ..modules.faces.shape import FaceShape, Fit, mirrored
-from ..modules.faces.warp import Mesh
 from ..modules.labels import BLENDSHAPES
-from .cross import asked, cross_pictures, placed_in
+from ..modules.warp.coarse import Face, coarse_warp, face_mask
+from ..modules.warp.masks import grow, silhouette
+from ..modules.warp.mesh import Mesh
+from ..modules.warp.mouth import MOUTH
+from ..modules.warp.neutral import fit_neutral
+from .cross_identity import asked, cross_pictures, placed_in
 from .data import FRAME, MARGIN, Portrait, margin
 from .shape import load_shape
 from .synth.codes import random_code
 from .synth.light import Light, relit
+from .synth.reenact import moved_points, redraw_person
 from .synth.render import SMEAR
-from .synth.vary import moved_points, redraw_person
 
 REAL_PAIRS, SYNTHETIC_PAIRS, CROSS_PAIRS = 3, 2, 3
 STRONG_SELFIES = 0.3  # share of selfies with a strong expression: people laugh at cameras
@@ -49,8 +49,8 @@ class Picture:
     code: torch.Tensor  # [52 + K]: known where it was rendered, measured (not yet read, see `reader.py`) on the portrait
     mouth: torch.Tensor  # [S, S] 1 where the mouth interior was painted, not photographed
 
-    def crop(self) -> Crop:
-        return Crop(self.image, self.points, self.code[:52])
+    def crop(self) -> Face:
+        return Face(self.image, self.points, self.code[:52])
 
 
 def read(
@@ -116,15 +116,15 @@ class PairMaker:
         mouths = MOUTH.inside(drawn.index, self.triangles)
         return [Picture(*one) for one in zip(pictures, after, codes, mouths, strict=True)]
 
-    def selfie_crop(self, picture: Picture, rng) -> Crop:
+    def selfie_crop(self, picture: Picture, rng) -> Face:
         """The selfie as a node sees it: degraded, measured again by the landmark network."""
         image = degraded(picture.crop().image, rng)
         points, _, code = landmarks_in_crop(self.networks, image[None])
         code = code[0].clone()
         code[0] = 0
-        return Crop(image, points[0], code)
+        return Face(image, points[0], code)
 
-    def mask(self, target: Crop, placed: Mesh, rng) -> torch.Tensor:
+    def mask(self, target: Face, placed: Mesh, rng) -> torch.Tensor:
         """Grown by a random amount, often joined with a stranger's silhouette, so that its outline does not tell the face."""
         mask = face_mask(target, placed, self.triangles, rng.uniform(4, 16) * self.pixel)
         if rng.random() < 0.6:
@@ -135,7 +135,7 @@ class PairMaker:
             mask = torch.maximum(mask, extra)
         return mask
 
-    def selfie_fit(self, selfie: Crop, neutral: torch.Tensor, rng) -> Fit:
+    def selfie_fit(self, selfie: Face, neutral: torch.Tensor, rng) -> Fit:
         """What the Identity Encoder would know of the selfie: its fit, and nearly the `rest` that leads to the true neutral
         face [1, 478, 3]. Drawing and measuring each selfie would cost more than all the rest.
         """
@@ -149,8 +149,8 @@ class PairMaker:
         who = self.selfie_fit(selfie, neutral, rng)
         placed = placed_in(self.shape, who, crop, target.code, self.triangles)
         mask = self.mask(crop, placed, rng)
-        guide = draft(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9), self.mirror)
-        pictures = {"target": crop.image, "guide": guide, "doubtful": target.mouth * float(synthetic)}
+        warp = coarse_warp(selfie, crop, placed, mask, self.triangles, rng.uniform(0.4, 1.0), rng.uniform(3, 9), self.mirror)
+        pictures = {"target": crop.image, "warp": warp, "doubtful": target.mouth * float(synthetic)}
         return self.row(pictures, mask, target.code, selfie, who, shown, person, synthetic)
 
     def cross(self, own: Picture, shown: Picture, neutral, person: int, rng) -> dict[str, torch.Tensor]:
@@ -162,24 +162,24 @@ class PairMaker:
         pictures = cross_pictures(own.crop(), selfie, there, placed, mask, self.triangles, self.mirror, rng)
         return self.row(pictures, mask, code, selfie, who, shown, person, True)
 
-    def stranger(self, person: int, rng) -> Crop:
+    def stranger(self, person: int, rng) -> Face:
         """Somebody else of these people."""
         others = [k for k in range(len(self.people)) if k != person]
         wide, points, measured = read(self.people[int(rng.choice(others))], bool(rng.integers(2)), self.mirror, self.size)
-        return Crop(self.inner(wide), points - self.offset, measured)
+        return Face(self.inner(wide), points - self.offset, measured)
 
     def inner(self, wide: torch.Tensor) -> torch.Tensor:
         """[3, W, W] -> the frame [3, S, S]."""
         return wide[:, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
 
-    def row(self, pictures, mask, code, selfie: Crop, who: Fit, shown: Picture, person, synthetic) -> dict[str, torch.Tensor]:
-        """What is stored of a pair; pictures as bytes. `pictures`: "target", "guide", and "doubtful", where the target is not
+    def row(self, pictures, mask, code, selfie: Face, who: Fit, shown: Picture, person, synthetic) -> dict[str, torch.Tensor]:
+        """What is stored of a pair; pictures as bytes. `pictures`: "target", "warp", and "doubtful", where the target is not
         to be believed.
         """
         byte = lambda x: (x.clamp(0, 1) * 255).round().byte()  # noqa: E731
         return {
             "target": byte(pictures["target"]),
-            "guide": byte(pictures["guide"]),
+            "warp": byte(pictures["warp"]),
             "mask": byte(mask),
             "painted": byte(F.avg_pool2d(pictures["doubtful"][None, None], 8)[0, 0]),
             "selfie": byte(F.interpolate(selfie.image[None], size=SELFIE, mode="area")[0]),
@@ -196,8 +196,8 @@ class PairMaker:
         inner, offset = self.inner(wide), self.offset
         blank = torch.zeros(inner.shape[1:])
         fit = self.shape.fit(points[None], measured[None])
-        crop = Crop(inner, points - offset, measured)
-        fit = replace(fit, rest=find_rest(self.shape, self.networks, crop, crop.fit(self.shape))[None].double())
+        crop = Face(inner, points - offset, measured)
+        fit = replace(fit, rest=fit_neutral(self.shape, self.networks, crop, crop.fit(self.shape))[None].double())
         own = Picture(inner, points - offset, torch.cat([measured, self.shape.own_geometry(fit)[0].float()]), blank)
         neutral = self.shape.neutral(fit)
         code = lambda rng, strong: torch.from_numpy(random_code(rng, strong))  # noqa: E731

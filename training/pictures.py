@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..modules.encoders.compound import chip
+from ..modules.denoiser.timestep import step_of
+from ..modules.encoders.identity import chip
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
-from ..modules.sampling.estimators import midpoint, one_step
-from ..modules.sampling.levels import step_of
+from .estimators import midpoint, one_step
 
 Estimate = Callable[..., torch.Tensor]
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses can look at one
@@ -31,7 +31,7 @@ def clean_estimate(
     alpha_bar: torch.Tensor,
     prediction: str = "v",
 ) -> torch.Tensor:
-    """Clean latents [B, C, h, w] from noisy ones z at steps t [B], by one of `modules/sampling/estimators.py`.
+    """Clean latents [B, C, h, w] from noisy ones z at steps t [B], by one of `training/estimators.py`.
 
     predict(z, t) -> v, or the noise, at other, fractional steps; answer: the same at (z, t). e = alpha v + sigma z. Below the
     lowest noise of the table (r = .029) the network is asked at its first step.
@@ -43,7 +43,7 @@ def clean_estimate(
 
 
 def noise_of(predict, alpha_bar: torch.Tensor, prediction: str = "v"):
-    """noise(y, r) -> e, as `modules/sampling/estimators.py` asks for it, of a network predict(z, t) -> v or the noise.
+    """noise(y, r) -> e, as `training/estimators.py` asks for it, of a network predict(z, t) -> v or the noise.
 
     alpha_bar [1000], on the network's device.
     """

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from ..modules.unet.adapter import FIRST, OWN
+from ..modules.denoiser.adapter import FIRST, OWN
 
 SCOPES = ("adapter", "unet", "both")
 

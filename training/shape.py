@@ -1,4 +1,4 @@
-"""Fit the bundle's linear face model (`modules/faces/shape.py`) to the morphable model.
+"""Fit the bundle's linear face model (`modules/faces/morphable.py`) to the morphable model.
 
 The morphable model has vertices for 396 of the 478 points. The others are affine combinations of their neighbours, learnt
 from the landmarks of real portraits (each lip only from its own lip, so that an opening mouth opens).
@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..modules.faces.align import apply, to_frame
-from ..modules.faces.drive import Drive
-from ..modules.faces.shape import FaceShape
+from ..modules.affine import apply, to_frame
+from ..modules.faces.morphable import FaceShape, RigCalibration
 from ..modules.labels import BLENDSHAPES, prototype_matrix
 from .data import load_part
 
@@ -128,7 +127,7 @@ def make_shape(data: Path, modes: int = 40) -> dict[str, torch.Tensor]:
         "expression": torch.from_numpy(expression).float(),
         "weight": torch.from_numpy(strength).float(),
         "geometry": torch.from_numpy(geometry_basis(expression)).float(),
-        **{f"drive.{k}": v for k, v in Drive().state_dict().items()},  # changes nothing until the stage `drive`
+        **{f"drive.{k}": v for k, v in RigCalibration().state_dict().items()},  # changes nothing until the stage `drive`
     }
 
 

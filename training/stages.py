@@ -6,20 +6,20 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ..modules.conditioning.tokens import TokenConfig
+from ..modules.denoiser.config import UNetConfig
+from ..modules.encoders.tokens import TokenConfig
 from ..modules.faces.networks import FaceNetworks, mirrored_points
-from ..modules.unet.config import UNetConfig
 from . import autoencoder as autoencoder_training
+from . import average_face
 from . import convert as converting
 from . import costs as counting
-from . import drive as drive_training
 from . import export as exporting
 from . import expressions as indexing
 from . import identity as identity_training
 from . import latents as latent_making
-from . import nobody as portrait_of_nobody
 from . import pairs as pair_making
-from . import reader as reader_training
+from . import regressor as regressor_training
+from . import rig as rig_training
 from . import shape as shape_fitting
 from . import split as splitting
 from . import unet as unet_training
@@ -31,10 +31,10 @@ from .pictures import ESTIMATES, PictureLosses
 from .prepare import run as preparing
 from .prepare.look import Limits
 from .samples import Samples
-from .synth import crowd as people_making
+from .synth import identities as people_making
 from .synth import look as looking
+from .validation import Validation
 from .velocity import schedule
-from .watch import Watch
 
 
 def split(args: Namespace) -> None:
@@ -47,7 +47,7 @@ def shape(args: Namespace) -> None:
 
 def drive(args: Namespace) -> None:
     networks, shape_file = FaceNetworks.load(args.face_model), args.runs / "shape" / "shape.safetensors"
-    drive_training.train(args.data, args.runs / "drive", networks, shape_file)
+    rig_training.train(args.data, args.runs / "drive", networks, shape_file)
 
 
 def autoencoder(args: Namespace) -> None:
@@ -91,16 +91,16 @@ def reader(args: Namespace) -> None:
     files = sorted((args.runs / "pairs").glob("pairs_*.pt"))
     shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
     networks = FaceNetworks.load(args.face_model)
-    reader_training.train(files, args.runs / "reader", shape, networks, manifest_hash(args.data))
+    regressor_training.train(files, args.runs / "reader", shape, networks, manifest_hash(args.data))
 
 
 def identity(args: Namespace) -> None:
     shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
     mesh, out = load_file(args.face_model), args.runs / "identity"
     mirror = mirrored_points(mesh["mesh.vertices"])
-    crowd = people_making.Crowd(args.data, out / "people", shape, mesh["mesh.triangles"], mirror)
+    crowd = people_making.SyntheticIdentities(args.data, out / "people", shape, mesh["mesh.triangles"], mirror)
     crowd.make(identity_training.CONFIG["new_people"], args.seeds[0])
-    crowd.watch(args.data)
+    crowd.validation(args.data)
     identity_training.train(args.data, out, out / "people", args.minutes or 30, args.device)
 
 
@@ -124,29 +124,33 @@ def validation(args: Namespace) -> None:
 
 
 def unet(args: Namespace) -> None:
-    place = unet_training.accelerator(args.device, args.precision)
+    accelerator = unet_training.make_accelerator(args.device, args.precision)
     network = identity_training.load(args.runs / "identity" / "identity.safetensors")
-    reader = reader_training.load(args.runs / "reader" / "reader.safetensors")
+    reader = regressor_training.load(args.runs / "reader" / "reader.safetensors")
     samples = Samples.load(folder(args, "latents"), network, reader)
-    watched, judges, watch = folder(args, "latents_validation"), None, None
+    watched, judges, validation = folder(args, "latents_validation"), None, None
     base = None if args.base is None else load_base(args.base)
-    ground = None if base is None else base.ground(TokenConfig().width)
+    base_unet = None if base is None else base.base_unet(TokenConfig().width)
     if args.estimate != "none" or watched.exists():
         decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
         estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
-        judges = PictureLosses.load(args.teachers or args.data / "teachers", decoder, args.face_model, place.device, estimate)
+        teachers, device = args.teachers or args.data / "teachers", accelerator.device
+        judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate)
     if watched.exists():
-        rows, config = Samples.load(watched, network, reader).some(args.watch_rows), ground.config if ground else UNetConfig()
-        watch = Watch(rows, judges, network.to(place.device), schedule(config), args.watch_every, config.prediction)
+        rows = Samples.load(watched, network, reader).some(args.watch_rows)
+        config = base_unet.config if base_unet else UNetConfig()
+        network, levels = network.to(accelerator.device), schedule(config)
+        validation = Validation(rows, judges, network, levels, args.watch_every, config.prediction)
     else:
-        place.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
+        accelerator.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
     plan = unet_training.Plan(
-        args.minutes or 60, args.steps, args.batch, args.start, args.estimate, args.train, args.accumulate, args.optimizer,
-        args.checkpointing, not args.no_ema, args.finish,
-    )  # fmt: skip
+        minutes=args.minutes or 60,
+        ema=not args.no_ema,
+        **{name: getattr(args, name) for name in unet_training.ARGUMENTS},
+    )
     learned = None if args.estimate == "none" else judges
     data_hash = manifest_hash(args.data)
-    unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, place, learned, watch, ground)
+    unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, accelerator, learned, validation, base_unet)
 
 
 def prepare(args: Namespace) -> None:
@@ -195,4 +199,4 @@ def synth(args: Namespace) -> None:
 
 def nobody(args: Namespace) -> None:
     out = (args.out or BUILT_IN).parents[1] / "evaluation" / "assets" / "background.jpg"
-    portrait_of_nobody.main(args.data, out, load_file(args.face_model)["mesh.triangles"])
+    average_face.main(args.data, out, load_file(args.face_model)["mesh.triangles"])

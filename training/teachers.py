@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ..modules.encoders.compound import chip
-from ..modules.faces.align import sample
+from ..modules.affine import sample
+from ..modules.encoders.identity import chip
 
 
 class Teachers:

@@ -20,17 +20,17 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from ..modules.conditioning.tokens import TokenConfig
-from ..modules.unet.config import UNetConfig
-from .base import Ground, start_from
+from ..modules.denoiser.config import UNetConfig
+from ..modules.encoders.tokens import TokenConfig
+from .adversarial import ADVERSARIAL, AdversarialLoss
+from .base import BaseUNet, start_from
 from .denoiser import Denoiser, load_start
-from .finish import FINISH, Finish
 from .pictures import PictureLosses
 from .runlog import Run
 from .samples import Samples
 from .scope import groups, limit, optimiser_of, recompute
+from .validation import COLUMNS, Validation, draw
 from .velocity import LOSS, Share, schedule, velocity_loss
-from .watch import COLUMNS, Watch, draw
 
 CONFIG = {
     "lr": 5e-4,
@@ -43,6 +43,10 @@ CONFIG = {
     "save_every": 200,
     **LOSS,
 }
+
+
+# of the command line, under the names that a plan has for them
+ARGUMENTS = ("steps", "batch", "start", "estimate", "train", "accumulate", "optimizer", "checkpointing", "adversarial")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Plan:
     optimizer: str = "adamw"
     checkpointing: bool = False
     ema: bool = True
-    finish: bool = False  # paths that begin at guides, see `finish.py`; the losses on pictures are then on these
+    adversarial: bool = False  # paths that begin at guides, see `finish.py`; the losses on pictures are then on these
 
     def done(self, step: int, spent: float) -> float:
         """The share of the run behind it: 1 and more at the end. spent: seconds."""
@@ -76,12 +80,12 @@ class Plan:
     def record(self) -> dict:
         """For run.json: only one of both ends is true."""
         ends = {"steps": self.steps} if self.steps else {"minutes": self.minutes}
-        names = ("batch", "estimate", "train", "accumulate", "optimizer", "ema", "finish")
+        names = ("batch", "estimate", "train", "accumulate", "optimizer", "ema", "adversarial")
         told = {name: getattr(self, name) for name in names}
         return {**ends, **told, "start": self.start.name if self.start else None}
 
 
-def accelerator(device: str = "cpu", precision: str = "fp32") -> Accelerator:
+def make_accelerator(device: str = "cpu", precision: str = "fp32") -> Accelerator:
     """Device, precision and the other processes. What they are `accelerate launch` says; without it this is the only one."""
     return Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
 
@@ -104,26 +108,26 @@ class Training:
         run: Run,
         unet: UNetConfig,
         tokens: TokenConfig,
-        place: Accelerator,
+        accelerator: Accelerator,
         plan: Plan,
-        ground: Ground | None = None,
-        finish: Finish | None = None,
+        base_unet: BaseUNet | None = None,
+        adversarial: AdversarialLoss | None = None,
     ):
         torch.manual_seed(CONFIG["seed"])
         # not channels-last: torch's group norm is five times slower in it on a CPU, more than the convolutions gain
-        self.own = Denoiser(unet, tokens, ground.empty if ground else None)
-        if ground is not None:
-            start_from(self.own.unet, ground.unet, unet)
+        self.own = Denoiser(unet, tokens, base_unet.empty if base_unet else None)
+        if base_unet is not None:
+            start_from(self.own.unet, base_unet.unet, unet)
             limit(self.own, plan.train, unet.latent_channels)
         if plan.start is not None:
-            load_start(self.own, plan.start, only_tokens=ground is not None)
-        self.own.to(place.device)
+            load_start(self.own, plan.start, only_tokens=base_unet is not None)
+        self.own.to(accelerator.device)
         frozen = {id(weight): weight for weight in self.own.parameters() if not weight.requires_grad}
         self.average = copy.deepcopy(self.own, frozen) if plan.ema else self.own
-        weights = groups(self.own, CONFIG["weight_decay"]) if ground else self.own.parameters()
+        weights = groups(self.own, CONFIG["weight_decay"]) if base_unet else self.own.parameters()
         optimiser = optimiser_of(plan.optimizer, weights, CONFIG["lr"], CONFIG["weight_decay"])
-        self.run, self.place, self.finish, self.step, self.spent = run, place, finish, 0, 0.0
-        self.ema = CONFIG["ema"] if finish is None else FINISH["ema"]
+        self.run, self.accelerator, self.adversarial, self.step, self.spent = run, accelerator, adversarial, 0, 0.0
+        self.ema = CONFIG["ema"] if adversarial is None else ADVERSARIAL["ema"]
         self.names = [name for name, weight in self.own.named_parameters() if weight.requires_grad]
         self.saved = {"model": self.own}
         if plan.ema:
@@ -131,25 +135,25 @@ class Training:
         if state := run.load():
             for name, module in self.saved.items():
                 module.load_state_dict({**module.state_dict(), **state[name]})
-            if ("finish" in state) != plan.finish:
-                began = "with" if "finish" in state else "without"
-                raise SystemExit(f"training: {run.folder} began {began} --finish; go on so, or name another --unet-run")
+            if ("adversarial" in state) != plan.adversarial:
+                began = "with" if "adversarial" in state else "without"
+                raise SystemExit(f"training: {run.folder} began {began} --adversarial; go on so, or name another --unet-run")
             optimiser.load_state_dict(state["optimiser"])
             self.step, self.spent = state["step"], state["elapsed"]
-            if finish is not None:
-                finish.load_state_dict(state["finish"])
+            if adversarial is not None:
+                adversarial.load_state_dict(state["adversarial"])
             run.rewind(self.step)
         if plan.checkpointing:
             recompute(self.own.unet)
-        place.wait_for_everyone()  # before the first of them writes again
-        self.model, self.optimiser = place.prepare(self.own, optimiser)
+        accelerator.wait_for_everyone()  # before the first of them writes again
+        self.model, self.optimiser = accelerator.prepare(self.own, optimiser)
 
     def save(self) -> None:
         """What is frozen is in the base's file already, and is not written again."""
         states = {name: module.state_dict() for name, module in self.saved.items()}
         state = {kind: {name: whole[name] for name in self.names} for kind, whole in states.items()}
-        if self.finish is not None:
-            state["finish"] = self.finish.state_dict()
+        if self.adversarial is not None:
+            state["adversarial"] = self.adversarial.state_dict()
         self.run.save(**state, optimiser=self.optimiser.state_dict(), step=self.step, elapsed=self.spent)
 
     def update(self, parts: list[Callable[[], torch.Tensor]], rate: float, beside=None) -> torch.Tensor:
@@ -162,16 +166,16 @@ class Training:
         self.optimiser.zero_grad(set_to_none=True)
         total = 0.0
         for number, part in enumerate(parts, 1):
-            with nullcontext() if number == len(parts) else self.place.no_sync(self.model):
+            with nullcontext() if number == len(parts) else self.accelerator.no_sync(self.model):
                 loss = part() / len(parts)
-                self.place.backward(loss)
+                self.accelerator.backward(loss)
             total = total + loss.detach()
         if beside is not None:
-            self.place.backward(beside())
-        self.place.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.accelerator.backward(beside())
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        if self.place.is_main_process and "average" in self.saved:
+        if self.accelerator.is_main_process and "average" in self.saved:
             decay = min(self.ema, (1 + self.step) / (10 + self.step))
             pairs = [p for p in zip(self.average.parameters(), self.own.parameters(), strict=True) if p[1].requires_grad]
             with torch.no_grad():
@@ -180,8 +184,8 @@ class Training:
 
     def clock(self, seconds: float) -> None:
         """Seconds spent: those of the main process, so that all fall and end together."""
-        if self.place.num_processes > 1:
-            seconds = broadcast(torch.tensor([seconds], dtype=torch.float64).to(self.place.device)).item()
+        if self.accelerator.num_processes > 1:
+            seconds = broadcast(torch.tensor([seconds], dtype=torch.float64).to(self.accelerator.device)).item()
         self.spent = seconds
 
 
@@ -190,50 +194,53 @@ def train(
     out: Path,
     plan: Plan,
     data_hash: str,
-    place: Accelerator,
+    accelerator: Accelerator,
     pictures: PictureLosses | None = None,
-    watch: Watch | None = None,
-    ground: Ground | None = None,
+    validation: Validation | None = None,
+    base_unet: BaseUNet | None = None,
 ) -> Training:
     """Runs `plan` to its end, from the run's checkpoint if there is one.
 
     `pictures`: the losses on what decoded estimates show. `watch`: looks at people that the run never learns from. `ground`: a
     Stable Diffusion UNet to begin with.
     """
-    world = place.num_processes * plan.accumulate
+    world = accelerator.num_processes * plan.accumulate
     if plan.batch % world:
         raise SystemExit(f"training: a batch of {plan.batch} cannot be shared by {world} processes and parts")
-    shares = [Share(place.process_index * plan.accumulate + k, world) for k in range(plan.accumulate)]
-    unet, tokens = ground.config if ground else UNetConfig(), TokenConfig(code_width=samples.code_width)
-    if plan.finish and world > 1:
-        raise SystemExit("training: --finish runs in one process, on whole batches")
-    judged = schedule(unet), pictures, unet.latent_channels, unet.prediction, place.device
-    finish = Finish(*judged) if plan.finish else None
+    shares = [Share(accelerator.process_index * plan.accumulate + k, world) for k in range(plan.accumulate)]
+    unet, tokens = base_unet.config if base_unet else UNetConfig(), TokenConfig(code_width=samples.code_width)
+    if plan.adversarial and world > 1:
+        raise SystemExit("training: --adversarial runs in one process, on whole batches")
+    judged = schedule(unet), pictures, unet.latent_channels, unet.prediction, accelerator.device
+    adversarial = AdversarialLoss(*judged) if plan.adversarial else None
     config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), **plan.record()}
-    config |= {"paths": FINISH if finish else None, "precision": place.mixed_precision, "processes": place.num_processes}
-    state = Training(Run(out, config, data_hash, place.is_main_process), unet, tokens, place, plan, ground, finish)
+    config |= {"paths": ADVERSARIAL if adversarial else None}
+    config |= {"precision": accelerator.mixed_precision, "processes": accelerator.num_processes}
+    run = Run(out, config, data_hash, accelerator.is_main_process)
+    state = Training(run, unet, tokens, accelerator, plan, base_unet, adversarial)
     alpha_bar, began, losses = schedule(unet), time.time() - state.spent, []
-    highest = FINISH["rate"] if plan.finish else CONFIG["lr_started" if plan.start else "lr"]
+    highest = ADVERSARIAL["rate"] if plan.adversarial else CONFIG["lr_started" if plan.start else "lr"]
     size, own = (sum(p.numel() for p in state.own.parameters() if p.requires_grad or k) / 1e6 for k in (True, False))
     what = f"{len(samples)} pairs, {size:.1f} M parameters ({own:.1f} trained)"
-    place.print(f"{what}, {place.num_processes} x {place.device}, step {state.step}", flush=True)
+    accelerator.print(f"{what}, {accelerator.num_processes} x {accelerator.device}, step {state.step}", flush=True)
     while (done := plan.done(state.step, state.spent)) < 1:
         rng = torch.Generator().manual_seed(CONFIG["seed"] * 1_000_003 + state.step)  # of each step: resumes are exact
         rate = learning_rate(state.step, done, highest)
-        looked = pictures if state.step % CONFIG["pictures_every"] == 0 and finish is None else None
+        looked = pictures if state.step % CONFIG["pictures_every"] == 0 and adversarial is None else None
         batch, drawn = samples.batch(plan.batch, rng), rng.get_state()
         part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction)
-        beside = None if finish is None else partial(finish.loss, state.model, samples, state.step)
+        beside = None if adversarial is None else partial(adversarial.loss, state.model, samples, state.step)
         losses.append(state.update([partial(part, share) for share in shares], rate, beside))
-        if finish is not None:
-            finish.teach(samples)
+        if adversarial is not None:
+            adversarial.teach(samples)
         state.clock(time.time() - began)
         last = plan.done(state.step, state.spent) >= 1
-        seen = watch is not None and (last or state.step % watch.every == 0)
+        seen = validation is not None and (last or state.step % validation.every == 0)
         if last or seen or state.step % CONFIG["log_every"] == 0:
-            mean = place.reduce(torch.stack(losses).mean(), "mean").item()
-            look = seen and place.is_main_process
-            found = watch.look(state.average, place, state.run.folder, state.step) if look else dict.fromkeys(COLUMNS)
+            mean = accelerator.reduce(torch.stack(losses).mean(), "mean").item()
+            look = seen and accelerator.is_main_process
+            here = state.run.folder, state.step
+            found = validation.look(state.average, accelerator, *here) if look else dict.fromkeys(COLUMNS)
             state.run.log(step=state.step, loss=mean, rate=rate, **found)
             losses = []
         if last or state.step % CONFIG["save_every"] == 0:

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import torch
 
-from ..modules.unet.config import UNetConfig
+from ..modules.denoiser.config import UNetConfig
 from .pictures import PictureLosses, clean_estimate
 
 LOSS = {
     "drop_identity": 0.1,
     "drop_expression": 0.1,
     "drop_both": 0.05,
-    "drop_guide": 0.12,
+    "drop_warp": 0.12,
     "drop_text": 0.1,  # to the empty prompt, where there is text
     "snr": 5.0,  # the noise counts min(SNR, this) / SNR: "min-SNR" (Hang et al. 2023); v needs no such weight
     "outside": 0.15,
@@ -52,13 +52,13 @@ def importance(batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def conditions(
-    batch: dict[str, torch.Tensor], drop: torch.Tensor, guide: torch.Tensor | float = 1.0
+    batch: dict[str, torch.Tensor], drop: torch.Tensor, warp: torch.Tensor | float = 1.0
 ) -> tuple[torch.Tensor, ...]:
     """What the denoiser is told beside z and t: concat [B, 2 C + 1, h, w], vector, selfie 0..1, code, drop, text if there is.
 
     drop [B, 2 or 3]: which of identity, expression, text are left out; guide 0 leaves that out.
     """
-    concat = torch.cat([batch["background"].float(), batch["mask"].float(), batch["guide"].float() * guide], 1)
+    concat = torch.cat([batch["background"].float(), batch["mask"].float(), batch["warp"].float() * warp], 1)
     told = (concat, batch["vector"].float(), batch["selfie"].float() / 255, batch["code"].float(), drop)
     return (*told, batch["text"].float()) if "text" in batch else told
 
@@ -91,7 +91,7 @@ def velocity_loss(
     noise = torch.randn(batch["target"].shape, generator=rng)
     both = u[1] < LOSS["drop_both"]
     drop = torch.stack([both | (u[1] > 1 - LOSS["drop_identity"]), both | (u[2] > 1 - LOSS["drop_expression"])], 1)
-    keep = (u[0] >= LOSS["drop_guide"]).float()[:, None, None, None]
+    keep = (u[0] >= LOSS["drop_warp"]).float()[:, None, None, None]
     if "text" in batch:
         drop = torch.cat([drop, torch.rand(size, 1, generator=rng) < LOSS["drop_text"]], 1)
     weight = importance(batch)

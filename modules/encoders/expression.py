@@ -10,15 +10,29 @@ The zero vector is the neutral face. The two blocks say the same thing twice whe
 measured on a picture the geometry keeps what the coefficients cannot say. Both are linear, so codes can be scaled and mixed.
 """
 
+
+import logging
+
 import torch
 
-from ..faces.shape import FaceShape
-from ..labels import BLENDSHAPES, parse_choice, prototype
-from . import opposites
-from .sliders import coefficients, named
-from .wires import Expression, check_bundle
+from ..errors import DiffSFSRError
+from ..faces.morphable import FaceShape
+from ..images import broadcast
+from ..labels import (
+    BLENDSHAPES,
+    Reading,
+    checked_intensity,
+    checked_variation,
+    coefficients,
+    parse_choice,
+    prototype,
+    read_lines,
+)
+from ..types import Expression, check_bundle
+from . import sliders
 
 COEFFICIENTS = len(BLENDSHAPES)
+log = logging.getLogger(__name__)
 
 
 def compound(shape: FaceShape, coefficients: torch.Tensor) -> torch.Tensor:
@@ -42,10 +56,11 @@ def from_sliders(
     shape: FaceShape, bundle: str, positions: dict[str, float], asymmetry: float, text: str, base: Expression | None
 ) -> Expression:
     """Sliders by name and single coefficients as text -> one code [1, 52 + K], or `base` with them added [E, 52 + K]."""
-    moved = coefficients(positions, asymmetry)
-    for position, value in named(text).items():
+    moved = sliders.coefficients(positions, asymmetry)
+    for position, value in sliders.named(text).items():
         moved[position] = value
-    opposites.warn(moved[None] if base is None else (split(base.codes)[0] + moved).clamp(0, 1), "Expression Sliders")
+    asked = moved[None] if base is None else (split(base.codes)[0] + moved).clamp(0, 1)
+    sliders.warn_of_contradictions(asked, "Expression Sliders")
     if base is None:
         return Expression(compound(shape, moved[None]), ("sliders",), bundle)
     check_bundle(base.bundle, bundle, "Expression Sliders, expression")
@@ -55,3 +70,73 @@ def from_sliders(
     codes = torch.cat([whole, split(base.codes)[1] + change.float()], 1)
     return Expression(codes, tuple(f"{name} + sliders" for name in base.names), bundle)
 
+
+# --- mixed, and the way from one to the other ------------------------------------------------------
+
+MIX, LINES = "Expression Mix", "Expression Words"
+CURVES = ("even", "slow at both ends")
+MAX_STEPS = 256
+
+
+def mix(first: Expression, second: Expression, t: float, steps: int = 1, curve: str = CURVES[0]) -> Expression:
+    """steps 1: the mix at t (0: first, 1: second). steps n > 1: n codes on the way from the first to the mix at t.
+
+    Each may hold one code or a batch; travelling needs one of each. Returns [n or E, 52 + K].
+    """
+    check_bundle(second.bundle, first.bundle, MIX)
+    if not 0 <= t <= 1:
+        raise DiffSFSRError(f"{t} is outside 0 to 1", f"{MIX}, t", "Set 0 for the first expression, 1 for the second")
+    if not 1 <= steps <= MAX_STEPS:
+        raise DiffSFSRError(f"{steps} is outside 1 to {MAX_STEPS}", f"{MIX}, steps", "Set how many faces you want")
+    if curve not in CURVES:
+        raise DiffSFSRError(f"'{curve}' is no curve", f"{MIX}, curve", f"Choose one of: {', '.join(CURVES)}")
+    count = max(len(first.codes), len(second.codes))
+    if steps > 1 and count > 1:
+        what = f"Travelling needs one expression at each end, these are {len(first.codes)} and {len(second.codes)}"
+        raise DiffSFSRError(what, f"{MIX}, steps", "Set steps to 1, or connect single expressions")
+    for side in (first, second):
+        broadcast(len(side.codes), count, "expressions", MIX)
+    if steps == 1:
+        shares = torch.full((count, 1), float(t))
+    else:
+        shares = torch.linspace(0, 1, steps)[:, None]
+        shares = (shares if curve == CURVES[0] else shares * shares * (3 - 2 * shares)) * t
+    codes = torch.lerp(first.codes.expand(count, -1), second.codes.expand(count, -1), shares)
+    if steps == 1:  # on a way from one to the other everything may be passed through
+        sliders.warn_of_contradictions(codes, MIX)
+    names = tuple(f"{_name(first, k)} > {_name(second, k)} {s:.2f}" for k, s in enumerate(shares[:, 0].tolist()))
+    return Expression(codes, names, first.bundle)
+
+
+def _name(expression: Expression, number: int) -> str:
+    return expression.names[number] if number < len(expression.names) else expression.names[0]
+
+
+# --- many from one text ----------------------------------------------------------------------------
+
+
+def encode_lines(
+    shape: FaceShape, bundle: str, text: str, intensity: float, variation: int
+) -> tuple[list[Expression], list[str], Expression]:
+    """A text with one expression a line -> each as an Expression [1, 52 + K], their names, and all in one [E, 52 + K].
+
+    intensity 0..1.5 and variation 0.. hold for all of them. What was read into a line is said in the log.
+    """
+    amount, number = checked_intensity(intensity, LINES), checked_variation(variation, LINES)
+    found = read_lines(text, f"{LINES}, text")
+    for line, reading in found:
+        _tell(line, reading)
+    readings = [reading for _, reading in found]
+    names = [reading.name(amount) for reading in readings]
+    codes = torch.stack([torch.from_numpy(coefficients(reading, amount, number)) for reading in readings])
+    codes = compound(shape, codes)
+    each = [Expression(code[None], (name,), bundle) for code, name in zip(codes, names, strict=True)]
+    return each, names, Expression(codes, tuple(names), bundle)
+
+
+def _tell(line: int, reading: Reading) -> None:
+    if reading.near:
+        near = ", ".join(f"'{word}'" for word in reading.near)
+        log.warning("%s, line %d: %s; %s only comes near a word of the list", LINES, line, reading.told(), near)
+    elif not reading.plain:
+        log.info("%s, line %d: %s", LINES, line, reading.told())

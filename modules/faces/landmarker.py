@@ -15,9 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .detection import OVERLAP, detect, overlap
+from .detector import OVERLAP, SMALL, Windows, detect, overlap, search_windows
 from .picture import MAX_STEP, Picture, window_matrix
-from .windows import SMALL, Windows, search_windows
 
 DETECTOR_SIZE, MESH_SIZE = 128, 256
 MIN_SCORE, MIN_PRESENCE = 0.5, 0.5
@@ -55,7 +54,7 @@ BLENDSHAPE_NAMES = (
 
 
 @dataclass
-class Face:
+class DetectedFace:
     """One face of a picture.
 
     box          (x0, y0, x1, y1) of the detector, pixels; may leave the picture
@@ -143,7 +142,7 @@ def _measure(networks, picture, rows):
         for i, points, presence, blendshapes in measured:
             if presence >= MIN_PRESENCE:
                 score, *box = map(float, rows[i, :5])
-                faces[i] = Face(tuple(box), score, points.float(), float(presence), blendshapes)
+                faces[i] = DetectedFace(tuple(box), score, points.float(), float(presence), blendshapes)
             elif presence >= DOUBTFUL_PRESENCE:
                 windows[i] = _window_of_points(points.numpy())
     return [faces[i] for i in sorted(faces)]

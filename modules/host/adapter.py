@@ -18,10 +18,10 @@ from comfy.ldm.modules.attention import BasicTransformerBlock, optimized_attenti
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
 from ..bundle import Bundle, fill_module
+from ..denoiser.adapter import Adapter, Layer
+from ..denoiser.config import UNetConfig
 from ..errors import DiffSFSRError
-from ..unet.adapter import Adapter, Layer
-from ..unet.config import UNetConfig
-from .conds import LATENTS, TOLD, told_conds
+from .conditioning import LATENTS, TOLD, told_conds
 from .unet import told_tokens
 
 KEY = "diffsfsr"

@@ -2,8 +2,8 @@
 
 import comfy.samplers
 
+from ..denoiser.guidance import as_plain, combine, needed, plain
 from ..errors import DiffSFSRError
-from ..sampling.guidance import as_plain, combine, needed, plain
 
 # a patch that looks at the single estimates must get all of them
 WATCHED = (
@@ -16,7 +16,7 @@ WATCHED = (
 
 
 class IdentityExpressionGuider(comfy.samplers.CFGGuider):
-    """The host's guider with a third conditioning, the identity alone; see `sampling/guidance.py` for the formula.
+    """The host's guider with a third conditioning, the identity alone; see `denoiser/guidance.py` for the formula.
 
     With equal weights it is the host's guider to the bit, at the host's cost. Else up to three estimates are made in one batch.
     Guidance patches keep their meaning:

@@ -11,7 +11,7 @@ import folder_paths
 import torch
 import torch.nn.functional as F
 
-from ..encoders.compound import ARCFACE, CHIP, WIDTHS, chip
+from ..encoders.identity import ARCFACE, CHIP, WIDTHS, chip
 from ..errors import DiffSFSRError
 
 KEY = "insightface"

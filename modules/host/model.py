@@ -8,16 +8,38 @@ import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
+import comfy.model_sampling
 import comfy.sd
 import comfy.supported_models_base
 import torch
 from comfy.model_base import ModelType
 
 from ..bundle import REMEDY, Bundle, fill_module
+from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
-from .conds import WHERE, told_conds
-from .levels import EpsSampling, VSampling
+from .conditioning import WHERE, told_conds
 from .unet import DiffSFSRUNet
+
+
+class Between:
+    """The host's discrete noise schedule, with steps between the steps.
+
+    The host tells the network the nearest of 1000 steps, so its answer jumps along the way from noise to picture. Our
+    network's embedding of the step is continuous, and training asks it in between as well: so it is told where the noise is.
+    """
+
+    def timestep(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Noise sigma / alpha, of any shape -> fractional step 0..999, the reverse of `sigma`."""
+        return step_of(sigma.to(self.sigmas), self.sigmas).to(sigma.device)
+
+
+class VSampling(Between, comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.V_PREDICTION):
+    pass
+
+
+class EpsSampling(Between, comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.EPS):
+    pass
+
 
 PREDICTIONS = {"v": (ModelType.V_PREDICTION, VSampling), "eps": (ModelType.EPS, EpsSampling)}
 WEIGHT_DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

@@ -4,9 +4,10 @@ A node can only write into what its own run was given: not when its result comes
 send the prompt alone. The server's hook sees each prompt before it is queued.
 """
 
-from server import PromptServer
-
-from .paste import NOTE
+NOTE = {
+    "generated": "A face in this picture was painted by a diffusion model (DiffSFSR). It shows no real event.",
+    "software": "ComfyUI-DiffSFSR",
+}
 
 
 def add_note(request: dict) -> dict:
@@ -19,6 +20,8 @@ def add_note(request: dict) -> dict:
 
 
 def register() -> None:
+    from server import PromptServer  # only where there is a server: it is slow to import
+
     server = getattr(PromptServer, "instance", None)
     if server is not None and add_note not in server.on_prompt_handlers:
         server.add_on_prompt_handler(add_note)

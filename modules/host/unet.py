@@ -5,9 +5,9 @@ import torch
 from comfy.ldm.modules.attention import BasicTransformerBlock, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
-from ..unet.attention import BalancedCrossAttention
-from ..unet.config import UNetConfig
-from ..unet.steps import SteadySteps
+from ..denoiser.attention import BalancedCrossAttention
+from ..denoiser.config import UNetConfig
+from ..denoiser.timestep import SteadySteps
 
 CPU_ROWS = 16  # in one call: more leave a processor's cache, 135 take 8 % more each
 PATCHED = ("patches", "patches_replace", "wrappers", "callbacks")  # of transformer_options: they may count the rows

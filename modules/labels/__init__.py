@@ -18,7 +18,6 @@ from .prototypes import (
     prototype,
     prototype_matrix,
 )
-from .tables import word_table
 from .words import (
     FAMILIES,
     MENU,
@@ -38,5 +37,5 @@ __all__ = [
     "SYNONYMS", "VARIANTS", "WORDS", "action_units", "affect", "checked_intensity", "checked_variation", "coefficients",
     "distance_matrix", "encode", "family_of", "index", "nearest_word", "nearest_words", "neighbours", "parse_choice",
     "prototype", "prototype_matrix", "read", "read_lines", "sources_of", "subcluster_of", "suggest", "suggest_among",
-    "tree_distance", "word_table",
+    "tree_distance",
 ]

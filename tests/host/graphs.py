@@ -147,7 +147,7 @@ def counted(model):
 
 def painted(wires, weights, steps=1, model=None, **options):
     """Samples by our guider and sampler. One step gives the guided estimate at the highest noise, as it is."""
-    from diffsfsr.modules.host.sample import guider, midpoint_sampler
+    from diffsfsr.modules.host.sampler import guider, midpoint_sampler
 
     model, (_, positive, negative, latent) = model or wires[0], wires
     sampling = model.get_model_object("model_sampling")

@@ -84,7 +84,7 @@ TOKENS = 192  # width of the default bundle's tokens, whose encoders are used
 
 def config(kind: str = "adapter", resolution: int = 256):
     from diffsfsr.modules.bundle import BundleConfig, load_bundle
-    from diffsfsr.modules.unet.config import UNetConfig
+    from diffsfsr.modules.denoiser.config import UNetConfig
     from tests.host.graphs import BUILT_IN
 
     own, unet = load_bundle(BUILT_IN).config, UNetConfig.from_host(SHAPE, TOKENS)
@@ -109,7 +109,7 @@ def our_unet(seed: int = 3, loud: float = 0.5) -> dict[str, torch.Tensor]:
 def bundle(path: Path, kind: str = "adapter", loud: float = 0.5, resolution: int = 256):
     """An untrained bundle of either kind, with the default bundle's encoders; returns its configuration."""
     from diffsfsr.modules.bundle import ENCODER_PARTS, load_bundle, save_bundle
-    from diffsfsr.modules.unet.adapter import adapter_of
+    from diffsfsr.modules.denoiser.adapter import adapter_of
     from tests.host.graphs import BUILT_IN
 
     told, whole = config(kind, resolution), our_unet(loud=loud)

@@ -18,7 +18,7 @@ def random_samples(count=24, channels=16, text=0):
 
     rng = torch.Generator().manual_seed(0)
     draw = lambda *shape: torch.randn(count, *shape, generator=rng)  # noqa: E731
-    rows = {name: draw(channels, 8, 8) for name in ("target", "background", "guide")}
+    rows = {name: draw(channels, 8, 8) for name in ("target", "background", "warp")}
     rows |= {"mask": torch.rand(count, 1, 8, 8, generator=rng), "painted": torch.zeros(count, 8, 8)}
     rows |= {"selfie": torch.randint(0, 255, (count, 3, 128, 128), dtype=torch.uint8, generator=rng)}
     rows |= {"vector": draw(256), "code": torch.rand(count, 52, generator=rng)}
@@ -32,7 +32,7 @@ class Difference:
     """In the place of the judges: it can be computed without weights, and its gradient passes both calls of the estimate."""
 
     def __init__(self):
-        from diffsfsr.modules.sampling.estimators import midpoint
+        from diffsfsr.training.estimators import midpoint
 
         self.estimate = midpoint
 
@@ -42,7 +42,7 @@ class Difference:
 
 def small_unet():
     """Called in the place of UNetConfig: the host's network with half the channels."""
-    from diffsfsr.modules.unet.config import UNetConfig
+    from diffsfsr.modules.denoiser.config import UNetConfig
 
     return UNetConfig(model_channels=32)
 
@@ -52,7 +52,7 @@ def run(out: Path, samples=None, steps: int = 3, **settings):
     from diffsfsr.training import unet
 
     plan = unet.Plan(steps=steps, batch=BATCH, **settings)
-    return unet.train(samples or random_samples(), out, plan, "none", unet.accelerator(), Difference())
+    return unet.train(samples or random_samples(), out, plan, "none", unet.make_accelerator(), Difference())
 
 
 # --- on a Stable Diffusion checkpoint ----------------------------------------------------------------------------------
@@ -62,20 +62,20 @@ def tiny_ground(checkpoint: Path):
     """What a run on this checkpoint begins with; random tokens stand for the empty prompt."""
     import torch
 
-    from diffsfsr.training.base import Ground, load_base
+    from diffsfsr.training.base import BaseUNet, load_base
 
     base = load_base(checkpoint)
     empty = torch.randn(1, 5, 768, generator=torch.Generator().manual_seed(9))
-    return Ground(base.config(192), base.unet, empty)
+    return BaseUNet(base.config(192), base.unet, empty)
 
 
-def run_on(ground, out: Path, steps: int = 2, samples=None, **settings):
+def run_on(base_unet, out: Path, steps: int = 2, samples=None, **settings):
     """One run on it, of rows with text; returns its state."""
     from diffsfsr.training import unet
 
     plan = unet.Plan(steps=steps, batch=BATCH, **settings)
     samples = samples or random_samples(channels=4, text=5)
-    return unet.train(samples, out, plan, "none", unet.accelerator(), Difference(), ground=ground)
+    return unet.train(samples, out, plan, "none", unet.make_accelerator(), Difference(), base_unet=base_unet)
 
 
 class Cut(Exception):

@@ -34,7 +34,7 @@ def make(folder: Path) -> dict[str, list[str]]:
 @torch.inference_mode()
 def portraits() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(picture uint8 [352, 352, 3], points [478, 3] in it, coefficients [52]) for each person."""
-    from diffsfsr.modules.faces.align import invert, sample, to_frame
+    from diffsfsr.modules.affine import invert, sample, to_frame
     from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
     from diffsfsr.modules.faces.networks import FaceNetworks
     from diffsfsr.modules.host import folders

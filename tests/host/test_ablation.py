@@ -15,8 +15,8 @@ def study(comfy, tmp_path_factory):
     """The ablation on the astronaut, one step, three labels, without a judge."""
     from skimage.data import astronaut
 
-    from diffsfsr.evaluation.ablation import Ablation
     from diffsfsr.evaluation.pipeline import Pipeline
+    from diffsfsr.evaluation.studies.ablation import Ablation
 
     folder = tmp_path_factory.mktemp("ablation")
     (folder / "pairs").mkdir()
@@ -34,7 +34,7 @@ class Judge:
         self.count = 0
 
     def look(self, pictures, near=None):
-        from diffsfsr.evaluation.measure import Seen
+        from diffsfsr.evaluation.metrics.measure import Seen
 
         self.count += len(pictures)
         n = len(pictures)
@@ -45,8 +45,8 @@ class Judge:
 @pytest.fixture(scope="module")
 def painted(study):
     """Samples [3, 16, 32, 32] of every variant, by its name, guide off; and the conditioning they came from."""
-    from diffsfsr.evaluation.ablation import VARIANTS, painted, told
     from diffsfsr.evaluation.pipeline import BackgroundCondition, call
+    from diffsfsr.evaluation.studies.ablation import VARIANTS, painted, told
 
     p = study.pipeline
     given = dict(encoders=p.encoders, vae=p.vae, image=study.picture("b"), identity=study.identity("a"))
@@ -91,7 +91,7 @@ def test_without_the_expression_all_words_are_one_picture(painted):
 
 def test_the_factor_past_the_norm_is_one_for_the_trained_network(study):
     """The patched weights are 3 times the trained ones, in a clone: the MODEL itself stays."""
-    from diffsfsr.evaluation.ablation import Variant, unnormalised
+    from diffsfsr.evaluation.studies.ablation import Variant, unnormalised
 
     model = study.pipeline.model
     assert unnormalised(model, Variant("none")) is model
@@ -119,9 +119,9 @@ def test_the_same_picture_is_looked_at_once(study):
 
 def test_the_table_of_known_measures():
     """Everybody looks like the selfie and does exactly what was asked; then nobody moves at all."""
-    from diffsfsr.evaluation.ablation import table
-    from diffsfsr.evaluation.measure import Seen
-    from diffsfsr.evaluation.protocol import LABELS
+    from diffsfsr.evaluation.metrics.measure import Seen
+    from diffsfsr.evaluation.metrics.protocol import LABELS
+    from diffsfsr.evaluation.studies.ablation import table
     from diffsfsr.modules.labels import prototype
 
     asked = np.stack([prototype(word, amount) for word, amount in LABELS])
@@ -140,8 +140,8 @@ def test_the_table_of_known_measures():
 
 
 def test_the_table_goes_between_its_own_marks(tmp_path):
-    from diffsfsr.evaluation.ablation import MARKS
-    from diffsfsr.evaluation.report import BEGIN, write_docs
+    from diffsfsr.evaluation.metrics.report import BEGIN, write_docs
+    from diffsfsr.evaluation.studies.ablation import MARKS
 
     page = tmp_path / "results.md"
     write_docs("results\n", page)
@@ -162,7 +162,7 @@ def test_commands_have_their_own_defaults():
 
 
 def test_the_grid_of_both_knobs(comfy, tmp_path, monkeypatch):
-    from diffsfsr.evaluation import balance
+    from diffsfsr.evaluation.media import balance
     from evaluation.__main__ import main
 
     for name in ("STRENGTHS", "WEIGHTS"):

@@ -186,7 +186,7 @@ def test_a_replacement_of_attention_by_others_is_kept(base, bundle):
 
 
 def test_our_sampler_and_two_weights_work_on_it(base, bundle):
-    from diffsfsr.modules.host.sample import sample
+    from diffsfsr.modules.host.sampler import sample
 
     both = told(bundle()), told(bundle(), seed=1)
     latent = {"samples": torch.zeros(1, sd15.CHANNELS, SIDE, SIDE)}
@@ -250,7 +250,7 @@ def test_two_adapters_and_strange_strengths_are_refused(base, bundle):
 
 def test_conditioning_of_another_bundle_is_refused(base, bundle):
     from diffsfsr.modules.errors import DiffSFSRError
-    from diffsfsr.modules.host.sample import check
+    from diffsfsr.modules.host.sampler import check
 
     other = bundle(loud=0.0)
     assert other.config.id != bundle().config.id

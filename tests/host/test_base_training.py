@@ -39,13 +39,13 @@ def checkpoint(comfy, place):
 
 
 @pytest.fixture(scope="module")
-def ground(checkpoint):
+def base_unet(checkpoint):
     """What a run begins with; random tokens stand for the empty prompt, so that no text encoder has to be loaded."""
     return shared_run.tiny_ground(checkpoint)
 
 
-def train(out, ground, **changes):
-    return shared_run.run_on(ground, out, **{"steps": 2, "train": "adapter", **changes})
+def train(out, base_unet, **changes):
+    return shared_run.run_on(base_unet, out, **{"steps": 2, "train": "adapter", **changes})
 
 
 def told(rows=2, side=8):
@@ -60,15 +60,15 @@ def told(rows=2, side=8):
 def test_step_zero_is_the_checkpoint(comfy, place, channels):
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
-    from diffsfsr.modules.conditioning.tokens import TokenConfig
+    from diffsfsr.modules.encoders.tokens import TokenConfig
     from diffsfsr.training.base import start_from
     from diffsfsr.training.denoiser import Denoiser
 
-    ground = shared_run.tiny_ground(sd15.checkpoint(place / f"step0_{channels}.safetensors", channels, text=False))
-    own = Denoiser(ground.config, TokenConfig(), ground.empty).eval()
-    start_from(own.unet, ground.unet, ground.config)
+    base_unet = shared_run.tiny_ground(sd15.checkpoint(place / f"step0_{channels}.safetensors", channels, text=False))
+    own = Denoiser(base_unet.config, TokenConfig(), base_unet.empty).eval()
+    start_from(own.unet, base_unet.unet, base_unet.config)
     theirs = UNetModel(in_channels=channels, **sd15.SHAPE).eval()
-    theirs.load_state_dict(ground.unet)
+    theirs.load_state_dict(base_unet.unet)
     z, concat, t, *conditions, text = told()
     # an inpainting model reads [z, mask, masked picture]; ours [z, masked picture, mask, guide]
     seen = z if channels == 4 else torch.cat([z, concat[:, 4:5], concat[:, :4]], 1)
@@ -76,21 +76,21 @@ def test_step_zero_is_the_checkpoint(comfy, place, channels):
     ours = own(z, concat, t, *conditions, keep, text)
     assert torch.allclose(ours, theirs(seen, t, context=text), atol=1e-5)
     dropped = own(z, concat, t, *conditions, torch.tensor([[False, False, True]] * 2), text)
-    assert torch.allclose(dropped, theirs(seen, t, context=ground.empty.expand(2, -1, -1)), atol=1e-5)
+    assert torch.allclose(dropped, theirs(seen, t, context=base_unet.empty.expand(2, -1, -1)), atol=1e-5)
 
 
 def weights(state):
     return {name: value.detach().clone() for name, value in state.own.state_dict().items()}
 
 
-def test_the_adapter_alone_learns(ground, place):
+def test_the_adapter_alone_learns(base_unet, place):
     """What is the checkpoint's stays to the bit, and is neither averaged nor saved."""
-    state = train(place / "adapter", ground)
+    state = train(place / "adapter", base_unet)
     first, after = "unet.input_blocks.0.0.weight", weights(state)
-    for name, value in ground.unet.items():
+    for name, value in base_unet.unet.items():
         if f"unet.{name}" != first:
             assert torch.equal(after[f"unet.{name}"], value.float()), name
-    assert torch.equal(after[first][:, :4], ground.unet["input_blocks.0.0.weight"].float())
+    assert torch.equal(after[first][:, :4], base_unet.unet["input_blocks.0.0.weight"].float())
     assert after[first][:, 4:].abs().max() > 0
     assert any(value.abs().max() > 0 for name, value in after.items() if ".gate_" in name)
     saved = torch.load(place / "adapter" / "checkpoint.pt", weights_only=True)
@@ -98,38 +98,38 @@ def test_the_adapter_alone_learns(ground, place):
     assert list(saved["average"]) == list(saved["model"])
 
 
-def test_the_unet_alone_or_both_learn(ground, place):
-    alone, both = (weights(train(place / f"{scope}_", ground, train=scope)) for scope in ("unet", "both"))
+def test_the_unet_alone_or_both_learn(base_unet, place):
+    alone, both = (weights(train(place / f"{scope}_", base_unet, train=scope)) for scope in ("unet", "both"))
     query, first = "unet.input_blocks.1.1.transformer_blocks.0.attn2.to_q.weight", "unet.input_blocks.0.0.weight"
     for after in (alone, both):
-        assert not torch.equal(after[query], ground.unet[query.removeprefix("unet.")])
+        assert not torch.equal(after[query], base_unet.unet[query.removeprefix("unet.")])
     assert alone[first][:, 4:].abs().max() == 0 and not any(v.abs().max() > 0 for n, v in alone.items() if ".gate_" in n)
     assert both[first][:, 4:].abs().max() > 0
 
 
-def test_a_run_that_was_cut_off_goes_on_to_the_bit(ground, place):
-    whole = weights(train(place / "whole", ground, steps=4))
+def test_a_run_that_was_cut_off_goes_on_to_the_bit(base_unet, place):
+    whole = weights(train(place / "whole", base_unet, steps=4))
     with pytest.raises(shared_run.Cut):
-        train(place / "cut", ground, steps=4, samples=shared_run.cut_after(3, channels=4, text=TEXT))
+        train(place / "cut", base_unet, steps=4, samples=shared_run.cut_after(3, channels=4, text=TEXT))
     assert json.loads((place / "cut" / "run.json").read_text())["config"]["train"] == "adapter"
-    again = weights(train(place / "cut", ground, steps=4))
+    again = weights(train(place / "cut", base_unet, steps=4))
     assert all(torch.equal(again[name], value) for name, value in whole.items())
 
 
-def test_parts_checkpoints_and_no_average_change_nothing_in_what_is_learned(ground, place):
+def test_parts_checkpoints_and_no_average_change_nothing_in_what_is_learned(base_unet, place):
     """Rows in two parts, recomputed blocks: nearly the same weights. Without an average the model itself is saved."""
-    plain = weights(train(place / "plain", ground))
+    plain = weights(train(place / "plain", base_unet))
     for name, settings in {"parts": {"accumulate": 2, "ema": False}, "blocks": {"checkpointing": True}}.items():
-        after = weights(train(place / name, ground, **settings))
+        after = weights(train(place / name, base_unet, **settings))
         assert all(torch.allclose(after[key], value, atol=2e-5) for key, value in plain.items()), name
     assert "average" not in torch.load(place / "parts" / "checkpoint.pt", weights_only=True)
 
 
-def test_two_processes_learn_the_same_as_one(ground, checkpoint, place):
+def test_two_processes_learn_the_same_as_one(base_unet, checkpoint, place):
     """By the command that users run, over gloo."""
     from diffsfsr.training.runlog import read_curve
 
-    train(place / "one", ground)
+    train(place / "one", base_unet)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
                "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "tests.host.shared_run",
                str(place / "two"), "2", str(checkpoint)]  # fmt: skip
@@ -152,7 +152,7 @@ def test_the_noise_counts_by_its_certainty():
     assert torch.equal(certainty(levels, "v"), torch.ones(4))
 
 
-def test_what_was_learned_is_shipped_both_ways(ground, checkpoint, place):
+def test_what_was_learned_is_shipped_both_ways(base_unet, checkpoint, place):
     """A full bundle and an adapter of one run say the same, and load as the nodes load them."""
     from diffsfsr.modules.bundle import load_bundle
     from diffsfsr.modules.host.adapter import apply_adapter
@@ -163,7 +163,7 @@ def test_what_was_learned_is_shipped_both_ways(ground, checkpoint, place):
     from tests.host.test_adapter import told as conditioning
 
     base = load_base(checkpoint)
-    train(place / "run", ground)
+    train(place / "run", base_unet)
     files = {kind: place / f"{kind}.safetensors" for kind in ("adapter", "full")}
     for kind, file in files.items():
         config = export_on_base(base, place / "run", file, kind, None, 512)

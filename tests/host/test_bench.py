@@ -16,7 +16,7 @@ def run(*words) -> int:
 
 @pytest.fixture(scope="module")
 def desk(host, tmp_path_factory):
-    from diffsfsr.evaluation.queues import Desk
+    from diffsfsr.evaluation.bench.queues import Desk
 
     host.reset()
     desk = Desk(tmp_path_factory.mktemp("desk"), {"steps": 1})
@@ -45,7 +45,7 @@ def test_another_word_neither_looks_for_the_faces_nor_encodes_the_background_aga
     looked, encoded, encode = [], [], comfy.sd.VAE.encode
     monkeypatch.setattr(comfy.sd.VAE, "encode", lambda self, pixels: encoded.append(1) or encode(self, pixels))
     for name, module in list(sys.modules.items()):
-        if name.endswith("modules.host.crops"):  # the host has its own copy of the pack
+        if name.endswith("modules.pipeline.face"):  # the host has its own copy of the pack
             find = module.find_faces
             monkeypatch.setattr(module, "find_faces", lambda *given, find=find: looked.append(1) or find(*given))
     desk.new_pictures(7)
@@ -60,7 +60,7 @@ def test_another_word_neither_looks_for_the_faces_nor_encodes_the_background_aga
 
 
 def test_a_round_notices_a_node_that_runs_again(desk):
-    from diffsfsr.evaluation.bench import _queued
+    from diffsfsr.evaluation.bench.bench import _queued
 
     desk.new_pictures(2)
     with pytest.raises(AssertionError, match="ran again: .'identity'"):
@@ -70,7 +70,7 @@ def test_a_round_notices_a_node_that_runs_again(desk):
 
 
 def test_a_round_times_every_part(desk):
-    from diffsfsr.evaluation.bench import PARTS, one_round
+    from diffsfsr.evaluation.bench.bench import PARTS, one_round
 
     seconds = one_round(desk, 3)
     assert all(value > 0 for name, value in seconds.items())
@@ -83,7 +83,7 @@ def test_the_samplers_overhead_is_small(desk):
     """Ours beside the host's euler, without the network's own seconds; a sampler that wastes a tenth of a call is noticed."""
     import time
 
-    from diffsfsr.evaluation import bench
+    from diffsfsr.evaluation.bench import bench
 
     found = bench.overhead(desk, desk.queue(), calls=5, rounds=3)
     assert 0.9 < found["reuse"] < 1.1 and 0.9 < found["plain"] < 1.1
@@ -101,7 +101,7 @@ def test_the_samplers_overhead_is_small(desk):
 
 
 def test_a_sheet_is_one_batch_and_leaves_the_graph_as_it_was(desk):
-    from diffsfsr.evaluation.queues import sheet
+    from diffsfsr.evaluation.bench.queues import sheet
 
     before = json.dumps(desk.graph.prompt)
     assert sheet(desk, ["joy", "grief", "rage"]) > 0
@@ -109,7 +109,7 @@ def test_a_sheet_is_one_batch_and_leaves_the_graph_as_it_was(desk):
 
 
 def test_a_target_says_yes_or_no():
-    from diffsfsr.evaluation.bench import Target
+    from diffsfsr.evaluation.bench.bench import Target
 
     assert Target("a", 1.2, 1.25).row() == "| a | 1.20 | 1.25 | yes |"
     assert Target("a", 1.3, 1.25, " s").row() == "| a | 1.30 s | 1.25 s | no |"
@@ -118,7 +118,7 @@ def test_a_target_says_yes_or_no():
 
 def test_the_command(host, tmp_path, monkeypatch, capsys):
     """Once through, small; the two figures of fresh processes and the other forms have their own minutes and are given."""
-    from diffsfsr.evaluation import bench, queues
+    from diffsfsr.evaluation.bench import bench, queues
 
     monkeypatch.setattr(queues, "WARM", 1)
     monkeypatch.setattr(bench, "overhead", lambda *_: {"reuse": 1.0, "plain": 1.2})
@@ -136,7 +136,7 @@ def test_the_command(host, tmp_path, monkeypatch, capsys):
 def test_forms_are_ratios_to_the_plain_one(comfy):
     import torch
 
-    from diffsfsr.evaluation.forms import _against_plain
+    from diffsfsr.evaluation.bench.layouts import _against_plain
 
     x = torch.rand(300, 300)
     ways = {"plain": lambda: x @ x, "twice": lambda: (x @ x) @ x @ x, "same": lambda: x @ x}

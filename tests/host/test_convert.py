@@ -110,7 +110,8 @@ def test_a_plain_checkpoint_becomes_a_bundle_that_says_it_was_never_trained(conv
     import comfy.sd
 
     from diffsfsr.modules.bundle import load_bundle
-    from diffsfsr.modules.host import folders, load
+    from diffsfsr.modules.host import folders
+    from diffsfsr.modules.pipeline import load
     from tests.host.test_adapter import painted, told
 
     convert(checkpoint, tmp_path / "adapter.safetensors", "adapter")
@@ -131,7 +132,7 @@ def test_a_plain_checkpoint_becomes_a_bundle_that_says_it_was_never_trained(conv
 def test_trained_layers_in_other_layouts_are_taken_along(convert, checkpoint, tmp_path, layout):
     """Somebody's own training of our layers: what it learned is what the bundle has."""
     from diffsfsr.modules.bundle import load_bundle
-    from diffsfsr.modules.unet.adapter import FIRST, OWN, adapter_of
+    from diffsfsr.modules.denoiser.adapter import FIRST, OWN, adapter_of
 
     whole, state = sd15.our_unet(), load_file(checkpoint)
     ours = {name: value for name, value in whole.items() if any(part in name for part in OWN)}

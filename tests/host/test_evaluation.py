@@ -167,14 +167,14 @@ def test_kept_work_warns_again(comfy):
 
 
 def test_sheet_shows_every_word(comfy):
-    from diffsfsr.evaluation.sheet import chosen
+    from diffsfsr.evaluation.metrics.sheet import chosen
 
     assert len(chosen(60)) == 60 and {k for _, k in chosen(60)} == set(range(1, 13)) and len(set(chosen(60))) == 60
     assert len(chosen(2)) == 24
 
 
 def test_curve_counts_evaluations_and_finds_the_reference_at_no_distance(comfy, tmp_path, monkeypatch, capsys):
-    from diffsfsr.evaluation import curve
+    from diffsfsr.evaluation.studies import curve
 
     chosen = {name: curve.METHODS[name] for name in ("midpoint, reusing", "midpoint", "euler", "ddim")}
     monkeypatch.setattr(curve, "METHODS", chosen)

@@ -34,7 +34,7 @@ def test_the_command_makes_what_the_node_would_make(studio, pictures, folder, ca
     assert code(studio, pictures).names[0] in ("joy 1 (smile.png)", "joy 1 (other.jpg)")
     stored = library.load(folder)
     (folder / "index.safetensors").unlink()
-    from diffsfsr.modules.host import library as host
+    from diffsfsr.modules.pipeline import library as host
 
     host._loaded.clear()
     studio.reset()
@@ -85,7 +85,7 @@ def test_a_table_says_what_a_picture_shows(studio, pictures, folder, tmp_path, c
 
 
 def test_more_pictures_than_a_graph_should_measure(studio, pictures, folder, monkeypatch, caplog):
-    from diffsfsr.modules.host import library
+    from diffsfsr.modules.pipeline import library
 
     monkeypatch.setattr(library, "MOST", 1)
     message = refusal(studio, graph_of(pictures), EXPRESSION)

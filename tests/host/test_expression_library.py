@@ -24,7 +24,8 @@ def save(image, path):
 @pytest.fixture
 def models(studio, tmp_path):
     """A second folder of the key 'diffsfsr', as extra_model_paths gives it."""
-    from diffsfsr.modules.host import folders, library
+    from diffsfsr.modules.host import folders
+    from diffsfsr.modules.pipeline import library
 
     folders.register()
     known = studio.folder_paths.folder_names_and_paths
@@ -150,7 +151,7 @@ def test_bad_pictures_and_folders_are_listed_once_and_skipped(studio, pictures, 
         assert part in warning, warning
     caplog.clear()
     studio.reset()
-    from diffsfsr.modules.host import library
+    from diffsfsr.modules.pipeline import library
 
     library._loaded.clear()
     result = run(studio, graph_of(pictures, word="rage"))
@@ -191,7 +192,7 @@ def test_a_graph_from_before_the_widget_runs_as_it_did(studio, pictures):
 
 def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypatch, caplog):
     from diffsfsr.modules.encoders import library as index
-    from diffsfsr.modules.host import library
+    from diffsfsr.modules.pipeline import library
 
     caplog.set_level(logging.INFO)
     measure, seen = library.expression_of_picture, []
@@ -213,7 +214,7 @@ def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypa
 
 
 def test_another_face_model_makes_the_index_again(studio, pictures, root, monkeypatch, caplog):
-    from diffsfsr.modules.host import library
+    from diffsfsr.modules.pipeline import library
 
     caplog.set_level(logging.INFO)
     run(studio, graph_of(pictures))

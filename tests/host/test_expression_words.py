@@ -90,7 +90,7 @@ def test_bad_text(studio, pictures, name):
 def test_numbers_out_of_range_are_refused(studio, pictures):
     for name, value in (("intensity", 1.6), ("intensity", -0.1), ("variation", -1)):
         assert not studio.validate(graph_of(pictures, "joy").set(WORDS, **{name: value})).valid
-    from diffsfsr.modules.encoders.listing import encode_lines
+    from diffsfsr.modules.encoders.expression import encode_lines
     from diffsfsr.modules.errors import DiffSFSRError
 
     for arguments, name in (((1.6, 0), "intensity"), ((1.0, -1), "variation"), ((float("nan"), 0), "intensity")):

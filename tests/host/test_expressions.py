@@ -173,7 +173,7 @@ def test_a_draft_in_a_picture_is_what_background_condition_shows(studio, graph, 
 
 
 def test_an_expression_of_another_bundle_is_refused(studio, graph):
-    from diffsfsr.modules.encoders.wires import Expression
+    from diffsfsr.modules.types import Expression
 
     made = drafted(graph(), [EXPRESSION, 0])
     made.give("draft", "expression", "DIFFSFSR_EXPRESSION", Expression(torch.zeros(1, 92), ("x",), "elsewhere"))

@@ -32,7 +32,7 @@ def estimates(wires):
 @pytest.mark.parametrize("cfg", [1.0, 1.5, 3.0])
 def test_equal_weights_are_the_hosts_guider_bit_for_bit(wires, cfg):
     samplers = importlib.import_module("comfy.samplers")
-    from diffsfsr.modules.host.sample import midpoint_sampler
+    from diffsfsr.modules.host.sampler import midpoint_sampler
 
     model, positive, negative, latent = wires
     theirs = samplers.CFGGuider(model)

@@ -134,7 +134,7 @@ def test_arcface_is_the_second_part_of_the_vector(studio, pictures, asking, mode
     own, theirs = identity.vector[:256], identity.vector[256:]
     assert own.norm().item() == pytest.approx(1, abs=1e-3)
 
-    from diffsfsr.modules.encoders.compound import chip
+    from diffsfsr.modules.encoders.identity import chip
 
     square = chip(identity.image[None], identity.points[None])[0].clamp(0, 1)
     tiles = torch.nn.functional.avg_pool2d((square * 255 - 127.5) / 127.5, 7).flatten()

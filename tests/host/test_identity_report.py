@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 @pytest.fixture(scope="module")
 def report(comfy):
-    from diffsfsr.evaluation import identity
+    from diffsfsr.evaluation.studies import identity
 
     return identity
 
@@ -51,9 +51,9 @@ def test_the_table_has_every_network_and_condition(report):
 @torch.inference_mode()
 def test_pictures_are_witnessed_as_the_nodes_see_them(report, comfy, monkeypatch):
     """One picture of a face off its place: found anew and aligned before anybody judges it."""
-    from diffsfsr.modules.conditioning.background import cut
     from diffsfsr.modules.faces.landmarker import find_faces
-    from diffsfsr.modules.host.encoders import face_networks
+    from diffsfsr.modules.pipeline.encoders import face_networks
+    from diffsfsr.modules.warp.paste import cut
     from tests.host.graphs import astronaut
 
     class NoTeachers:

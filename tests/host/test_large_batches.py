@@ -9,7 +9,7 @@ import torch
 @pytest.fixture(scope="module")
 def loaded(host):
     from diffsfsr.modules.host import folders
-    from diffsfsr.modules.host.load import load
+    from diffsfsr.modules.pipeline.load import load
 
     return load(folders.DEFAULT)
 

@@ -25,7 +25,7 @@ from tests.host.graphs import (
 
 
 def test_outputs(made, pictures):
-    from diffsfsr.modules.encoders.wires import Expression, Identity
+    from diffsfsr.modules.types import Expression, Identity
 
     identity, expression, place = made.value(IDENTITY), made.value(EXPRESSION), made.value(CONDITION, 3)
     assert isinstance(identity, Identity) and isinstance(expression, Expression)
@@ -175,7 +175,7 @@ def test_several_photos_of_a_person(studio, pictures):
 
 def test_which_face(studio, pictures):
     """Middles of the chosen faces, in picture pixels: the small one stands nearer to the centre."""
-    from diffsfsr.modules.faces import align
+    from diffsfsr.modules import affine
 
     two, middle = two_faces(), {}
     for face, index in (("index", 0), ("index", 1), ("largest", 0), ("most central", 0)):
@@ -183,7 +183,7 @@ def test_which_face(studio, pictures):
         del graph[SAVE]
         place = run(studio, graph).value(CONDITION, 3)
         centre = torch.tensor([[[128.0, 128.0]]])
-        middle[face, index] = align.apply(align.invert(place.to_frame), centre)[0, 0].tolist()
+        middle[face, index] = affine.apply(affine.invert(place.to_frame), centre)[0, 0].tolist()
     large, small = middle["index", 0], middle["index", 1]
     assert large[0] < 512 < small[0] and middle["largest", 0] == pytest.approx(large)
     assert middle["most central", 0] == pytest.approx(small)

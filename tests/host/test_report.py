@@ -9,7 +9,7 @@ import pytest
 
 
 def test_protocol_is_the_committed_one(comfy):
-    from diffsfsr.evaluation import protocol
+    from diffsfsr.evaluation.metrics import protocol
 
     pairs = protocol.read_pairs()
     assert pairs == protocol.make_pairs() and len(set(pairs)) == 60
@@ -32,9 +32,9 @@ def evidence(count: int = 4):
     """Measures of a perfect result: everybody looks like the selfie and does what was asked, except one lost face."""
     import torch
 
-    from diffsfsr.evaluation.measure import Seen
-    from diffsfsr.evaluation.protocol import LABELS
-    from diffsfsr.evaluation.rows import Evidence
+    from diffsfsr.evaluation.metrics.measure import Seen
+    from diffsfsr.evaluation.metrics.protocol import LABELS
+    from diffsfsr.evaluation.metrics.rows import Evidence
     from diffsfsr.modules.labels import prototype
 
     asked = np.stack([prototype(word, amount) for word, amount in LABELS])
@@ -56,7 +56,7 @@ def evidence(count: int = 4):
 
 
 def test_report_of_known_measures(comfy, tmp_path):
-    from diffsfsr.evaluation import report
+    from diffsfsr.evaluation.metrics import report
 
     settings = {"id": "abc", "steps": 6, "cfg": 1.5, "scheduler": "karras", "seed": 0}
     result = report.report(evidence(), settings)
@@ -87,7 +87,7 @@ def test_report_of_known_measures(comfy, tmp_path):
 def test_skin_tone_orders_skin(comfy):
     import torch
 
-    from diffsfsr.evaluation.groups import DARK, LIGHT, skin_tone
+    from diffsfsr.evaluation.metrics.groups import DARK, LIGHT, skin_tone
 
     points = torch.zeros(478, 2)
     points[:, 0] = torch.linspace(40, 160, 478)

@@ -18,18 +18,18 @@ def wires(made):
 
 def sampled(wires, solver, steps=3, denoise=1.0, seed=0, rows=1, **options):
     """The wires through our guider with any SAMPLER; row k has the noise of seed + k."""
-    from diffsfsr.modules.host.sample import guider, levels, noise_for
+    from diffsfsr.modules.host.sampler import guider, noise_for, schedule
 
     model, positive, negative, latent = wires
     latent = latent.expand(rows, -1, -1, -1)
-    sigmas = levels(model, "karras", steps, denoise)
+    sigmas = schedule(model, "karras", steps, denoise)
     guide = guider(model, positive, negative, 1.0, 1.0, "Test")
     with torch.inference_mode():
         return guide.sample(noise_for(latent, seed, None), latent, solver, sigmas, seed=seed, disable_pbar=True, **options)
 
 
 def midpoint(*how):
-    from diffsfsr.modules.host.sample import midpoint_sampler
+    from diffsfsr.modules.host.sampler import midpoint_sampler
 
     return midpoint_sampler(*how)
 
@@ -41,11 +41,11 @@ def midpoint(*how):
 @pytest.mark.parametrize("steps", [1, 2, 7])
 @pytest.mark.parametrize("denoise", [1.0, 0.6, 0.05])
 def test_levels_are_those_of_the_hosts_ksampler(wires, scheduler, steps, denoise):
-    from diffsfsr.modules.host.sample import levels
+    from diffsfsr.modules.host.sampler import schedule
 
     samplers = importlib.import_module("comfy.samplers")
     theirs = samplers.KSampler(wires[0], steps, torch.device("cpu"), "euler", scheduler, denoise).sigmas
-    ours = levels(wires[0], scheduler, steps, denoise)
+    ours = schedule(wires[0], scheduler, steps, denoise)
     assert torch.equal(ours, theirs) and len(ours) == steps + 1 and ours[-1] == 0
 
 
@@ -180,7 +180,7 @@ def test_the_last_step_asks_nothing_below_the_least_noise(studio, made):
     """From the table's lowest noise the reusing form lands on the estimate; from a higher level it keeps its middle."""
     import comfy.samplers
 
-    from diffsfsr.modules.host.sample import midpoint_sampler
+    from diffsfsr.modules.host.sampler import midpoint_sampler
 
     asked, model = [], made.value(LOADER).clone()
 

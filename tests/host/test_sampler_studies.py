@@ -16,7 +16,7 @@ def run(*words) -> int:
 @pytest.fixture(scope="module")
 def few():
     """Few methods and a cheap reference; undone at the end."""
-    from diffsfsr.evaluation import curve
+    from diffsfsr.evaluation.studies import curve
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(curve, "METHODS", {name: curve.METHODS[name] for name in ("midpoint, reusing", "midpoint", "uni_pc")})
@@ -68,7 +68,7 @@ def test_a_run_that_was_cut_short_goes_on(studied, few, monkeypatch, capsys):
 def test_all_step_counts_begin_at_the_level_of_the_default(studied, few):
     """Else a budget would be another problem. At the default steps the levels are the node's own."""
     from diffsfsr.evaluation.pipeline import Pipeline
-    from diffsfsr.modules.host.sample import levels
+    from diffsfsr.modules.host.sampler import levels
 
     pipeline = Pipeline()
     study = few.Study(pipeline, few.Scene(pipeline, 1), 1.0, 0.6)
@@ -92,7 +92,7 @@ def test_the_curve_is_drawn(studied):
 
 def test_estimates_are_told_apart(comfy, tmp_path, monkeypatch, capsys):
     """At a low level the second-order ones are nearer to the end of the path, the re-noised one is farthest."""
-    from diffsfsr.evaluation import estimates
+    from diffsfsr.evaluation.studies import estimates
 
     monkeypatch.setattr(estimates, "LEVELS", (0.3,))
     monkeypatch.setattr(estimates, "END", 6)

@@ -111,7 +111,7 @@ def test_wires_that_would_not_be_heard_are_refused(shop):
 
 def test_an_adapter_is_in_the_list_by_what_it_holds(shop):
     """A file's name says nothing: a checkpoint under an adapter's name is no bundle."""
-    from diffsfsr.modules.host.load import load
+    from diffsfsr.modules.pipeline.load import load
 
     folder = Path(shop.folder_paths.get_folder_paths("diffsfsr")[0])
     sd15.checkpoint(folder / "fine_adapter.safetensors", text=False)

@@ -10,7 +10,7 @@ JAW = BLENDSHAPES.index("jawOpen")
 
 @pytest.fixture(scope="module")
 def seen(comfy):
-    from diffsfsr.evaluation import seen
+    from diffsfsr.evaluation.studies import seen
 
     return seen
 

@@ -54,7 +54,7 @@ def test_a_perfect_velocity_gives_the_clean_latent_in_the_host(training):
 
 
 def batch(count=2):
-    rows = {name: torch.randn(count, 16, 8, 8) for name in ("target", "background", "guide")}
+    rows = {name: torch.randn(count, 16, 8, 8) for name in ("target", "background", "warp")}
     selfie = torch.randint(0, 255, (count, 3, 128, 128), dtype=torch.uint8)
     rest = {"mask": torch.ones(count, 1, 8, 8), "painted": torch.zeros(count, 8, 8), "selfie": selfie}
     return {**rows, **rest, "vector": torch.randn(count, 256), "code": torch.rand(count, 52)}
@@ -66,7 +66,7 @@ def test_steps_on_one_batch_lower_the_loss(training, tmp_path):
 
     torch.manual_seed(0)
     rows, alpha_bar = batch(), training.schedule(training.UNetConfig())
-    place, losses = training.accelerator(), []
+    place, losses = training.make_accelerator(), []
     networks = training.UNetConfig(), training.TokenConfig()
     state = training.Training(Run(tmp_path, {}, "none"), *networks, place, training.Plan())
     for _ in range(6):
@@ -166,7 +166,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(small, tmp_path):
 def test_condition_dropout_uses_the_null_tokens(training):
     model = training.Denoiser(training.UNetConfig(), training.TokenConfig())
     rows = batch(1)
-    concat = torch.cat([rows["background"], rows["mask"], rows["guide"]], 1)
+    concat = torch.cat([rows["background"], rows["mask"], rows["warp"]], 1)
     for module in model.unet.modules():  # the last layers start at zero, which would hide every difference
         if isinstance(module, torch.nn.Conv2d) and not module.weight.any():
             torch.nn.init.normal_(module.weight, std=0.05)

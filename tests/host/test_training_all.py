@@ -19,28 +19,28 @@ RUNS = {"drive", "autoencoder", "reader", "identity", "unet"}
 @pytest.fixture(scope="module")
 def quick(comfy):
     """Every stage's settings, cut down."""
-    from diffsfsr.training import drive, identity, pairs, reader
-    from diffsfsr.training.synth import crowd
+    from diffsfsr.training import identity, pairs, regressor, rig
+    from diffsfsr.training.synth import identities
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name, values in (
-            (drive, "CONFIG", {"people": 4, "codes": 1}),
+            (rig, "CONFIG", {"people": 4, "codes": 1}),
             (identity, "CONFIG", {"batch": 4, "new_people": 2}),
-            (reader, "CONFIG", {"steps": 2, "model_faces": 4}),
+            (regressor, "CONFIG", {"steps": 2, "model_faces": 4}),
         ):
             patch.setattr(module, name, {**getattr(module, name), **values})
         for module, name, value in (
-            (drive, "fit_forward", partial(drive.fit_forward, steps=5)),
-            (drive, "fit_drive", partial(drive.fit_drive, steps=5)),
+            (rig, "fit_forward", partial(rig.fit_forward, steps=5)),
+            (rig, "fit_drive", partial(rig.fit_drive, steps=5)),
             (pairs, "REAL_PAIRS", 1),
             (pairs, "SYNTHETIC_PAIRS", 1),
             (pairs, "CROSS_PAIRS", 1),
-            (reader, "CHUNK", 4),
-            (crowd, "SHARD", 2),
-            (crowd, "PLAIN_VIEWS", 1),
-            (crowd, "NEW_VIEWS", 1),
-            (crowd, "WATCHED_VIEWS", 2),
-            (crowd, "LOOK_ALIKE", 2.0),  # a stand-in's people are one person
+            (regressor, "CHUNK", 4),
+            (identities, "SHARD", 2),
+            (identities, "PLAIN_VIEWS", 1),
+            (identities, "NEW_VIEWS", 1),
+            (identities, "WATCHED_VIEWS", 2),
+            (identities, "LOOK_ALIKE", 2.0),  # a stand-in's people are one person
         ):
             patch.setattr(module, name, value)
         yield patch
@@ -50,7 +50,7 @@ def quick(comfy):
 def data(quick, tmp_path_factory):
     """The folder, and few enough people of it."""
     from diffsfsr.training import data
-    from diffsfsr.training.synth import crowd
+    from diffsfsr.training.synth import identities
 
     folder, split = tmp_path_factory.mktemp("data"), data.read_split()
     if (DATA / "faces" / "faces.jsonl").exists():
@@ -61,8 +61,8 @@ def data(quick, tmp_path_factory):
     file = tmp_path_factory.mktemp("split") / "split.json"
     file.write_text(json.dumps(split))
     quick.setattr(data, "SPLIT_FILE", file)
-    wanted, everybody = {name for part in split.values() for name in part}, crowd.load_portraits
-    quick.setattr(crowd, "load_portraits", lambda folder: [p for p in everybody(folder) if p.id in wanted])
+    wanted, everybody = {name for part in split.values() for name in part}, identities.load_portraits
+    quick.setattr(identities, "load_portraits", lambda folder: [p for p in everybody(folder) if p.id in wanted])
     return folder
 
 
@@ -85,7 +85,7 @@ def made(quick, data, tmp_path_factory):
 def test_all_stages_make_a_bundle(made):
     from diffsfsr.modules.bundle import load_bundle
     from diffsfsr.training.runlog import read_curve
-    from diffsfsr.training.watch import COLUMNS
+    from diffsfsr.training.validation import COLUMNS
 
     runs, out = made
     bundle = load_bundle(out)
@@ -142,10 +142,10 @@ def unpacked(comfy, tmp_path):
 def test_the_stages_read_what_is_unpacked(unpacked):
     from argparse import Namespace
 
-    from diffsfsr.training import identity, reader, shape, stages
+    from diffsfsr.training import identity, regressor, shape, stages
 
     assert shape.load_shape(unpacked / "shape" / "shape.safetensors").mean.dtype == torch.float64
-    for module in (identity, reader):
+    for module in (identity, regressor):
         name = module.__name__.rsplit(".", 1)[1]
         network = module.load(unpacked / name / f"{name}.safetensors")
         assert all(value.dtype != torch.float16 for value in network.state_dict().values())

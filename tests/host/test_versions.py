@@ -14,7 +14,7 @@ def rendered(comfy, tmp_path_factory):
     from skimage.data import astronaut
 
     from diffsfsr.evaluation.pipeline import Pipeline
-    from diffsfsr.evaluation.versions import CHANGED, Changed
+    from diffsfsr.evaluation.studies.versions import CHANGED, Changed
     from diffsfsr.modules.images import read_picture
 
     file = tmp_path_factory.mktemp("versions") / "a.png"
@@ -39,7 +39,7 @@ def test_a_version_lacks_its_part_and_nothing_else(rendered):
 
 
 def test_the_table_of_known_measures(comfy):
-    from diffsfsr.evaluation.versions import FULL, table
+    from diffsfsr.evaluation.studies.versions import FULL, table
 
     text = table({FULL: evidence(), "without": evidence()}, {"id": "abc", "steps": 6, "cfg": 1.0, "denoise": 0.3})
     assert text.startswith("Bundle `abc`, 6 midpoint steps, cfg 1, denoise 0.3: 4 pairs")
@@ -53,7 +53,7 @@ def test_the_table_of_known_measures(comfy):
 
 
 def test_bundles_that_were_trained_otherwise_have_names(comfy, tmp_path, capsys):
-    from diffsfsr.evaluation.versions import trained
+    from diffsfsr.evaluation.studies.versions import trained
     from evaluation.__main__ import main
 
     assert trained(["no losses=a.safetensors", "b = c=b.safetensors"]) == {"no losses": "a.safetensors", "b": "c=b.safetensors"}

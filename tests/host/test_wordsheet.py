@@ -6,7 +6,7 @@ from PIL import Image
 
 @pytest.fixture
 def wordsheet(comfy):
-    from diffsfsr.evaluation import wordsheet
+    from diffsfsr.evaluation.media import wordsheet
 
     return wordsheet
 

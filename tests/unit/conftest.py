@@ -11,7 +11,7 @@ BUNDLE = ROOT / "weights" / "diffsfsr_default_256.safetensors"
 def shape():
     """The face model of the shipped bundle, in single precision."""
     from diffsfsr.modules.bundle import fill_module, load_bundle
-    from diffsfsr.modules.faces.shape import FaceShape
+    from diffsfsr.modules.faces.morphable import FaceShape
 
     part = load_bundle(BUNDLE).parts["shape"]
     module = FaceShape(len(part["identity"]), directions=len(part["geometry"]))

@@ -21,10 +21,10 @@ from diffsfsr.modules.bundle import (
     load_bundle,
     save_bundle,
 )
-from diffsfsr.modules.conditioning.tokens import TokenConfig
-from diffsfsr.modules.encoders.compound import ARCFACE, COMPACT, width_of
+from diffsfsr.modules.denoiser.config import UNetConfig
+from diffsfsr.modules.encoders.identity import ARCFACE, COMPACT, width_of
+from diffsfsr.modules.encoders.tokens import TokenConfig
 from diffsfsr.modules.errors import DiffSFSRError
-from diffsfsr.modules.unet.config import UNetConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = ROOT / "weights" / "diffsfsr_default_256.safetensors"

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 import torch
 
-from diffsfsr.modules.sampling import estimators
-from diffsfsr.modules.sampling.midpoint import sample_midpoint
+from diffsfsr.modules.denoiser.midpoint import sample_midpoint
+from diffsfsr.training import estimators
 from tests.unit.test_sampling import Counting, descent, mixture, slope
 
 LEVELS = (0.1, 0.05, 0.025, 0.0125)

@@ -3,15 +3,13 @@
 import pytest
 import torch
 
-from diffsfsr.modules.encoders.expression import COEFFICIENTS, compound, encode_label, from_sliders, split
-from diffsfsr.modules.encoders.mix import mix
-from diffsfsr.modules.encoders.opposites import contradictions
-from diffsfsr.modules.encoders.reader import ExpressionReader
-from diffsfsr.modules.encoders.sliders import SLIDERS, coefficients, named
-from diffsfsr.modules.encoders.wires import Expression
+from diffsfsr.modules.encoders.expression import COEFFICIENTS, compound, encode_label, from_sliders, mix, split
+from diffsfsr.modules.encoders.regressor import CoefficientRegressor
+from diffsfsr.modules.encoders.sliders import SLIDERS, coefficients, contradictions, named
 from diffsfsr.modules.errors import DiffSFSRError
-from diffsfsr.modules.faces.drive import HIGH, LOW, Drive
+from diffsfsr.modules.faces.morphable import HIGH, LOW, RigCalibration
 from diffsfsr.modules.labels import BLENDSHAPES, index, prototype_matrix
+from diffsfsr.modules.types import Expression
 
 
 def expression(*codes, bundle="b"):
@@ -51,7 +49,7 @@ def test_the_basis_is_orthonormal(shape):
 
 def test_drive_keeps_zero_and_stays_in_range():
     torch.manual_seed(0)
-    drive = Drive()
+    drive = RigCalibration()
     torch.nn.init.normal_(drive.answer.weight)
     assert drive(torch.zeros(2, 52)).abs().max() == 0
     out = drive(torch.rand(64, 52))
@@ -60,8 +58,8 @@ def test_drive_keeps_zero_and_stays_in_range():
 
 def test_an_untrained_drive_and_reader_change_nothing():
     asked = torch.rand(5, 52) * torch.tensor([0.0] + [1.0] * 51)
-    assert torch.equal(Drive()(asked), asked)
-    assert torch.allclose(ExpressionReader(8)(asked, torch.rand(5, 8)), asked)
+    assert torch.equal(RigCalibration()(asked), asked)
+    assert torch.allclose(CoefficientRegressor(8)(asked, torch.rand(5, 8)), asked)
 
 
 # --- sliders ---------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from diffsfsr.modules.faces import align
-from diffsfsr.modules.faces.mask import feather, fill, grow, silhouette, widened
-from diffsfsr.modules.faces.warp import barycentric, rasterise, redraw
+from diffsfsr.modules import affine
+from diffsfsr.modules.warp.masks import feather, fill, grow, silhouette, widened
+from diffsfsr.modules.warp.mesh import barycentric, rasterise, redraw
 
 
 def turn(degrees, scale=1.0, x=0.0, y=0.0):
@@ -31,36 +31,36 @@ def smooth_picture(height, width):
 def test_similarity_finds_the_map_that_made_the_points(degrees, scale):
     wanted = turn(degrees, scale, 12.5, -40)
     points = torch.randn(1, 9, 2, dtype=torch.float64) * 30
-    assert torch.allclose(align.similarity(points, align.apply(wanted, points)), wanted, atol=1e-9)
+    assert torch.allclose(affine.similarity(points, affine.apply(wanted, points)), wanted, atol=1e-9)
 
 
 def test_similarity_never_mirrors_and_is_the_best_of_its_kind():
     points = torch.randn(1, 6, 2, dtype=torch.float64)
     target = points * torch.tensor([-1.0, 1.0]) + torch.randn(1, 6, 2, dtype=torch.float64) * 0.1
-    best = align.similarity(points, target)
+    best = affine.similarity(points, target)
     assert torch.linalg.det(best[:, :, :2]).item() > 0
-    error = (align.apply(best, points) - target).square().sum()
+    error = (affine.apply(best, points) - target).square().sum()
     for nudge in (turn(1), turn(0, 1.02), turn(0, 1, 0.02)):
         other = nudge[:, :, :2] @ best[:, :, :2], nudge[:, :, :2] @ best[:, :, 2:] + nudge[:, :, 2:]
-        assert (align.apply(torch.cat(other, 2), points) - target).square().sum() > error
+        assert (affine.apply(torch.cat(other, 2), points) - target).square().sum() > error
 
 
 def test_frame_puts_the_anchors_on_their_places():
     """A face that is the frame's own, turned and enlarged, comes back to the pixel."""
     points = torch.randn(1, 478, 3, dtype=torch.float64) * 40 + 128
-    for pair, goal in zip(align.ANCHOR_POINTS, align.ANCHOR_TARGETS, strict=True):
+    for pair, goal in zip(affine.ANCHOR_POINTS, affine.ANCHOR_TARGETS, strict=True):
         shift = torch.tensor(goal) - points[0, list(pair), :2].mean(0)
         points[0, list(pair), :2] += shift
-    moved = align.apply(turn(25, 3.2, 300, 90), points)
+    moved = affine.apply(turn(25, 3.2, 300, 90), points)
     for size in (256, 512):
-        back = align.apply(align.to_frame(moved, size), moved)
+        back = affine.apply(affine.to_frame(moved, size), moved)
         assert torch.allclose(back, points * (size / 256), atol=1e-7)  # the third coordinate has the same scale
 
 
 def test_invert_undoes():
     matrix = torch.cat([turn(17, 0.3, 5, 6), turn(-80, 4, -70, 2)])
     points = torch.rand(2, 20, 3, dtype=torch.float64) * 500
-    assert torch.allclose(align.apply(align.invert(matrix), align.apply(matrix, points)), points, atol=1e-9)
+    assert torch.allclose(affine.apply(affine.invert(matrix), affine.apply(matrix, points)), points, atol=1e-9)
 
 
 # --- sampling --------------------------------------------------------------------------------------------------------
@@ -68,12 +68,12 @@ def test_invert_undoes():
 
 def test_sampling_at_the_pixels_themselves_changes_nothing():
     image = torch.rand(1, 3, 37, 53, dtype=torch.float64)
-    assert torch.allclose(align.sample(image, turn(0), (37, 53)), image, atol=1e-12)
+    assert torch.allclose(affine.sample(image, turn(0), (37, 53)), image, atol=1e-12)
 
 
 def test_a_shift_by_whole_pixels_is_exact():
     image = torch.rand(1, 3, 40, 40, dtype=torch.float64)
-    moved = align.sample(image, turn(0, 1, 7, -3), 40, "zeros")
+    moved = affine.sample(image, turn(0, 1, 7, -3), 40, "zeros")
     assert torch.allclose(moved[..., 3:, :33], image[..., :37, 7:], atol=1e-12)
     assert moved[..., :3, :].abs().max() < 1e-12 and moved[..., 33:].abs().max() < 1e-12
 
@@ -81,7 +81,7 @@ def test_a_shift_by_whole_pixels_is_exact():
 def test_a_quarter_turn_is_exact():
     """Pixel centres fall on pixel centres, so the convention (first centre at .5) shows at once when it is wrong."""
     image = torch.rand(1, 3, 32, 32, dtype=torch.float64)
-    turned = align.sample(image, turn(90, 1, 32, 0), 32)
+    turned = affine.sample(image, turn(90, 1, 32, 0), 32)
     assert torch.allclose(turned, torch.rot90(image, 1, (2, 3)), atol=1e-12)
 
 
@@ -89,9 +89,9 @@ def test_round_trip_through_the_frame_stays_in_place():
     """There and back: what bilinear sampling loses twice is less than a fifth of a pixel would change."""
     image = smooth_picture(300, 300)
     to_frame = turn(20, 1.3, -40, -60)
-    crop = align.sample(image, align.invert(to_frame), 256)
-    back = align.sample(crop, to_frame, 300, "zeros")
-    known = align.sample(torch.ones_like(crop), to_frame, 300, "zeros") > 0.999
+    crop = affine.sample(image, affine.invert(to_frame), 256)
+    back = affine.sample(crop, to_frame, 300, "zeros")
+    known = affine.sample(torch.ones_like(crop), to_frame, 300, "zeros") > 0.999
     slope = (image[..., 1:] - image[..., :-1]).abs().max()  # change within one pixel
     assert known.double().mean() > 0.3
     assert (back - image)[known].abs().max() < 0.2 * slope
@@ -101,13 +101,13 @@ def test_strong_reduction_averages_instead_of_picking():
     """Without it a fine checkerboard would come out black, white or striped."""
     y, x = torch.meshgrid(torch.arange(512), torch.arange(512), indexing="ij")
     board = ((x + y) % 2).double()[None, None]
-    small = align.sample(board, turn(0, 8.0), 64)
+    small = affine.sample(board, turn(0, 8.0), 64)
     assert (small - 0.5).abs().max() < 0.05
 
 
 def test_reduction_keeps_the_place():
     image = smooth_picture(256, 384)
-    small = align.sample(image, turn(0, 4.0), (64, 96))
+    small = affine.sample(image, turn(0, 4.0), (64, 96))
     assert (small - F.avg_pool2d(image, 4)).abs().max() < 0.01
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffsfsr.modules.faces.mask import silhouette
+from diffsfsr.modules.faces.morphable import Fit, pose, project, retarget
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.shape import Fit, place, pose, project
-from diffsfsr.modules.faces.warp import barycentric, rasterise, redraw
+from diffsfsr.modules.warp.masks import silhouette
+from diffsfsr.modules.warp.mesh import barycentric, rasterise, redraw
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
@@ -107,7 +107,7 @@ def test_fit_gives_the_same_bits_wherever_its_numbers_lie(shape):
         kept.append(torch.empty(1000 * i * i + 17 * i))
         moved = copy.deepcopy(shape)
         fit = moved.double().fit(points.clone(), smile())
-        found.append(place(moved, fit, fit, moved.geometry_of_code(smile(0.5))).float())
+        found.append(retarget(moved, fit, fit, moved.geometry_of_code(smile(0.5))).float())
     assert all(torch.equal(points, found[0]) for points in found)
 
 
@@ -124,7 +124,7 @@ def test_place_changes_nothing_when_nothing_changes(shape, angles):
     """The same person, expression and pose asked for: every point stays (within a pixel of a 256 pixel crop)."""
     points, _ = synthetic(shape, 6, *angles, expression=smile())
     found = shape.fit(points, smile())
-    placed = place(shape, found, found, shape.own_geometry(found))
+    placed = retarget(shape, found, found, shape.own_geometry(found))
     moved = (placed[..., :2] - points).square().sum(-1).sqrt()[0]
     weighted = (moved * shape.weight).sum() / shape.weight.sum()
     assert weighted < 0.5 and moved[:468].max() < 3
@@ -136,7 +136,7 @@ def test_place_moves_with_the_background_and_obeys_the_word(shape):
     a, b = shape.fit(selfie, torch.zeros(1, 52)), shape.fit(background, smile())
     calm, open_mouth = torch.zeros(1, 52), torch.zeros(1, 52)
     open_mouth[0, 25] = 0.8
-    at_rest, opened = (place(shape, a, b, shape.geometry_of_rig(code)) for code in (calm, open_mouth))
+    at_rest, opened = (retarget(shape, a, b, shape.geometry_of_rig(code)) for code in (calm, open_mouth))
     centre = (at_rest[0, :468, :2].mean(0) - background[0, :468].mean(0)).abs().max()
     assert centre < 8, "the face stands where the background's stood"
     gap = lambda p: (p[0, 14, :2] - p[0, 13, :2]).norm()  # noqa: E731
@@ -224,7 +224,7 @@ def test_redraw_leaves_out_what_the_source_does_not_show(shape, triangles):
 
 
 def test_angles_of_a_turned_head():
-    from diffsfsr.modules.faces.shape import angles
+    from diffsfsr.modules.faces.morphable import angles
 
     side, up = math.cos(math.radians(30)), math.sin(math.radians(30))
     yaw = torch.tensor([[side, 0, up], [0, 1, 0], [-up, 0, side]])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diffsfsr.modules.sampling.guidance import as_plain, combine, needed, plain
+from diffsfsr.modules.denoiser.guidance import as_plain, combine, needed, plain
 
 WEIGHTS = [(1.5, 1.5), (2.0, 0.5), (0.5, 3.0), (1.0, 4.0), (4.0, 1.0), (0.0, 2.0), (2.0, 0.0), (0.0, 0.0), (20.0, 0.1)]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.background import Place, composite
-from diffsfsr.modules.conditioning.colour import colours, match_colour, tone
-from diffsfsr.modules.conditioning.eyes import EYES, paint_eyes
-from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
-from diffsfsr.modules.conditioning.hair import fringe
-from diffsfsr.modules.conditioning.mouth import paint_mouth
-from diffsfsr.modules.faces.mask import grow
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.warp import Mesh, rasterise
+from diffsfsr.modules.warp.coarse import Face, coarse_warp, face_mask
+from diffsfsr.modules.warp.eyes import EYES, paint_eyes
+from diffsfsr.modules.warp.light import colours, match_colour, tone
+from diffsfsr.modules.warp.masks import grow
+from diffsfsr.modules.warp.mesh import Mesh, rasterise
+from diffsfsr.modules.warp.mouth import paint_mouth
+from diffsfsr.modules.warp.paste import PasteRegion, composite
+from diffsfsr.modules.warp.skin import hair_mask
 
 MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
 SKIN, HAIR = torch.tensor([0.80, 0.62, 0.52]), torch.tensor([0.25, 0.15, 0.08])
@@ -51,11 +51,11 @@ def lowered_jaw(points):
 def test_a_fringe_is_found_and_plain_skin_is_not(face):
     points, triangles, index = face
     covered = (index >= 0).float()
-    assert fringe(skin_picture(), covered, index, triangles).max() == 0
+    assert hair_mask(skin_picture(), covered, index, triangles).max() == 0
     picture = skin_picture()
     line = int(points[151, 1])  # middle of the forehead: hair above it
     picture[:, :line] = HAIR[:, None, None]
-    found = fringe(picture, covered, index, triangles)
+    found = hair_mask(picture, covered, index, triangles)
     inside = covered[: line - 6] > 0
     assert found[: line - 6][inside].mean() > 0.8
     assert found[int(points[1, 1]) :].max() == 0  # from the nose down nothing is hair
@@ -66,9 +66,9 @@ def test_brows_and_lone_shadows_are_no_fringe_but_what_hangs_on_to_the_hair_is(f
     covered, picture = (index >= 0).float(), skin_picture()
     line = int(points[105, 1])  # upper edge of a brow
     picture[:, line - 8 : line + 6, 90:166] = HAIR[:, None, None]
-    assert fringe(picture, covered, index, triangles).max() == 0
+    assert hair_mask(picture, covered, index, triangles).max() == 0
     picture[:, : line - 7, 120:136] = HAIR[:, None, None]  # a strand from above
-    assert fringe(picture, covered, index, triangles)[line - 20, 128] > 0.9
+    assert hair_mask(picture, covered, index, triangles)[line - 20, 128] > 0.9
 
 
 def test_the_mouth_is_painted_only_when_it_opens(face):
@@ -119,10 +119,10 @@ def test_a_face_that_hardly_shows_keeps_its_colours(face):
 def test_the_draft_leaves_everything_outside_the_mask(face):
     points, triangles, _ = face
     code = torch.zeros(52)
-    background = Crop(torch.rand(3, 256, 256), points, code)
+    background = Face(torch.rand(3, 256, 256), points, code)
     placed = Mesh.of(points, triangles, 256)
     mask = face_mask(background, placed, triangles, 6)
-    made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
+    made = coarse_warp(Face(skin_picture(), points, code), background, placed, mask, triangles)
     assert torch.equal(made[:, mask == 0], background.image[:, mask == 0])
     assert not torch.allclose(made[:, mask == 1], background.image[:, mask == 1], atol=0.2)
 
@@ -131,10 +131,10 @@ def test_an_opened_mouth_shows_its_inside_in_the_draft(face):
     """Closed lips have no picture of it: it has to be the painted one, not skin that was filled in."""
     points, triangles, _ = face
     opened = lowered_jaw(points)
-    background, code = Crop(skin_picture(), opened, torch.zeros(52)), torch.zeros(52)
+    background, code = Face(skin_picture(), opened, torch.zeros(52)), torch.zeros(52)
     placed = Mesh.of(opened, triangles, 256)
     mask = face_mask(background, placed, triangles, 6)
-    made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
+    made = coarse_warp(Face(skin_picture(), points, code), background, placed, mask, triangles)
     middle = made[:, int(opened[14, 1]) - 8, int(opened[14, 0])]
     assert middle.mean() < 0.6 * SKIN.mean()
 
@@ -145,11 +145,11 @@ def test_a_smile_bares_teeth_that_have_no_colour_of_the_skin_and_a_dropped_jaw_h
     dropped = lowered_jaw(points)
     smiling = dropped.clone()
     smiling[[78, 308], 1] -= 10
-    background, code, seen = Crop(skin_picture() * tone, points, torch.zeros(52)), torch.zeros(52), []
+    background, code, seen = Face(skin_picture() * tone, points, torch.zeros(52)), torch.zeros(52), []
     for opened in (smiling, dropped):
         placed = Mesh.of(opened, triangles, 256)
         mask = face_mask(background, placed, triangles, 6)
-        made = draft(Crop(skin_picture(), points, code), background, placed, mask, triangles)
+        made = coarse_warp(Face(skin_picture(), points, code), background, placed, mask, triangles)
         seen.append(made[:, int(opened[13, 1]) + 3, int(opened[13, 0]) + 2])  # beside the gap of the middle teeth
     teeth, hidden = seen
     assert teeth.mean() > background.image.mean() and teeth.mean() > 0.5
@@ -200,8 +200,9 @@ def test_shut_eyes_open_in_the_draft(face):
     points, triangles, _ = face
     wide, code = narrowed(points, 1.0), torch.zeros(52)
     placed = Mesh.of(wide, triangles, 256)
-    background = Crop(skin_picture() * 0.9, wide, code)
-    made = draft(Crop(skin_picture(), narrowed(points, 0.01), code), background, placed, placed.index.ge(0).float(), triangles)
+    background = Face(skin_picture() * 0.9, wide, code)
+    selfie = Face(skin_picture(), narrowed(points, 0.01), code)
+    made = coarse_warp(selfie, background, placed, placed.index.ge(0).float(), triangles)
     for _, iris in EYES:
         x, y = wide[iris, :2].long().tolist()
         assert made[:, y, x].mean() < 0.15
@@ -214,10 +215,10 @@ def test_beside_the_face_and_on_the_forehead_the_backgrounds_picture_stays(face)
     selfie = skin_picture()
     selfie[:, :line] = HAIR[:, None, None]
     texture = (SKIN[:, None, None] + 0.04 * torch.randn(3, 256, 256, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
-    background = Crop(texture, points, code)
+    background = Face(texture, points, code)
     placed = Mesh.of(points, triangles, 256)
     mask = face_mask(background, placed, triangles, 14)
-    made = draft(Crop(selfie, points, code), background, placed, mask, triangles)
+    made = coarse_warp(Face(selfie, points, code), background, placed, mask, triangles)
     beside = (mask == 1) & (grow((index >= 0).float()[None, None], 8)[0, 0] == 0)
     assert torch.allclose(made[:, beside], texture[:, beside], atol=0.02)
     forehead = torch.zeros_like(beside)
@@ -227,7 +228,7 @@ def test_beside_the_face_and_on_the_forehead_the_backgrounds_picture_stays(face)
 
 def place(feather):
     matrix = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
-    return Place(torch.zeros(1, 256, 256, 3), matrix, torch.ones(1, 256, 256), None, feather, 256)
+    return PasteRegion(torch.zeros(1, 256, 256, 3), matrix, torch.ones(1, 256, 256), None, feather, 256)
 
 
 def test_the_paste_fades_at_the_crops_edge():

@@ -4,19 +4,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from diffsfsr.modules.encoders.compound import (
+from diffsfsr.modules.encoders.identity import (
     ARCFACE,
     CHIP,
     CHIP_POINTS,
     CHIP_TEMPLATE,
     COMPACT,
+    INPUT,
+    LEFT,
+    SIDE,
+    STRANGER,
+    TOP,
+    WIDTH,
+    IdentityNetwork,
+    agreement,
     chip,
     joined,
+    pool,
     renewed,
     width_of,
 )
-from diffsfsr.modules.encoders.identity import INPUT, LEFT, SIDE, TOP, WIDTH, IdentityNetwork
-from diffsfsr.modules.encoders.pooling import STRANGER, agreement, pool
 
 BOTH = (COMPACT, ARCFACE)
 

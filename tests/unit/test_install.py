@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from diffsfsr.modules.faces import tflite
-from diffsfsr.modules.faces.select import OVAL
+from diffsfsr.modules.faces.selection import OVAL
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"

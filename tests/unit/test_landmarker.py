@@ -9,18 +9,11 @@ import torch
 import torch.nn.functional as F
 
 from diffsfsr.modules.errors import DiffSFSRError
-from diffsfsr.modules.faces import select
-from diffsfsr.modules.faces.detection import weighted_suppression
-from diffsfsr.modules.faces.landmarker import (
-    BLENDSHAPE_NAMES,
-    BLENDSHAPE_POINTS,
-    Face,
-    find_faces,
-    landmarks_in_crop,
-)
+from diffsfsr.modules.faces import selection
+from diffsfsr.modules.faces.detector import search_windows, weighted_suppression
+from diffsfsr.modules.faces.landmarker import BLENDSHAPE_NAMES, BLENDSHAPE_POINTS, DetectedFace, find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.picture import Picture
-from diffsfsr.modules.faces.windows import search_windows
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
@@ -105,9 +98,9 @@ def test_golden_figures_of_an_independent_interpreter(networks, astronaut):
 def test_shapes_and_units(face):
     assert face.points.shape == (478, 3) and face.points.dtype == torch.float32
     assert face.blendshapes.shape == (52,) and 0 <= face.blendshapes.min() and face.blendshapes.max() <= 1
-    assert len(BLENDSHAPE_NAMES) == 52 and len(BLENDSHAPE_POINTS) == 146 and len(set(select.OVAL)) == 36
-    assert face.points[select.EYE_LEFT_OUTER, 0] < face.points[select.EYE_RIGHT_OUTER, 0]
-    assert face.points[select.NOSE_TIP, 2] < 0  # nearer than the head's middle
+    assert len(BLENDSHAPE_NAMES) == 52 and len(BLENDSHAPE_POINTS) == 146 and len(set(selection.OVAL)) == 36
+    assert face.points[selection.EYE_LEFT_OUTER, 0] < face.points[selection.EYE_RIGHT_OUTER, 0]
+    assert face.points[selection.NOSE_TIP, 2] < 0  # nearer than the head's middle
 
 
 def test_networks_treat_each_picture_of_a_batch_alone(networks):
@@ -270,24 +263,24 @@ def test_missing_and_broken_models_say_what_to_do(tmp_path):
 def box_face(x0, y0, x1, y1):
     points = torch.tensor([x0, y0, 0.0]) + torch.rand(478, 3) * (x1 - x0)
     points[0, :2], points[1, :2] = torch.tensor([x0, y0]), torch.tensor([x1, y1])
-    return Face((x0, y0, x1, y1), 0.9, points, 1.0, torch.zeros(52))
+    return DetectedFace((x0, y0, x1, y1), 0.9, points, 1.0, torch.zeros(52))
 
 
 def test_choice_by_rule():
     faces = [box_face(0, 0, 50, 50), box_face(45, 45, 60, 60)]
-    assert select.choose_face(faces, "largest") is faces[0]
-    assert select.choose_face(faces, "most central", size=(100, 100)) is faces[1]
-    assert select.choose_face(faces, "index", 1) is faces[1]
+    assert selection.choose_face(faces, "largest") is faces[0]
+    assert selection.choose_face(faces, "most central", size=(100, 100)) is faces[1]
+    assert selection.choose_face(faces, "index", 1) is faces[1]
 
 
 def test_choice_that_fails_tells_what_is_there():
     faces = [box_face(0, 0, 50, 50), box_face(45, 45, 60, 60)]
     for index in (2, -1):
         with pytest.raises(DiffSFSRError) as error:
-            select.choose_face(faces, "index", index, where="Identity Encoder, image 3")
+            selection.choose_face(faces, "index", index, where="Identity Encoder, image 3")
         message = str(error.value)
         assert "Identity Encoder, image 3" in message and "50 px (score 0.90)" in message and "0 to 1" in message
     with pytest.raises(DiffSFSRError, match="No face was found in the picture of 640 x 480 pixels"):
-        select.choose_face([], size=(480, 640))
+        selection.choose_face([], size=(480, 640))
     with pytest.raises(DiffSFSRError, match="largest, most central, index"):
-        select.choose_face(faces, "nearest")
+        selection.choose_face(faces, "nearest")

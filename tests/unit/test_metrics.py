@@ -15,7 +15,7 @@ def code(**values) -> np.ndarray:
 
 
 def test_shifts_take_the_groups_of_the_word():
-    from diffsfsr.evaluation.metrics import shifts
+    from diffsfsr.evaluation.metrics.figures import shifts
 
     neutral = code(browInnerUp=0.2, jawOpen=0.1)[None]
     assert shifts("amazement", code(jawOpen=0.6)[None], neutral)[0] == pytest.approx(0.3)
@@ -25,7 +25,7 @@ def test_shifts_take_the_groups_of_the_word():
 
 
 def test_ranks_and_cosines():
-    from diffsfsr.evaluation.metrics import cosines, ranks
+    from diffsfsr.evaluation.metrics.figures import cosines, ranks
 
     gallery = np.eye(3)
     vectors = np.array([[1, 0, 0], [0.8, 0.6, 0]])
@@ -34,7 +34,7 @@ def test_ranks_and_cosines():
 
 
 def test_interval_draws_whole_people():
-    from diffsfsr.evaluation.metrics import interval
+    from diffsfsr.evaluation.metrics.figures import interval
 
     assert interval([1, 1, 1, 1], ["a", "a", "b", "b"]) == (1, 1, 1)
     mean, low, high = interval([0, 0, 1, 1], ["a", "a", "b", "b"])
@@ -44,7 +44,7 @@ def test_interval_draws_whole_people():
 
 
 def test_kernel_distance_tells_sets_apart_and_not_people():
-    from diffsfsr.evaluation.metrics import kernel_blocks, kernel_distance
+    from diffsfsr.evaluation.metrics.figures import kernel_blocks, kernel_distance
 
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
     rng = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_kernel_distance_tells_sets_apart_and_not_people():
 def test_border_measures_see_a_seam_and_only_in_the_ring():
     import torch
 
-    from diffsfsr.evaluation.realism import border_measures
+    from diffsfsr.evaluation.metrics.realism import border_measures
 
     background = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0)) * 0.1 + 0.4
     mask = torch.zeros(1, 64, 64)
@@ -78,11 +78,11 @@ def test_border_measures_see_a_seam_and_only_in_the_ring():
 
 
 def test_correlation_families_and_psnr():
-    from diffsfsr.evaluation import metrics
+    from diffsfsr.evaluation.metrics import figures
 
     steps = np.arange(5.0)
-    assert metrics.correlation(steps, 2 * steps + 1) == pytest.approx(1)
-    assert math.isnan(metrics.correlation(steps, np.ones(5)))
-    names, means = metrics.centroids()
-    assert metrics.nearest_family(0.3 * means).tolist() == list(range(6)) and len(names) == 6
-    assert metrics.psnr(np.zeros(4), np.full(4, 0.1)) == pytest.approx(20)
+    assert figures.correlation(steps, 2 * steps + 1) == pytest.approx(1)
+    assert math.isnan(figures.correlation(steps, np.ones(5)))
+    names, means = figures.centroids()
+    assert figures.nearest_family(0.3 * means).tolist() == list(range(6)) and len(names) == 6
+    assert figures.psnr(np.zeros(4), np.full(4, 0.1)) == pytest.approx(20)

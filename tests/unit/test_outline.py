@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.outline import led
-from diffsfsr.modules.faces.mask import grow, silhouette
-from diffsfsr.modules.faces.warp import Mesh
+from diffsfsr.modules.warp.masks import grow, silhouette
+from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.outline import warp_surroundings
 from tests.unit.test_guide import canonical_face
 
 
@@ -30,13 +30,13 @@ def places(share, face):
     x = ((torch.arange(256) + 0.5) / 256).expand(256, 256)
     picture = torch.stack([x, x.T, torch.zeros_like(x)])
     beside = 1 - silhouette(old[:468], triangles, 256)
-    return picture, mask, led(picture, beside, old, Mesh.of(new, triangles, 256), mask, triangles), new
+    return picture, mask, warp_surroundings(picture, beside, old, Mesh.of(new, triangles, 256), mask, triangles), new
 
 
 def test_a_face_of_the_same_outline_moves_nothing(face):
     picture, mask, made, _ = places(1.0, face)
     torch.testing.assert_close(made.image, picture, atol=1e-4, rtol=0)
-    assert made.still_right[mask == 0].min() == 1
+    assert made.keep_mask[mask == 0].min() == 1
 
 
 @pytest.mark.parametrize("share", [0.75, 1.0, 1.25])
@@ -53,7 +53,7 @@ def test_beside_the_new_outline_is_what_was_beside_the_old_one(face, share):
         y, x = int(new[cheek, 1]), int(new[cheek, 0])
         beside = made.image[0, y, x + 3 * way] * 256
         assert 1 < way * (beside - old[cheek, 0]) < 9
-        assert made.still_right[y, x + 5 * way] > 0.9 and made.still_right[y, x - 4 * way] < 0.1
+        assert made.keep_mask[y, x + 5 * way] > 0.9 and made.keep_mask[y, x - 4 * way] < 0.1
 
 
 @pytest.mark.parametrize("share", [0.85, 1.15])

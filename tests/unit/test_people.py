@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from diffsfsr.modules.faces.align import to_frame
+from diffsfsr.modules.affine import to_frame
+from diffsfsr.modules.faces.morphable import FaceShape
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.shape import FaceShape
 from diffsfsr.training.identity import Material, fitted, joined, loss_of, separation
 from diffsfsr.training.synth import degrade
-from diffsfsr.training.synth.crowd import held_out
+from diffsfsr.training.synth.identities import held_out
 
 
 def rng(seed=0):
@@ -76,7 +76,7 @@ def test_askew_stays_near_and_is_the_same_for_the_same_seed():
 def drawn():
     """Two made-up faces on the canonical mesh, a face model with random modes, and the mesh's triangles."""
     from diffsfsr.modules.bundle import load_bundle
-    from diffsfsr.training.synth.people import Face
+    from diffsfsr.training.synth.people import SyntheticFace
     from tests.host.graphs import BUILT_IN
 
     state = load_bundle(BUILT_IN).parts["shape"]
@@ -91,7 +91,7 @@ def drawn():
         points = torch.cat([points[:, :2] @ matrix[0, :, :2].T + matrix[0, :, 2], points[:, 2:]], 1)
         image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(k))
         image = torch.nn.functional.interpolate(image[None], size=256, mode="bilinear")[0]
-        people.append(Face(image, points, shape.fit(points[None], torch.zeros(1, 52))))
+        people.append(SyntheticFace(image, points, shape.fit(points[None], torch.zeros(1, 52))))
     return people, shape
 
 

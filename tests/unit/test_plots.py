@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from evaluation.plots import lines
+from evaluation.media.plots import lines
 
 
 def colours(path) -> int:

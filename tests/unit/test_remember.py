@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from diffsfsr.modules.host.remember import Remembered
+from diffsfsr.modules.pipeline.memo import Remembered
 
 
 class Counter:

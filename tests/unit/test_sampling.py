@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from diffsfsr.modules.sampling.midpoint import evaluations, row_noise, sample_midpoint
+from diffsfsr.modules.denoiser.midpoint import evaluations, row_noise, sample_midpoint
 
 MEANS, SPREADS, SHARES = (-2.0, 0.5, 3.0), (0.7, 0.4, 1.1), (0.3, 0.5, 0.2)
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
-from diffsfsr.modules.conditioning.skin import Skin, put_on, uncovered
-from diffsfsr.modules.faces.light import side_light
 from diffsfsr.modules.faces.networks import FaceNetworks, mirrored_points
-from diffsfsr.modules.faces.warp import Mesh
+from diffsfsr.modules.warp.coarse import Face, coarse_warp, face_mask
+from diffsfsr.modules.warp.light import side_light
+from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.skin import Skin, fill_occlusion, put_on
 from tests.unit.test_guide import HAIR, MODEL, SKIN, canonical_face, skin_picture
 
 LEFT_CHEEK, RIGHT_CHEEK = 50, 280  # of the picture
@@ -94,11 +94,11 @@ def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mir
 def test_a_draft_is_led_as_far_as_asked_to_the_light_of_its_place(face):
     points, triangles, mirror = face
     code, placed = torch.zeros(52), Mesh.of(points, triangles, 256)
-    area = face_mask(Crop(halves(1, 1), points, code), placed, triangles, 9.0)
+    area = face_mask(Face(halves(1, 1), points, code), placed, triangles, 9.0)
 
     def ratio(selfie, place, **options):
-        crops = (Crop(picture, points, code) for picture in (selfie, place))
-        made = draft(*crops, placed, area, triangles, **options)
+        crops = (Face(picture, points, code) for picture in (selfie, place))
+        made = coarse_warp(*crops, placed, area, triangles, **options)
         return value_at(made, points, LEFT_CHEEK) / value_at(made, points, RIGHT_CHEEK)
 
     # the colours are not matched here: their spread would hide what the light does
@@ -125,7 +125,7 @@ def test_hair_over_one_eye_gives_way_to_the_other_side(face):
     eye = points[159, :2].long()
     seen = covered_by(skin_picture(), points, -80, -10, 10, 50)
     assert seen[:, eye[1], eye[0]].equal(HAIR)
-    made = uncovered(seen, mesh, triangles, mirror)
+    made = fill_occlusion(seen, mesh, triangles, mirror)
     torch.testing.assert_close(made[:, eye[1], eye[0]], SKIN, atol=0.02, rtol=0)
     beside = mesh.index < 0
     assert torch.equal(made[:, beside], seen[:, beside])
@@ -139,17 +139,17 @@ def test_hair_over_one_eye_gives_way_to_the_other_side(face):
 def test_what_is_on_both_sides_or_hangs_from_nowhere_stays(face, left, right, top, bottom):
     points, triangles, mirror = face
     seen = covered_by(skin_picture(), points, left, right, top, bottom)
-    assert torch.equal(uncovered(seen, Mesh.of(points, triangles, 256), triangles, mirror), seen)
+    assert torch.equal(fill_occlusion(seen, Mesh.of(points, triangles, 256), triangles, mirror), seen)
 
 
 def test_in_its_own_place_a_face_keeps_its_hair(face):
     points, triangles, mirror = face
     code, placed = torch.zeros(52), Mesh.of(points, triangles, 256)
     seen, eye = covered_by(skin_picture(), points, -80, -10, 10, 50), points[159, :2].long()
-    area = face_mask(Crop(seen, points, code), placed, triangles, 9.0)
+    area = face_mask(Face(seen, points, code), placed, triangles, 9.0)
 
     def at_eye(place):
-        crops = (Crop(picture, points, code) for picture in (seen, place))
-        return draft(*crops, placed, area, triangles, mirror=mirror)[:, eye[1], eye[0]].mean()
+        crops = (Face(picture, points, code) for picture in (seen, place))
+        return coarse_warp(*crops, placed, area, triangles, mirror=mirror)[:, eye[1], eye[0]].mean()
 
     assert at_eye(seen) < 0.3 < 0.5 < at_eye(skin_picture())

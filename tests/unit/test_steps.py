@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffsfsr.modules.sampling.levels import step_of
-from diffsfsr.modules.unet.steps import PERIOD, SteadySteps, window_factors
+from diffsfsr.modules.denoiser.timestep import PERIOD, SteadySteps, step_of, window_factors
 
 WIDTH = 64
 

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.guide import Crop, draft, face_mask
-from diffsfsr.modules.conditioning.strength import morph, placed_between
+from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.shape import place
-from diffsfsr.modules.faces.warp import Mesh
 from diffsfsr.modules.labels import BLENDSHAPES
+from diffsfsr.modules.warp.coarse import Face, coarse_warp, face_mask, morph, placed_between
+from diffsfsr.modules.warp.mesh import Mesh
 from tests.unit.test_guide import MODEL
 
 
@@ -23,7 +22,7 @@ def person(shape, seed, colour):
     mesh = shape.mesh(who, torch.zeros(1, 52))[0]
     points = mesh * torch.tensor([9.0, -9.0, 9.0])
     points = points - points.mean(0) + torch.tensor([128.0, 140.0, 0.0])
-    crop = Crop(torch.tensor(colour)[:, None, None].expand(3, 256, 256).clone(), points, torch.zeros(52))
+    crop = Face(torch.tensor(colour)[:, None, None].expand(3, 256, 256).clone(), points, torch.zeros(52))
     return crop, crop.fit(shape)
 
 
@@ -41,13 +40,13 @@ def asked(shape):
 
 def test_strengths_of_one_are_the_plain_placement(shape, people, asked):
     (_, who), (_, there) = people
-    assert torch.equal(placed_between(shape, who, there, asked, 1.0, 1.0), place(shape, who, there, asked[None])[0])
+    assert torch.equal(placed_between(shape, who, there, asked, 1.0, 1.0), retarget(shape, who, there, asked[None])[0])
 
 
 def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, people, asked):
     (_, who), (_, there) = people
     own, half, theirs, more = (placed_between(shape, who, there, asked, s, 1.0) for s in (0.0, 0.5, 1.0, 1.5))
-    assert torch.allclose(own, place(shape, there, there, asked[None])[0])
+    assert torch.allclose(own, retarget(shape, there, there, asked[None])[0])
     assert (own - theirs).abs().max() > 1, "two different people"
     assert torch.allclose(half, (own + theirs) / 2, atol=1e-3)
     assert torch.allclose(more, theirs + (theirs - own) / 2, atol=1e-3)
@@ -56,7 +55,7 @@ def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, peop
 def test_expression_scales_the_movement_and_leaves_the_person(shape, people, asked):
     (_, who), (_, there) = people
     still, once, twice = (placed_between(shape, who, there, asked, 1.0, s) for s in (0.0, 1.0, 2.0))
-    assert torch.allclose(still, place(shape, who, there, torch.zeros_like(asked)[None])[0])
+    assert torch.allclose(still, retarget(shape, who, there, torch.zeros_like(asked)[None])[0])
     assert torch.allclose(twice - still, 2 * (once - still), atol=1e-3)
     assert (once - still).abs().max() > 3, "the jaw has moved"
 
@@ -67,7 +66,7 @@ def test_the_picture_is_a_morph(shape, people, asked, triangles):
     placed = Mesh.of(placed_between(shape, who, there, asked, 1.0, 1.0), triangles, 256)
     area = face_mask(background, placed, triangles, 9.0)
     pictures = {s: morph(selfie, background, placed, area, triangles, s) for s in (0.0, 0.25, 1.0, 1.5)}
-    assert torch.equal(pictures[1.0], draft(selfie, background, placed, area, triangles))
+    assert torch.equal(pictures[1.0], coarse_warp(selfie, background, placed, area, triangles))
     assert torch.equal(pictures[1.5], pictures[1.0])
     assert torch.allclose(pictures[0.25], 0.75 * pictures[0.0] + 0.25 * pictures[1.0], atol=1e-5)
     skin = pictures[0.0][:, 110, 128]

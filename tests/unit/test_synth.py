@@ -8,16 +8,16 @@ import pytest
 import torch
 from scipy.ndimage import distance_transform_edt
 
+from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.faces.shape import place
-from diffsfsr.modules.faces.warp import redraw, sampled
+from diffsfsr.modules.warp.mesh import redraw, sampled
 from diffsfsr.training.data import MARGIN
 from diffsfsr.training.synth.codes import random_code
 from diffsfsr.training.synth.light import Light, change_of_light, light_of, normals, relit
 from diffsfsr.training.synth.look import sheet, speed
+from diffsfsr.training.synth.reenact import Drawn, distance, moved_points, redraw_person
 from diffsfsr.training.synth.render import People, Scene, render
 from diffsfsr.training.synth.swap import put_on
-from diffsfsr.training.synth.vary import Drawn, distance, moved_points, redraw_person
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
@@ -164,7 +164,7 @@ def test_distance_is_about_euclids(triangles, people):
 
 def facing(shape, people, triangles):
     """Calm points [3, 478, 3] with depth, how they are drawn, and where the cheeks are."""
-    points = place(shape, people.fit, people.fit, shape.own_geometry(people.fit))
+    points = retarget(shape, people.fit, people.fit, shape.own_geometry(people.fit))
     return points, redraw_person(people.image, people.points, points, triangles)[1]
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from diffsfsr.modules.conditioning.tokens import TokenConfig, TokenEncoder
-from diffsfsr.modules.unet.attention import GROUPS, BalancedCrossAttention
+from diffsfsr.modules.denoiser.attention import GROUPS, BalancedCrossAttention
+from diffsfsr.modules.encoders.tokens import TokenConfig, TokenEncoder
 
 CONFIG = TokenConfig()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from diffsfsr.evaluation.media.tables import word_table
 from diffsfsr.modules import labels
 from diffsfsr.modules.labels import FAMILIES, JUST_NOTICEABLE, WORDS, family_of, subcluster_of, tree_distance
 
@@ -91,7 +92,7 @@ def test_the_tree_in_the_codes_is_like_the_published_one(distances, tree):
 
 def test_the_page_holds_the_present_table_and_figures(distances, tree):
     text = (ROOT / "docs" / "expressions.md").read_text("utf-8")
-    table = labels.word_table()
+    table = word_table()
     assert table in text, "run: python -m evaluation words --tables"
     assert sum(line.startswith(f"| {word} |") for word in WORDS for line in table.splitlines()) == 135
     correlation = np.corrcoef(upper(distances), upper(tree))[0, 1]

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from kornia.color import rgb_to_grayscale
 from kornia.filters import laplacian
 
+from ...modules.affine import invert, sample, to_frame
 from ...modules.bundle import load_bundle
 from ...modules.encoders.identity import INPUT, IdentityNetwork
 from ...modules.errors import DiffSFSRError
-from ...modules.faces.align import invert, sample, to_frame
 from ...modules.faces.landmarker import find_faces, landmarks_in_crop
+from ...modules.faces.morphable import FaceShape, angles
 from ...modules.faces.networks import FaceNetworks
-from ...modules.faces.shape import FaceShape, angles
 from ...modules.images import MAX_PIXELS, read_picture
 from ..data import FRAME, MARGIN, margin
 from ..teachers import Teachers

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 
-from ...modules.faces.light import gained, luminance_at
-from ...modules.faces.mask import fill
-from ...modules.faces.warp import at_corners
-from .vary import Drawn, flat
+from ...modules.warp.light import gained, luminance_at
+from ...modules.warp.masks import fill
+from ...modules.warp.mesh import at_corners
+from .reenact import Drawn, flat
 
 RIDGE = 0.02  # of the number of points
 BOUNDS = 0.6, 1.6  # of a change of light: what is darker or brighter than that was no shadow

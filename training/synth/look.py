@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from ...modules.faces.landmarker import landmarks_in_crop
+from ...modules.faces.morphable import FaceShape
 from ...modules.faces.networks import FaceNetworks
-from ...modules.faces.shape import FaceShape
 from ..data import MARGIN, load_part
 from ..shape import load_shape
 from ..teachers import Teachers

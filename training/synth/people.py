@@ -11,12 +11,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...modules.faces.align import apply, to_frame
-from ...modules.faces.shape import FaceShape, Fit
+from ...modules.affine import apply, to_frame
+from ...modules.faces.morphable import FaceShape, Fit
 from .codes import random_code
 from .light import Light, relit
+from .reenact import moved_points, redraw_person
 from .swap import put_on
-from .vary import moved_points, redraw_person
 
 # Middles of the parts that are mixed apart from each other: brows, eyes, nose, mouth, cheeks, chin (points of the mesh)
 PARTS = ((105, 334), (159, 386), (4, 6), (13, 14), (50, 280), (152, 175))
@@ -25,7 +25,7 @@ TOWARDS = torch.tensor([1.0, 1.0, -1.0])  # landmarks have z away from the viewe
 
 
 @dataclass
-class Face:
+class SyntheticFace:
     """A person in the canonical frame: picture [3, S, S] 0..1, points [478, 3] in its pixels (z away), and their fit."""
 
     image: torch.Tensor
@@ -51,7 +51,7 @@ def bones(shape: FaceShape, fit: Fit, rng: np.random.Generator) -> tuple[torch.T
     return change, (steps * steps.new_tensor([1.0, -1.0, -1.0])).float()
 
 
-def mixed_shape(first: Face, others: list[Face], shape: FaceShape, rng) -> tuple[torch.Tensor, Fit]:
+def mixed_shape(first: SyntheticFace, others: list[SyntheticFace], shape: FaceShape, rng) -> tuple[torch.Tensor, Fit]:
     """Points [478, 3] of somebody between all, in the canonical frame again, and about their fit."""
     points, fit = first.points, replace(first.fit)
     for other in others:
@@ -66,7 +66,9 @@ def mixed_shape(first: Face, others: list[Face], shape: FaceShape, rng) -> tuple
     return apply(frame, points[None])[0], replace(fit, scale=fit.scale * torch.linalg.det(frame[:, :, :2]).abs().sqrt())
 
 
-def new_person(first: Face, others: list[Face], shape: FaceShape, triangles: torch.Tensor, rng) -> Face:
+def new_person(
+    first: SyntheticFace, others: list[SyntheticFace], shape: FaceShape, triangles: torch.Tensor, rng
+) -> SyntheticFace:
     """Somebody between `first`, who gives the head, and the others, whose faces are mixed in one after the other."""
     points, fit = mixed_shape(first, others, shape, rng)
     image, drawn = redraw_person(first.image, first.points * TOWARDS, points * TOWARDS, triangles, fade="ellipse")
@@ -74,7 +76,7 @@ def new_person(first: Face, others: list[Face], shape: FaceShape, triangles: tor
         swap = rng.random() < 0.25  # a whole inner face in another head
         look = torch.full((478,), float(rng.uniform(0.8, 1))) if swap else field(points, rng)
         image = put_on(image, other.image, other.points, drawn, triangles, look[:468], rng.uniform(0.2, 1))
-    return Face(complexion(image, rng), points, fit)
+    return SyntheticFace(complexion(image, rng), points, fit)
 
 
 def complexion(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -84,7 +86,7 @@ def complexion(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return (image.clamp(1e-4, 1) ** gamma * gain).clamp(0, 1)
 
 
-def view(face: Face, size: int, shape: FaceShape, triangles: torch.Tensor, rng) -> tuple[torch.Tensor, torch.Tensor]:
+def view(face: SyntheticFace, size: int, shape: FaceShape, triangles: torch.Tensor, rng) -> tuple[torch.Tensor, torch.Tensor]:
     """The same person with another expression, pose and light, aligned anew as the nodes do it.
 
     Returns the picture [3, size, size] and the points [478, 3] in it, z towards the viewer.

@@ -9,16 +9,16 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from ...modules.conditioning.mouth import MOUTH, paint_mouth
 from ...modules.encoders.expression import compound
-from ...modules.faces.light import gained
-from ...modules.faces.shape import FaceShape, Fit, place
-from ...modules.faces.warp import shown
+from ...modules.faces.morphable import FaceShape, Fit, retarget
+from ...modules.warp.light import gained
+from ...modules.warp.mesh import shown
+from ...modules.warp.mouth import MOUTH, paint_mouth
 from ..data import MARGIN, Portrait
 from .codes import random_code
 from .light import Light, change_of_light, light_of, normals, relit
+from .reenact import Drawn, fading, moved_points, redraw_person, turned
 from .swap import inner_face, put_on
-from .vary import Drawn, fading, moved_points, redraw_person, turned
 
 YAW, PITCH = 25.0, 10.0  # degrees: heads are turned by up to so much from how they are
 RELIT, SWAPPED = 0.6, 0.3  # share of the pictures in new light; with another person's face
@@ -102,12 +102,13 @@ def render(shape: FaceShape, triangles: torch.Tensor, people: People, scene: Sce
     """
     head, swapped = people[scene.person], scene.face != scene.person
     code = compound(shape, scene.coefficients.to(people.image.device))
-    calm = place(shape, head.fit, head.fit, shape.own_geometry(head.fit))
+    calm = retarget(shape, head.fit, head.fit, shape.own_geometry(head.fit))
     before = torch.cat([head.points[..., :2], calm[..., 2:]], -1)
     after = moved_points(shape, head.fit, before, code[:, 52:], scene.yaw, scene.pitch)
     face, rows = people[scene.face[swapped]], swapped.nonzero()[:, 0].to(after.device)
     if len(rows):
-        after[rows] = place(shape, face.fit, turned(head[rows].fit, scene.yaw[swapped], scene.pitch[swapped]), code[rows, 52:])
+        pose = turned(head[rows].fit, scene.yaw[swapped], scene.pitch[swapped])
+        after[rows] = retarget(shape, face.fit, pose, code[rows, 52:])
     picture, drawn = redraw_person(head.image, before, after, triangles, MARGIN, smear=SMEAR)
     inner = after - after.new_tensor([MARGIN, MARGIN, 0])
     light, normal = light_of(head.image, before, triangles), normals(after, triangles)
@@ -140,7 +141,7 @@ def with_face(
 
     points [B, 478, 3] and normal [B, 468, 3]: of the face as it is `drawn`.
     """
-    own = torch.cat([face.points[..., :2], place(shape, face.fit, face.fit, shape.own_geometry(face.fit))[..., 2:]], -1)
+    own = torch.cat([face.points[..., :2], retarget(shape, face.fit, face.fit, shape.own_geometry(face.fit))[..., 2:]], -1)
     gain = change_of_light(light_of(face.image, own, triangles), normals(own, triangles), light, normal)
     look = inner_face(picture.device).expand(len(picture), -1)
     drawn_on = put_on(picture, face.image, own, drawn, triangles, look, TONE, gain, shown(own, points, triangles, SMEAR))

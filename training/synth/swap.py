@@ -3,9 +3,9 @@
 import torch
 from kornia.filters import gaussian_blur2d
 
-from ...modules.conditioning.hair import FOREHEAD
-from ...modules.faces.warp import at_pixels, interpolated, sampled
-from .vary import Drawn, flat
+from ...modules.warp.mesh import at_pixels, interpolated, sampled
+from ...modules.warp.skin import FOREHEAD
+from .reenact import Drawn, flat
 
 BROW_TO_HAIR = 1.0, 0.5, 0.0  # share of the look in the three rows of FOREHEAD: a hard edge or a foreign fringe would show
 

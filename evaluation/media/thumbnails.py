@@ -1,0 +1,66 @@
+"""The pictures beside the shipped workflows: each graph run as it is in the real host, on the pictures of the demonstration."""
+
+import json
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from dev.host import Host
+from dev.pack import ROOT
+
+from ...modules.errors import DiffSFSRError
+from ..demo import load_inputs
+from ..pictures import fitted, stacked, to_pil
+
+TWINS = ROOT / "tests" / "workflows"
+PAINTED = ("6",)  # of prompt_background: what decodes the checkpoint's picture
+SIDE, MOST = 512, 9  # pixels of a thumbnail; pictures of a batch that are shown
+
+
+def thumbnail(batch: torch.Tensor) -> Image.Image:
+    """Up to nine pictures of a batch [n, H, W, 3], from all over it, as one square."""
+    count = min(len(batch), MOST)
+    columns = max(k for k in (1, 2, 3) if k * k <= count)
+    chosen = torch.linspace(0, len(batch) - 1, columns**2).round().int().tolist()
+    return stacked([fitted(to_pil(batch[k]), SIDE // columns) for k in chosen], columns)
+
+
+def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Tensor:
+    """The batch that the graph's SaveImage gets. `without`: nodes in whose place the demonstration's background is loaded."""
+    prompt = json.loads((TWINS / f"{name}.api.json").read_text())
+    prompt |= {node: {"class_type": "LoadImage", "inputs": {"image": "background.png"}} for node in without}
+    result = host.run(prompt)
+    if not result.success:
+        raise DiffSFSRError(result.errors[0], f"workflow {name}", "Run the tests of the workflows")
+    node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
+    return result.value(node, slot)
+
+
+def words_alone(text: str) -> Image.Image:
+    """For a graph whose weights nobody has trained yet: words, and no picture that could be taken for a result."""
+    image = Image.new("RGB", (SIDE, SIDE), (44, 52, 64))
+    ImageDraw.Draw(image).multiline_text(
+        (SIDE / 2, SIDE / 2), text, (222, 226, 232), ImageFont.load_default(34), "mm", spacing=14, align="center"
+    )
+    return image
+
+
+def thumbnails(args) -> int:
+    """The command: workflows/*.jpg."""
+    host, pictures = Host().load(cpu=args.device == "cpu"), load_inputs(args)
+    folder = Path(host.folder_paths.get_input_directory())
+    for name, picture in {"astronaut": pictures["selfie"], "background": pictures["background"]}.items():
+        to_pil(picture[0]).save(folder / f"{name}.png")
+    for name in ("portrait", "expression_sheet", "expression_travel", "reference_expression"):
+        batch = picture_of(host, name)
+        if name == "portrait":
+            to_pil(batch[0]).save(folder / "reference.png")  # an expression for the graph that takes one from a picture
+        thumbnail(batch).save(args.out / f"{name}.jpg", quality=88)
+        print(f"thumbnails: {args.out / name}.jpg, {len(batch)} pictures", flush=True)
+    # what a checkpoint paints is not ours to show: the demonstration's own background stands in its place
+    painted = picture_of(host, "prompt_background", PAINTED)
+    pair = [fitted(to_pil(picture), SIDE) for picture in (pictures["background"][0], painted[0])]
+    stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88)
+    words_alone("Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained").save(args.out / "sd15_adapter.jpg")
+    return 0

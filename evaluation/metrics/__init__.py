@@ -1,0 +1,1 @@
+"""The measures on people kept out of training: `python -m evaluation evaluate`."""

@@ -1,0 +1,224 @@
+"""From measures to rows of a table: a value with its 95 % interval over people, and the target beside it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...modules.labels import family_of
+from .figures import (
+    CHANNELS,
+    MOVES,
+    centroids,
+    correlation,
+    cosines,
+    interval,
+    kernel_blocks,
+    kernel_distance,
+    nearest_family,
+    part,
+    ranks,
+    shifts,
+)
+from .groups import GROUPS
+from .measure import Seen
+from .protocol import LABELS, WORDS
+
+
+@dataclass
+class Evidence:
+    """All that was measured: pairs (selfie, background), their records, the people's own pictures, the round trips."""
+
+    pairs: list[tuple[str, str]]
+    done: list[dict]
+    people: dict[str, Seen]
+    ceiling: dict[str, dict]
+    about: dict[str, dict[str, float]] = field(default_factory=dict)  # of the selfie people, see `groups.py`
+
+    def stack(self, kind: str, name: str) -> np.ndarray:
+        """[pairs, labels, ...] of "results" or "drafts"."""
+        return np.stack([np.asarray(d[kind][name]) for d in self.done])
+
+    def own(self, side: int, name: str) -> np.ndarray:
+        """[pairs, ...] of the person's own picture: side 0 the selfie, 1 the background."""
+        return np.stack([getattr(self.people[pair[side]], name)[0] for pair in self.pairs])
+
+    @property
+    def gallery(self) -> list[str]:
+        return list(dict.fromkeys(selfie for selfie, _ in self.pairs))
+
+
+def row(name: str, values, people, target: float | None = None, unit: str = "share", at_most: bool = False) -> dict:
+    """One measure; NaN values (nothing to measure) are left out. `at_most`: the target is a limit from above."""
+    values, people = np.asarray(values, np.float64), np.asarray(people)
+    keep = ~np.isnan(values)
+    mean, low, high = interval(values[keep], people[keep])
+    met = None if target is None else bool(mean <= target if at_most else mean >= target)
+    about = {"target": target, "met": met, "unit": unit, "n": int(keep.sum())}
+    return {"name": name, "value": mean, "low": low, "high": high, **about}
+
+
+def identity_rows(e: Evidence, kind: str) -> list[dict]:
+    """Who the six words' results look like. A result without a face counts as unlike the selfie."""
+    found, vectors = e.stack(kind, "found")[:, 1:], e.stack(kind, "vector")[:, 1:]
+    count = found.shape[1]
+    repeat = lambda x: np.repeat(x, count, 0)  # noqa: E731
+    flat, seen = vectors.reshape(len(e.pairs) * count, -1), found.ravel()
+    people = repeat([selfie for selfie, _ in e.pairs])
+    to_selfie = np.where(seen, cosines(flat, repeat(e.own(0, "vector"))), np.nan)
+    to_background = np.where(seen, cosines(flat, repeat(e.own(1, "vector"))), np.nan)
+    gallery = np.stack([e.people[i].vector[0] for i in e.gallery])
+    place = ranks(flat, gallery, np.array([e.gallery.index(p) for p in people]))
+    closer = seen & (np.nan_to_num(to_selfie) > np.nan_to_num(to_background))
+    return [
+        row("identity: cosine to the selfie", to_selfie, people, unit="cosine"),
+        row("identity: cosine to the background person", to_background, people, unit="cosine"),
+        row("identity: closer to the selfie", closer, people, 0.97),
+        row(f"identity: rank 1 among {len(gallery)}", seen & (place == 1), people, 0.9),
+        row(f"identity: rank 5 among {len(gallery)}", seen & (place <= 5), people),
+    ]
+
+
+def expression_rows(e: Evidence, kind: str) -> list[dict]:
+    """What the face does, against the neutral result of the same pair. Without a face it counts as not moved."""
+    found, codes = e.stack(kind, "found"), e.stack(kind, "code")
+    people, rows, every = np.array([selfie for selfie, _ in e.pairs]), [], []
+    for word in MOVES:
+        k = 1 + WORDS.index(word)
+        both = found[:, 0] & found[:, k]
+        moved = both & (shifts(word, codes[:, k], codes[:, 0]) > 0)
+        every.append(moved)
+        rows.append(row(f"expression: {word} moves the right way", moved, people, 0.85))
+    rows.insert(0, row("expression: right way, four words", np.stack(every, 1).ravel(), np.repeat(people, len(every)), 0.85))
+    change = (codes[:, 1:] - codes[:, :1]).reshape(-1, 52)
+    ok = (found[:, 1:] & found[:, :1]).ravel()
+    families = family_indices(len(e.pairs))
+    agree = ok & (nearest_family(change) == families)
+    return [*rows, row("expression: nearest family is the word's (chance 0.17)", agree, np.repeat(people, len(WORDS)), 0.7)]
+
+
+def family_indices(pairs: int) -> np.ndarray:
+    """The right answer of `nearest_family` for each result [pairs * words]."""
+    names, _ = centroids()
+    return np.tile([names.index(family_of(word)) for word in WORDS], pairs)
+
+
+def channel_rows(e: Evidence, kind: str) -> list[dict]:
+    """Correlation of asked and measured coefficients, over all results with a face, the neutral ones too."""
+    asked = np.stack([np.asarray(d["asked"]) for d in e.done])
+    seen = e.stack(kind, "found").ravel()
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(LABELS))[seen]
+    rows = [following_row(e, kind)]
+    for name, group in CHANNELS.items():
+        both = np.stack([part(asked, group).ravel()[seen], part(e.stack(kind, "code"), group).ravel()[seen]], 1)
+        found = interval(both, people, lambda v: correlation(v[:, 0], v[:, 1]), rounds=500)
+        rows.append(figures(f"asked against measured: {name}", *found, unit="r"))
+    return rows
+
+
+def following_row(e: Evidence, kind: str = "results") -> dict:
+    """Mean correlation of asked and measured over the channels, with its interval."""
+    asked, seen = np.stack([np.asarray(d["asked"]) for d in e.done]), e.stack(kind, "found").ravel()
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(LABELS))[seen]
+    code = e.stack(kind, "code")
+    both = [np.stack([part(c, group).ravel()[seen] for c in (asked, code)], 1) for group in CHANNELS.values()]
+    found = interval(np.stack(both, 1), people, mean_correlation, rounds=200)
+    return figures("asked against measured: mean of the eight", *found, target=0.75, unit="r")
+
+
+def mean_correlation(values: np.ndarray) -> float:
+    """[n, channels, 2] -> mean over the channels that were asked for; a face that does not move follows with 0."""
+    asked = [k for k in range(values.shape[1]) if np.ptp(values[:, k, 0]) > 1e-6]
+    each = [correlation(values[:, k, 0], values[:, k, 1]) for k in asked]
+    return float(np.nan_to_num(each).mean()) if each else float("nan")
+
+
+def place_rows(e: Evidence, kind: str) -> list[dict]:
+    """Face found again, and the pose it has against the background's."""
+    found = e.stack(kind, "found")[:, 1:]
+    people = np.repeat([selfie for selfie, _ in e.pairs], found.shape[1])
+    turned = e.stack(kind, "pose")[:, 1:] - e.own(1, "pose")[:, None]
+    error = np.abs((turned + 180) % 360 - 180)
+    error = np.where(found[..., None], error, np.nan).reshape(-1, 3)
+    whole = np.linalg.norm(error, axis=1)  # of angles this small, the angle between the two poses
+    rows = [
+        row("face found again", found.ravel(), people, 0.99),
+        row("pose: error to the background", whole, people, 4.0, "degrees", at_most=True),
+    ]
+    for k, name in enumerate(("yaw", "pitch", "roll")):
+        rows.append(row(f"pose: {name} error to the background", error[:, k], people, unit="degrees"))
+    return rows
+
+
+def border_rows(e: Evidence, kind: str) -> list[dict]:
+    """How the face sits in the picture, inside the feather ring; see `realism.py`."""
+    names = {
+        "seam": ("seam: gradient added, grey levels a pixel", "grey"),
+        "ring_psnr": ("ring: PSNR to the background", "dB"),
+        "ring_ssim": ("ring: SSIM to the background", "share"),
+    }
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
+    return [row(name, e.stack(kind, key)[:, 1:].ravel(), people, unit=unit) for key, (name, unit) in names.items()]
+
+
+def distance_blocks(e: Evidence, kind: str) -> dict[str, np.ndarray]:
+    """Of the results with a face, against the same people's own pictures."""
+    found, vectors = e.stack(kind, "found")[:, 1:], e.stack(kind, "vector")[:, 1:]
+    people = np.repeat([e.gallery.index(selfie) for selfie, _ in e.pairs], found.shape[1])
+    return kernel_blocks(vectors[found], people[found.ravel()], np.stack([e.people[i].vector[0] for i in e.gallery]))
+
+
+def distance_row(e: Evidence, kind: str) -> dict:
+    return figures("distance to portraits (KID of faceres x 1000)", *kernel_distance(distance_blocks(e, kind)), scale=1000)
+
+
+def gain_rows(e: Evidence) -> list[dict]:
+    """What the model adds to the draft it was guided by: result minus draft, so below 0 is better."""
+    blocks = [distance_blocks(e, kind) for kind in ("results", "drafts")]
+    change = kernel_distance({name: blocks[0][name] - blocks[1][name] for name in blocks[0]})
+    seams = [e.stack(kind, "seam")[:, 1:].ravel() for kind in ("results", "drafts")]
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
+    return [
+        figures("distance to portraits (KID of faceres x 1000)", *change, scale=1000),
+        row("seam: gradient added, grey levels a pixel", seams[0] - seams[1], people, unit="grey"),
+    ]
+
+
+def figures(name: str, value: float, low: float, high: float, target: float | None = None, unit: str = "", scale: float = 1):
+    """A row of a statistic that came with its interval."""
+    met = None if target is None else bool(value >= target)
+    return {"name": name, "value": value * scale, "low": low * scale, "high": high * scale, "target": target, "met": met,
+            "unit": unit}  # fmt: skip
+
+
+def group_rows(e: Evidence) -> list[dict]:
+    """The main figures for each kind of selfie person: how many, cosine and closeness to the selfie, rank 1, correlation."""
+    rows, place = [], {person: k for k, person in enumerate(e.gallery)}
+    gallery = np.stack([e.people[i].vector[0] for i in e.gallery])
+    for name, belongs in GROUPS.items():
+        people = [person for person in e.gallery if person in e.about and belongs(e.about[person])]
+        chosen = [k for k, (selfie, _) in enumerate(e.pairs) if selfie in people]
+        if not chosen:
+            continue
+        part_of = Evidence([e.pairs[k] for k in chosen], [e.done[k] for k in chosen], e.people, e.ceiling)
+        who, vectors = identity_rows(part_of, "results"), part_of.stack("results", "vector")[:, 1:]
+        own = np.repeat([place[selfie] for selfie, _ in part_of.pairs], vectors.shape[1])
+        first = ranks(vectors.reshape(len(own), -1), gallery, own) == 1  # among all, not only among the group
+        first &= part_of.stack("results", "found")[:, 1:].ravel()
+        rows.append({"name": name, "people": len(people), "cosine": who[0]["value"], "closer": who[2]["value"],
+                     "rank1": float(first.mean()), "follows": following_row(part_of)["value"]})  # fmt: skip
+    return rows
+
+
+def ceiling_rows(e: Evidence) -> list[dict]:
+    """The real crops through the autoencoder: quality, and what the observer still recognises."""
+    ids = e.gallery
+    vectors = np.stack([np.asarray(e.ceiling[i]["vector"]) for i in ids])
+    own = np.stack([e.people[i].vector[0] for i in ids])
+    place = ranks(vectors, own, np.arange(len(ids)))
+    strangers = (own @ own.T)[~np.eye(len(ids), dtype=bool)].reshape(len(ids), -1).mean(1) if len(ids) > 1 else [np.nan]
+    return [
+        row("autoencoder: PSNR on real crops", [e.ceiling[i]["psnr"] for i in ids], ids, 30.0, "dB"),
+        row("real crop through the autoencoder: cosine to itself", cosines(vectors, own), ids, unit="cosine"),
+        row("real crop through the autoencoder: rank 1", place == 1, ids),
+        row("two different people: cosine", strangers, ids[: len(strangers)], unit="cosine"),
+    ]

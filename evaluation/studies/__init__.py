@@ -1,0 +1,1 @@
+"""Studies of single questions: ablation, samplers, estimates, networks, versions."""

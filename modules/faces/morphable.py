@@ -1,0 +1,204 @@
+"""A small linear model of the 478 face points: mean, identity modes, and the displacement of each expression coefficient.
+
+It separates who a face is from what it does and how the head is turned, so that the same person can be redrawn with
+another expression and pose. It is part of the bundle, fitted in `training/shape.py` to samples of a morphable model.
+
+Axes: x to the right of the picture, y up, z towards the viewer; unit: about one centimetre. Camera: scaled orthographic.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
+
+
+@dataclass
+class Fit:
+    """A face explained by the model, batched over B. Picture coordinates have y down."""
+
+    identity: torch.Tensor  # [B, K] coefficients, about standard normal
+    expression: torch.Tensor  # [B, 52] 0..1
+    rotation: torch.Tensor  # [B, 3, 3]
+    scale: torch.Tensor  # [B] pixels per unit
+    shift: torch.Tensor  # [B, 2] pixels, y up
+    residual: torch.Tensor  # [B, 478, 2] what the model does not explain, pixels, y up
+    rest: torch.Tensor  # [B, K] geometry that the neutral face still needs to be neutral, see `rest.py`; 0 unless measured
+
+
+class FaceShape(nn.Module):
+    """Buffers `mean` [478, 3], `identity` [M, 478, 3], `expression` [52, 478, 3] (the rig), `weight` [478].
+
+    `geometry` [K, 478, 3]: orthonormal basis of the ways in which expressions move the points. The displacement is the same
+    for everybody, as in the morphable model that it was taken from. `drive`: from what is asked to the rig.
+    """
+
+    def __init__(self, modes: int = 40, coefficients: int = 52, points: int = 478, directions: int = 32):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(points, 3))
+        self.register_buffer("identity", torch.zeros(modes, points, 3))
+        self.register_buffer("expression", torch.zeros(coefficients, points, 3))
+        self.register_buffer("weight", torch.ones(points))
+        self.register_buffer("geometry", torch.zeros(directions, points, 3))
+        self.drive = RigCalibration(coefficients).requires_grad_(False)
+
+    def geometry_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Coefficients asked for [B, 52], 0..1 -> the geometry [B, K] that shows them."""
+        return self.geometry_of_rig(self.drive(coefficients.to(self.mean)))
+
+    def geometry_of_rig(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Coefficients of the morphable rig [B, 52] -> geometry [B, K]."""
+        return coefficients.to(self.mean) @ torch.einsum("epc,kpc->ek", self.expression, self.geometry)
+
+    def own_geometry(self, fit: Fit) -> torch.Tensor:
+        """What the fitted face itself does: geometry [B, K] from its neutral face (with `rest`) to where it is."""
+        return self.geometry_of(self.upright(fit) - self.neutral(fit))
+
+    def geometry_between(self, calm: Fit, other: Fit) -> torch.Tensor:
+        """From one picture of a person to another of the same, pose taken out: geometry [B, K]; nothing is left to guess."""
+        return self.geometry_of(self.upright(other) - self.upright(calm))
+
+    def geometry_of(self, displacement: torch.Tensor) -> torch.Tensor:
+        """Displacement of the points [B, 478, 3] -> the nearest geometry [B, K]."""
+        return torch.einsum("bpc,kpc->bk", displacement.to(self.mean), self.geometry)
+
+    def upright(self, fit: Fit) -> torch.Tensor:
+        """The points as they were found, facing forward, in the model's unit: [B, 478, 3]."""
+        return self.mesh(fit.identity, fit.expression) + unexplained(fit)
+
+    def neutral(self, fit: Fit) -> torch.Tensor:
+        """The person's neutral face, facing forward: [B, 478, 3]."""
+        calm = self.mesh(fit.identity, torch.zeros_like(fit.expression))
+        return calm + DETAIL * unexplained(fit) + self.moved(fit.rest)
+
+    def moved(self, geometry: torch.Tensor) -> torch.Tensor:
+        """Geometry [B, K] -> displacement of the points from the neutral face [B, 478, 3]."""
+        return torch.einsum("bk,kpc->bpc", geometry.to(self.mean), self.geometry)
+
+    def mesh(self, identity: torch.Tensor, expression: torch.Tensor) -> torch.Tensor:
+        """[B, K], [B, 52] -> [B, 478, 3]."""
+        return (
+            self.mean
+            + torch.einsum("bk,kpc->bpc", identity, self.identity)
+            + torch.einsum("be,epc->bpc", expression, self.expression)
+        )
+
+    def fit(self, points: torch.Tensor, prior: torch.Tensor, rounds: int = 6) -> Fit:
+        """points [B, 478, >= 2] picture pixels, prior [B, 52]: the coefficients a blendshape network measured.
+
+        Alternates pose (weighted affine solution, nearest rotation) and ridge regression of identity and expression;
+        the expression is held near the prior, because geometry alone mistakes a wide mouth for a smile.
+        """
+        kind = {"dtype": self.mean.dtype, "device": points.device}  # double where the same bits must come out each time
+        target = points[..., :2].to(**kind) * torch.tensor([1.0, -1.0], **kind)
+        identity, prior = torch.zeros(len(points), len(self.identity), **kind), prior.to(**kind)
+        expression = prior.clone()
+        for _ in range(rounds):
+            mesh = self.mesh(identity, expression)
+            rotation, scale, shift = pose(mesh, target, self.weight)
+            identity, expression = self._coefficients(target, prior, rotation, scale, shift)
+        mesh = self.mesh(identity, expression)
+        rotation, scale, shift = pose(mesh, target, self.weight)
+        residual = target - project(mesh, rotation, scale, shift)
+        rest = torch.zeros(len(points), len(self.geometry), **kind)
+        return Fit(identity, expression, rotation, scale, shift, residual, rest)
+
+    def _coefficients(self, target, prior, rotation, scale, shift, ridge_identity=0.6, ridge_expression=0.5):
+        basis = torch.cat([self.identity, self.expression])
+        turned = torch.einsum("npc,bdc->bnpd", basis, rotation[:, :2]) * scale[:, None, None, None]
+        flat = turned.flatten(2).transpose(1, 2)  # [B, 2 P, K + 52]
+        start = project(self.mean + torch.einsum("be,epc->bpc", prior, self.expression), rotation, scale, shift)
+        wanted = (target - start).flatten(1)
+        weight = self.weight.repeat_interleave(2)
+        count = len(self.identity)
+        ridge = torch.full((len(basis),), ridge_expression, dtype=target.dtype, device=target.device)
+        ridge[:count] = ridge_identity
+        ridge = torch.diag_embed(ridge * (scale**2)[:, None] * self.weight.sum() * 0.02)
+        normal = (flat * weight[None, :, None]).transpose(1, 2) @ flat + ridge
+        right = (flat * weight[None, :, None]).transpose(1, 2) @ wanted[..., None]
+        found = torch.linalg.solve(normal, right)[..., 0]
+        return found[:, :count], (prior + found[:, count:]).clamp(0, 1)
+
+
+def project(mesh: torch.Tensor, rotation: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """[B, P, 3] -> [B, P, 2] pixels, y up."""
+    return scale[:, None, None] * mesh @ rotation[:, :2].transpose(1, 2) + shift[:, None]
+
+
+def pose(mesh: torch.Tensor, target: torch.Tensor, weight: torch.Tensor):
+    """The scaled-orthographic pose that takes mesh [B, P, 3] to target [B, P, 2] (y up): rotation, scale, shift."""
+    share = (weight / weight.sum())[None, :, None]
+    mesh_mean, target_mean = (share * mesh).sum(1, keepdim=True), (share * target).sum(1, keepdim=True)
+    m, t = mesh - mesh_mean, target - target_mean
+    affine = torch.linalg.lstsq(m * share.sqrt(), t * share.sqrt()).solution.transpose(1, 2)  # [B, 2, 3]
+    u, _, v = torch.linalg.svd(affine, full_matrices=False)
+    rows = u @ v
+    rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
+    flat = m @ rows.transpose(1, 2)
+    scale = (share * flat * t).sum((1, 2)) / (share * flat * flat).sum((1, 2)).clamp_min(1e-9)
+    shift = (target_mean - scale[:, None, None] * (mesh_mean @ rows.transpose(1, 2)))[:, 0]
+    return rotation, scale, shift
+
+
+def unexplained(fit: Fit) -> torch.Tensor:
+    """What the model leaves of a fit, in its own unit and facing forward: [B, 478, 3]."""
+    flat = fit.residual / fit.scale[:, None, None]
+    return torch.cat([flat, torch.zeros_like(flat[..., :1])], -1) @ fit.rotation
+
+
+def retarget(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor) -> torch.Tensor:
+    """Where the selfie's face points stand with the asked geometry [B, K] in the background's pose: [B, 478, 3].
+
+    x, y in the background picture's pixels (y down), z towards the viewer. Size and place are those of the background's
+    neutral face.
+    """
+    neutral = shape.neutral(selfie)
+    theirs = shape.mesh(background.identity, torch.zeros_like(background.expression))
+    turn = background.rotation.transpose(1, 2)
+    mine, other = neutral @ turn, theirs @ turn
+    share = (shape.weight / shape.weight.sum())[None, :, None]
+    centre_mine, centre_other = ((share * x).sum(1, keepdim=True) for x in (mine, other))
+    size = lambda x, c: (share * (x - c)[..., :2] ** 2).sum((1, 2)).sqrt()  # noqa: E731
+    scale = background.scale * size(other, centre_other) / size(mine, centre_mine)
+    asked_mesh = (neutral + shape.moved(asked)) @ turn
+    shift = background.shift + background.scale[:, None] * centre_other[:, 0, :2]
+    xy = scale[:, None, None] * (asked_mesh - centre_mine)[..., :2] + shift[:, None]
+    z = scale[:, None, None] * (asked_mesh - centre_mine)[..., 2:]
+    return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1).float()
+
+
+def mirrored(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture [3, H, W] and its face points [478, >= 2] as a mirror shows them; mirror: see `FaceNetworks`."""
+    points = points[mirror].clone()
+    points[:, 0] = image.shape[-1] - points[:, 0]
+    return image.flip(-1), points
+
+
+def angles(rotation: torch.Tensor) -> torch.Tensor:
+    """Rotations [..., 3, 3] (x right, y up, z to the viewer) -> yaw, pitch, roll [..., 3] in degrees.
+
+    Yaw and pitch say where the nose points, roll how the line between the eyes is tilted.
+    """
+    nose, across = rotation[..., :, 2], rotation[..., :, 0]
+    yaw = torch.atan2(nose[..., 0], nose[..., 2])
+    pitch = torch.atan2(nose[..., 1], torch.hypot(nose[..., 0], nose[..., 2]))
+    roll = torch.atan2(across[..., 1], torch.hypot(across[..., 0], across[..., 2]))
+    return torch.rad2deg(torch.stack([yaw, pitch, roll], -1))
+
+
+LOW, HIGH = -0.4, 1.8  # of the rig's coefficients; beyond that skin would tear
+
+
+class RigCalibration(nn.Module):
+    """Coefficients asked [B, 52], 0..1 -> coefficients of the rig [B, 52], -.4..1.8. Zeros give exactly zeros."""
+
+    def __init__(self, coefficients: int = 52, width: int = 64):
+        super().__init__()
+        self.hidden, self.answer = nn.Linear(coefficients, width), nn.Linear(width, coefficients, bias=False)
+        nn.init.zeros_(self.answer.weight)  # untrained it changes nothing
+
+    def forward(self, asked: torch.Tensor) -> torch.Tensor:
+        hidden = nn.functional.silu
+        change = hidden(self.hidden(asked)) - hidden(self.hidden.bias)
+        return (asked + self.answer(change)).clamp(LOW, HIGH)

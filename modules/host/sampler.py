@@ -1,0 +1,99 @@
+"""The midpoint sampler on the host's sampling machinery: its noise, guider, progress, preview and interruption."""
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import latent_preview
+import torch
+
+from ..denoiser.midpoint import sample_midpoint
+from ..errors import DiffSFSRError
+from ..types import check_bundle
+from .adapter import adapted_for
+from .guider import IdentityExpressionGuider
+from .model import DiffSFSRModel
+
+WHERE = "Midpoint Sampler"
+
+
+def midpoint_sampler(reuse: bool, churn: float = 0.0, churn_noise: float = 1.0) -> comfy.samplers.KSAMPLER:
+    """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls, and gives the seed."""
+    return comfy.samplers.KSAMPLER(sampled, extra_options={"reuse": reuse, "s_churn": churn, "s_noise": churn_noise})
+
+
+def sampled(model, x, sigmas, **options) -> torch.Tensor:
+    """`sample_midpoint` on the host's wrapper of a model, whose noise schedule says where it ends."""
+    return sample_midpoint(model, x, sigmas, least=float(model.inner_model.inner_model.model_sampling.sigma_min), **options)
+
+
+def guider(model, positive, negative, identity: float, expression: float, where: str) -> IdentityExpressionGuider:
+    """The GUIDER object for the two weights, after the wires were checked."""
+    check(model, positive, negative, where)
+    return IdentityExpressionGuider(model, positive, negative, identity, expression, where)
+
+
+def sample(model, positive, negative, latent, seed, steps, weights, scheduler, denoise, reuse) -> dict:
+    """LATENT in, LATENT out; arguments as the host's KSampler has them, `weights` the cfg of identity and of expression,
+    `reuse` whether evaluations are used again.
+    """
+    if scheduler not in comfy.samplers.SCHEDULER_NAMES:
+        known = ", ".join(comfy.samplers.SCHEDULER_NAMES)
+        raise DiffSFSRError(f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {known}")
+    guide = guider(model, positive, negative, *weights, WHERE)
+    if denoise == 0:
+        return latent.copy()
+    samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+    noise = noise_for(samples, seed, latent.get("batch_index"))
+    sigmas = schedule(model, scheduler, steps, denoise)
+    try:
+        result = guide.sample(
+            noise,
+            samples,
+            midpoint_sampler(reuse),
+            sigmas,
+            denoise_mask=latent.get("noise_mask"),
+            callback=latent_preview.prepare_callback(model, steps),
+            disable_pbar=True,
+            seed=seed,
+        )
+    except ValueError as error:
+        if isinstance(error, DiffSFSRError) or "not finite" not in str(error):
+            raise
+        raise DiffSFSRError(str(error), WHERE, "Lower cfg, or set the loader's precision to fp32") from error
+    return {**latent, "samples": result.to(comfy.model_management.intermediate_device())}
+
+
+def schedule(model, scheduler: str, steps: int, denoise: float) -> torch.Tensor:
+    """Sigmas [steps + 1] down to 0, as the host's KSampler chooses them: below a denoise of 1 the lower end of more steps."""
+    count = steps if denoise > 0.9999 else int(steps / denoise)
+    return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
+
+
+def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -> torch.Tensor:
+    """Noise by index: picture k of a batch gets the noise of seed + k, so that it can be made again alone.
+
+    The host draws one stream for a whole batch, which is the same for its first picture only.
+    """
+    index = batch_index if batch_index is not None else range(len(samples))
+    return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
+
+
+def check(model, positive, negative, where: str) -> None:
+    """Our conditioning with our model, both of one bundle; foreign conditioning only with a model that reads text."""
+    inner, bundle = model.model, bundle_of(model)
+    for name, value in (("positive", positive), ("negative", negative)):
+        for _, extras in value:
+            told = extras.get("diffsfsr")
+            if isinstance(inner, DiffSFSRModel) and told is None:
+                what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
+                raise DiffSFSRError(what, f"{where}, {name}", "Connect the outputs of Background Condition")
+            if told is not None and bundle is None:
+                what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
+                raise DiffSFSRError(what, f"{where}, model", "Connect MODEL of a DiffSFSR UNet Loader")
+            if told is not None:
+                check_bundle(told["bundle"], bundle, f"{where}, {name}")
+
+
+def bundle_of(model) -> str | None:
+    """The id of the bundle that a MODEL is, or whose adapter it has; None for a model of somebody else."""
+    return model.model.bundle_id if isinstance(model.model, DiffSFSRModel) else adapted_for(model)

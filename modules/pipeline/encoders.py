@@ -1,0 +1,65 @@
+"""ENCODERS: the bundle's small networks and the face networks, each in the host's memory management."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..bundle import Bundle, BundleConfig, fill_module
+from ..encoders.identity import ARCFACE, IdentityNetwork, joined
+from ..encoders.regressor import CoefficientRegressor
+from ..encoders.tokens import TokenEncoder
+from ..faces.morphable import FaceShape
+from ..faces.networks import FaceNetworks
+from ..host import folders, insightface
+from ..host.managed import Managed
+
+
+class Stack(torch.nn.Module):
+    """The bundle's networks beside the UNet and the autoencoder, in single precision: they are small."""
+
+    def __init__(self, config: BundleConfig, directions: int):
+        super().__init__()
+        self.identity, self.tokens = IdentityNetwork(), TokenEncoder(config.tokens)
+        self.reader = CoefficientRegressor(directions)
+
+
+@dataclass
+class Encoders:
+    config: BundleConfig
+    stack: Managed
+    shape: FaceShape  # a few small matrices, always on the CPU
+    arcface: insightface.ArcFace | None = None  # the user's own network, where the bundle asks for it
+
+    @property
+    def id(self) -> str:
+        return self.config.id
+
+    def recognise(self, selfies: torch.Tensor, images: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Crops [N, 3, 128, 128] 0..1, the same larger [N, 3, S, S] with points [N, 478, 3] -> joined vectors [N, D]."""
+        own = self.stack.ready().identity(selfies.to(self.stack.device)).cpu()
+        return joined([own] if self.arcface is None else [own, self.arcface(images, points)])
+
+
+def build_encoders(bundle: Bundle, where: str) -> Encoders:
+    modes, directions = (len(bundle.parts["shape"].get(name, ())) for name in ("identity", "geometry"))
+    stack, shape = Stack(bundle.config, directions), FaceShape(modes, directions=directions)
+    parts = {"identity": stack.identity, "tokens": stack.tokens, "reader": stack.reader, "shape": shape}
+    for part, module in parts.items():
+        state = {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts[part].items()}
+        fill_module(module, state, part, where)
+    # single precision rounds by memory address, and the same inputs must give the same draft, bit for bit
+    arcface = insightface.load_arcface(where) if ARCFACE in bundle.config.identity else None
+    return Encoders(bundle.config, Managed(stack), shape.double(), arcface)
+
+
+_face_networks: dict[tuple, Managed] = {}
+
+
+def face_networks() -> Managed:
+    """The landmark networks that install.py put into the models folder; read once, again when the file changes."""
+    path = folders.face_model()
+    stamp = (str(path), path.stat().st_mtime_ns if path.exists() else None)
+    if stamp not in _face_networks:
+        _face_networks.clear()
+        _face_networks[stamp] = Managed(FaceNetworks.load(path))
+    return _face_networks[stamp]

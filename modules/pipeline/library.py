@@ -1,0 +1,184 @@
+"""What the Expression Label Encoder does: a word to its prototype, or to a picture of it from the expression library."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import torch
+
+from ..encoders import library
+from ..encoders.expression import COEFFICIENTS, encode_label
+from ..encoders.library import Index, Picture
+from ..errors import DiffSFSRError
+from ..host import folders
+from ..host.progress import steps
+from ..images import checked_image, read_picture
+from ..labels import checked_intensity, checked_variation, parse_choice
+from ..types import Expression
+from .encoders import Encoders, face_networks
+from .expression import expression_of_picture
+
+SOURCES = ("built-in prototype", "library: nearest to the prototype", "library: by variation")
+WHERE, SHOWN = "Expression Label Encoder", 20
+MOST = 500  # pictures that are measured inside the graph: about three minutes of a CPU core
+COMMAND = "python -m training expressions --pictures FOLDER"
+log = logging.getLogger(__name__)
+_loaded: dict[Path, Index] = {}
+
+
+def encode_word(encoders: Encoders, choice: str, intensity: float, variation: int, source: str) -> Expression:
+    """One of the 135 words, intensity 0..1.5, variation 0.., one of SOURCES -> Expression with one code [1, 52 + K]."""
+    if source not in SOURCES:
+        raise DiffSFSRError(f"'{source}' is no source", f"{WHERE}, source", f"Choose one of: {', '.join(SOURCES)}")
+    if source == SOURCES[0]:
+        return encode_label(encoders.shape, encoders.id, choice, intensity, variation)
+    word, amount, number = parse_choice(choice), checked_intensity(intensity), checked_variation(variation)
+    by_place = source == SOURCES[2]
+    wanted = encode_label(encoders.shape, encoders.id, word, 1.0, 0 if by_place else number).codes[0]
+    code, file = _exemplar(encoders, word, wanted, number if by_place else 0)
+    code = code * amount
+    code[:COEFFICIENTS].clamp_(0, 1)
+    return Expression(code[None], (f"{word} {amount:g} ({Path(file).name})",), encoders.id)
+
+
+def stamp(choice: str | None, source: str | None) -> str:
+    """Changes when the pictures that a word is looked for in change; by stat alone. None: comes over a wire, may be any."""
+    if source == SOURCES[0]:
+        return ""
+    word = None if choice is None else str(choice).rpartition(":")[2].strip().lower()
+    seen = hashlib.sha256()
+    for root in filter(Path.is_dir, folders.expression_folders()):
+        for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+            if word is None or folder.name.strip().lower() == word:
+                seen.update(repr((str(folder), library.pictures_of(folder, ""))).encode())
+    return seen.hexdigest()
+
+
+def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
+    """The code [52 + K] of the word's picture number `place`, counted from the one nearest to `wanted`; and its name."""
+    indexes = [current(encoders, root, word) for root in folders.expression_folders() if root.is_dir()]
+    used = [(index, index.rows(word)) for index in indexes if index.rows(word).stop]
+    if not used:
+        raise _nothing(word, indexes)
+    gaps = [library.gaps(index.codes[rows], index.lengths[rows], wanted) for index, rows in used]
+    count = sum(map(len, gaps))
+    if place >= count:
+        log.info("%s: '%s' has %d pictures; variation %d is number %d", WHERE, word, count, place, place % count)
+    row, which = library.placed(torch.cat(gaps), place % count), 0
+    while row >= len(gaps[which]):
+        row, which = row - len(gaps[which]), which + 1
+    index, row = used[which][0], used[which][1].start + row
+    file, *_ = index.files[row]
+    log.info("%s: '%s' is shown by %s", WHERE, word, file)
+    return index.codes[row].float(), file
+
+
+def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
+    searched = ", ".join(str(root / word) for root in folders.expression_folders())
+    refused = [f"{p.file}: {why}" for index in indexes for p, why in index.refused.items() if p.word == word]
+    if refused:
+        what = f"None of the {len(refused)} pictures for '{word}' can be used ({'; '.join(refused[:SHOWN])})"
+    else:
+        what = f"The expression library has no pictures for '{word}'; searched: {searched}"
+    remedy = f"Put pictures of faces into {searched}, or choose '{SOURCES[0]}'"
+    return DiffSFSRError(what, f"{WHERE}, source", remedy)
+
+
+# --- the index, brought up to date ----------------------------------------------------------------
+
+
+def current(encoders: Encoders, root: Path, word: str) -> Index:
+    """The index of one library, true for `word`. Only what is new or has changed is measured; other words are not looked at.
+
+    The first time all words are, and so they are when the networks are others.
+    """
+    index, maker = _loaded.pop(root, None) or library.load(root), maker_of(encoders)
+    fresh = index is None or index.maker != maker
+    if index is not None and fresh:
+        log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
+        if index.fixed:
+            what = f"The index of {root} was made from a table, and with other networks"
+            raise DiffSFSRError(what, f"{WHERE}, source", f"Make it again: {COMMAND}")
+    if not fresh and index.fixed:
+        _loaded[root] = index
+        return index
+    index = library.empty(maker) if fresh else index
+    words = library.SORTED if fresh else (word,)
+    present, other, unknown = library.scan(root, words)
+    if fresh and len(present) > MOST:
+        words = (word,)  # the others when they are asked for
+        present, other, unknown = library.scan(root, words)
+    new = library.missing(index, present)
+    if len(new) > MOST:
+        index = _too_many(index, root, word, len(new))
+    elif library.known(index, words) != {*present, *other} or index.unknown != unknown:
+        index = _build(encoders, root, index, present, other, unknown, words)
+    _loaded[root] = index
+    return index
+
+
+def _too_many(index: Index, root: Path, word: str, count: int) -> Index:
+    """Nobody wants a node that measures for hours: the index as it is, or an error if it has nothing."""
+    what = f"'{word}' has {count} pictures in {root} that are not in its index"
+    if not index.rows(word).stop:
+        raise DiffSFSRError(what, f"{WHERE}, source", f"Make the index first: {COMMAND}")
+    log.warning("%s: %s; those that are in it are used. %s takes them in", WHERE, what, COMMAND)
+    return index
+
+
+def maker_of(encoders: Encoders) -> str:
+    """Fingerprint of all that a measured code depends on: the face model, the bundle's face shape and its reader."""
+    seen = hashlib.sha256()
+    face_model = folders.face_model()
+    seen.update(face_model.read_bytes() if face_model.exists() else b"")
+    for module in (encoders.shape, encoders.stack.patcher.model.reader):
+        for name, tensor in sorted(module.state_dict().items()):
+            seen.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+    return f"{seen.hexdigest()[:16]} {encoders.config.resolution}"
+
+
+def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown, words) -> Index:
+    """Measures what is missing, with progress; what an interruption leaves is kept and taken up again."""
+    face_networks()  # a missing face model is no fault of the pictures
+    todo = library.missing(index, present)
+    new_refused = {p: why for p, why in other.items() if p not in index.refused}
+    measured = {}
+    try:
+        for picture in steps(todo):
+            try:
+                measured[picture] = measured_file(encoders, root / picture.file)
+            except DiffSFSRError as error:
+                new_refused[picture] = error.what
+    finally:
+        fresh_unknown = tuple(name for name in unknown if name not in index.unknown)
+        index = library.updated(index, [*present, *other], measured, new_refused, unknown, words)
+        _store(index, root)
+        _tell(root, len(measured), new_refused, fresh_unknown)
+    return index
+
+
+def _store(index: Index, root: Path) -> None:
+    try:
+        library.save(index, root)
+    except OSError as error:
+        log.warning("%s: the index cannot be written into %s (%s); it will be made again next time", WHERE, root, error)
+
+
+def _tell(root: Path, measured: int, refused: dict[Picture, str], unknown: tuple[str, ...]) -> None:
+    """One line of what was done, one warning of all that is not used and why."""
+    log.info("%s: expression library %s: %d pictures measured, %d not used", WHERE, root, measured, len(refused))
+    faults = [f"{picture.file}: {why}" for picture, why in sorted(refused.items())]
+    faults += [f"folder {hint}: not one of the 135 words" for hint in library.hints(unknown)]
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        log.warning("%s: not used of the expression library %s: %s%s", WHERE, root, "; ".join(faults[:SHOWN]), more)
+
+
+# --- one picture ----------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def measured_file(encoders: Encoders, path: Path) -> torch.Tensor:
+    """The code [52 + K] of the largest face of a file."""
+    picture = checked_image(read_picture(path, path.name), path.name)[0]
+    return expression_of_picture(encoders, picture, "largest", 0, path.name).float().cpu()

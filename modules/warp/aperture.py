@@ -1,0 +1,65 @@
+"""Mouth and eyes as openings between two lids: where they are in a drawn face, how far open, how bright it is there."""
+
+from typing import NamedTuple
+
+import torch
+
+from ..affine import FRAME
+from .masks import blurred
+from .mesh import between
+
+
+class Aperture(NamedTuple):
+    """Mesh points along the edges of the upper and lower lid or lip, and the corners where both meet."""
+
+    upper: tuple[int, ...]
+    lower: tuple[int, ...]
+    corners: tuple[int, int]
+
+    def inside(self, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+        """What lies between the lids, 0 or 1: index [*, S, S] -> [*, S, S]."""
+        return between(self.upper + self.lower + self.corners, index, triangles).float()
+
+    def gap(self, points: torch.Tensor) -> torch.Tensor:
+        """Mean height in pixels: points [*, P, >= 2] -> [*]."""
+        return (points[..., list(self.lower), 1] - points[..., list(self.upper), 1]).clamp_min(0).mean(-1)
+
+    def width(self, points: torch.Tensor) -> torch.Tensor:
+        """From corner to corner in pixels, 1 at the least: points [*, P, >= 2] -> [*]."""
+        x = points[..., list(self.corners), 0]
+        return (x[..., 1] - x[..., 0]).abs().clamp_min(1.0)
+
+    def edges(self, points: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
+        return tuple(_curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
+
+    def soft(self, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+        """`inside` with an edge of about a pixel of the 256 px crop: [*, 1, S, S]."""
+        inside = self.inside(index, triangles)
+        return blurred(inside.view(-1, 1, *inside.shape[-2:]), 0.9 * inside.shape[-1] / FRAME).view_as(inside).unsqueeze(-3)
+
+
+def pixel_middles(image: torch.Tensor) -> torch.Tensor:
+    """Of the rows, or the columns, of square pictures [*, S, S]: [S]."""
+    return torch.arange(image.shape[-1], device=image.device, dtype=image.dtype) + 0.5
+
+
+def lit(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """How bright the light on a face is, whatever its skin: the 90 % quantile of its grey values, [*, 1, 1, 1]."""
+    grey = torch.where(index >= 0, image.mean(-3), torch.nan)
+    return grey.flatten(-2).nanquantile(0.9, -1)[..., None, None, None]
+
+
+def tint(rgb: tuple[float, float, float], image: torch.Tensor) -> torch.Tensor:
+    """A colour as a picture of one pixel [3, 1, 1], of the kind of `image`."""
+    return image.new_tensor(rgb)[:, None, None]
+
+
+def _curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Height of the line through points [*, N, 2] at each of the places x [S]: [*, S]; level beyond its ends."""
+    points = points.gather(-2, points[..., 0].argsort(-1)[..., None].expand(points.shape))
+    x = x.expand(*points.shape[:-2], -1)
+    right = torch.searchsorted(points[..., 0].contiguous(), x.contiguous()).clamp(1, points.shape[-2] - 1)
+    at = lambda k: points.gather(-2, k[..., None].expand(*k.shape, 2)).unbind(-1)  # noqa: E731
+    (x0, y0), (x1, y1) = at(right - 1), at(right)
+    return torch.lerp(y0, y1, ((x - x0) / (x1 - x0).clamp_min(1e-6)).clamp(0, 1))

@@ -1,0 +1,85 @@
+"""The light on a face as its picture shows it. Gains act on linear light; pictures have gamma 2.2, values 0..1."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from kornia.color import lab_to_rgb, rgb_to_lab
+
+from .mesh import sampled
+
+GAMMA = 2.2
+BLOCK = 4  # pixels a side over which a point's luminance is averaged
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light, ITU-R BT.709
+SMOOTH = 0.08  # of the face's width: how far side light is averaged, so that no mole or strand of hair is taken for it
+DEEPEST = 0.9  # the most that side light is believed to be, as a logarithm: what differs more is hair or a hand
+
+
+def gained(image: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Linear light times gain (positive), in the picture's own gamma: (image^2.2 gain)^(1/2.2)."""
+    return (image * gain ** (1 / GAMMA)).clamp(0, 1)
+
+
+def luminance_at(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Linear luminance [*, P] of pictures [*, 3, S, S] around points [*, P, >= 2] in their pixels."""
+    small = F.avg_pool2d(image.reshape(-1, *image.shape[-3:]), BLOCK)
+    colour = sampled(small.view(*image.shape[:-2], *small.shape[-2:]), points[..., None, :, :2] / BLOCK)[..., 0, :]
+    return torch.einsum("...cp,c->...p", colour.clamp_min(0) ** GAMMA, image.new_tensor(LUMINANCE))
+
+
+def side_light(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    """How much brighter each point of a face is than its like on the other side: [468], half the log of the ratio.
+
+    image [3, S, S], points [478, 3] in its pixels, mirror [478] as `FaceNetworks.mirror` gives it. Brows, beard and eyes
+    are on both sides and cancel out.
+    """
+    points, mirror = points[:468], mirror[:468]
+    bright = luminance_at(image, points)
+    width = points[:, 0].amax() - points[:, 0].amin()
+    near = torch.exp(-0.5 * (torch.cdist(points, points) / (SMOOTH * width)) ** 2)
+    level = torch.log((near @ bright) / near.sum(1) + 0.02 * bright.mean() + 1e-6)
+    return (0.5 * (level - level[mirror])).clamp(-DEEPEST, DEEPEST)
+
+
+CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness
+LIGHTNESS = 0.6  # what a step of lightness counts beside one of hue: faces are lit from one side
+
+
+class Tone(NamedTuple):
+    """Mean and spread of colours in CIELAB, [3, 1] each."""
+
+    mean: torch.Tensor
+    spread: torch.Tensor
+
+
+def colours(image: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """The pixels of a picture [3, S, S] on `where` [S, S] bool, in CIELAB: [3, N]."""
+    return rgb_to_lab(image[:, where][..., None].clamp(0, 1))[..., 0]
+
+
+def tone(lab: torch.Tensor) -> Tone | None:
+    """Of CIELAB colours [3, N]; None if they are too few."""
+    return Tone(lab.mean(1, keepdim=True), lab.std(1, keepdim=True)) if lab.shape[1] >= 16 else None
+
+
+def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None, strength: float) -> torch.Tensor:
+    """Mean and spread of `image` where it is covered [S, S] moved towards `theirs`, in CIELAB (Reinhard et al. 2001), the
+    spread towards `CONTRAST` times theirs; what is not covered stays.
+    """
+    if strength <= 0 or theirs is None:
+        return image
+    where = covered > 0
+    lab = colours(image, where)
+    own = tone(lab[:, covered[where] > 0.5])
+    if own is None:
+        return image
+    gain = (CONTRAST * theirs.spread / own.spread.clamp_min(1e-3)).clamp(0.6, 1.6)
+    moved = torch.lerp(lab, (lab - own.mean) * gain + theirs.mean, strength)
+    matched = image.clone()
+    matched[:, where] = lab_to_rgb(moved[..., None])[..., 0].clamp(0, 1)
+    return matched
+
+
+def apart(lab: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+    """Distance [N] of CIELAB colours [3, N] from one [3, 1], lightness counted `LIGHTNESS`."""
+    return ((lab - skin) * lab.new_tensor([[LIGHTNESS], [1.0], [1.0]])).norm(dim=0)

@@ -1,0 +1,90 @@
+"""Masks in the canonical frame: the silhouette of a face mesh, grown, feathered; and filling of what a mask leaves open."""
+
+import torch
+import torch.nn.functional as F
+from kornia.filters import gaussian_blur2d
+
+from .mesh import rasterise
+
+
+def silhouette(points: torch.Tensor, triangles: torch.Tensor, size: int) -> torch.Tensor:
+    """1 where the face mesh covers the picture: [*, size, size]. points [*, >= 468, 3] in the frame's pixels."""
+    index, _ = rasterise(points[..., :468, :], triangles, size)
+    return (index >= 0).float()
+
+
+def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Mask [B, 1, H, W], 0..1, grown by a number of pixels (rounded to whole ones); negative shrinks."""
+    radius = int(round(abs(pixels)))
+    if radius == 0:
+        return mask
+    if pixels < 0:
+        return 1 - grow(1 - mask, -pixels)
+    square = int(round(radius * 0.6))
+    cross = radius - square
+    mask = widened(mask, square)  # a disc is nearly a square grown, then a cross grown
+    return torch.maximum(_reached(mask, cross, -2), _reached(mask, cross, -1))
+
+
+def widened(mask: torch.Tensor, radius: int) -> torch.Tensor:
+    """Mask [B, 1, H, W], 0..1, grown by whole pixels to all sides and corners."""
+    return _reached(_reached(mask, radius, -2), radius, -1)
+
+
+def _reached(mask: torch.Tensor, radius: int, axis: int) -> torch.Tensor:
+    """The largest value (of 0 and more) within `radius` along the axis -2 or -1.
+
+    Windows are doubled until they are wide enough; `max_pool2d` would look at every value of each.
+    """
+    length, window = mask.shape[axis], 2 * radius + 1
+    largest, seen = F.pad(mask, (radius, radius) if axis == -1 else (0, 0, radius, radius)), 1
+    while 2 * seen <= window:
+        count = largest.shape[axis] - seen
+        largest, seen = torch.maximum(largest.narrow(axis, 0, count), largest.narrow(axis, seen, count)), 2 * seen
+    return torch.maximum(largest.narrow(axis, 0, length), largest.narrow(axis, window - seen, length))
+
+
+def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """The parts of a mask [1, 1, S, S], 0 or 1, that touch `start`, gaps of a pixel allowed."""
+    if not (mask * start).any():
+        return torch.zeros_like(mask)
+    rows, columns = (mask[0, 0].any(axis).nonzero() for axis in (1, 0))
+    part = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    inside, found = mask[part], (mask * start)[part]
+    while (more := widened(found, 2) * inside).sum() > found.sum():
+        found = more
+    whole = torch.zeros_like(mask)
+    whole[part] = found
+    return whole
+
+
+def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
+    side = 2 * round(2 * pixels) + 1
+    return gaussian_blur2d(image, (side, side), (pixels, pixels))
+
+
+def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Softens the border of a mask [B, 1, H, W] over about `pixels` inwards; outside the mask it stays exactly 0.
+
+    A mask too narrow for that is softened by what it has room for, so that its middle is always opaque.
+    """
+    if pixels < 0.5:
+        return mask
+    if not grow(mask, -2 * pixels).flatten(1).any(1).all():
+        return torch.cat([feather(m[None], pixels) for m in mask]) if len(mask) > 1 else feather(mask, 0.75 * pixels)
+    sigma = pixels / 2
+    size = 2 * int(round(1.5 * pixels)) + 1
+    inner = grow(mask, -pixels)
+    return gaussian_blur2d(inner, (size, size), (sigma, sigma), border_type="replicate") * (mask > 0)
+
+
+def fill(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Values [B, C, H, W] known where weight [B, 1, H, W] is above 0, continued smoothly everywhere (push-pull pyramid)."""
+    if max(values.shape[-2:]) <= 1:
+        return values / weight.clamp_min(1e-6)
+    size = values.shape[-2:]
+    total, share = F.avg_pool2d(values * weight, 2, ceil_mode=True), F.avg_pool2d(weight, 2, ceil_mode=True)
+    coarse = fill(total / share.clamp_min(1e-6), (share * 4).clamp(0, 1))
+    smooth = F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return values * weight + smooth * (1 - weight)

@@ -1,0 +1,37 @@
+"""The background's picture led to the outline of the new face: else a narrow face stands in the blur that a wide one leaves."""
+
+from typing import NamedTuple
+
+import torch
+
+from .aperture import pixel_middles
+from .masks import fill
+from .mesh import Mesh, interpolated, sampled
+
+STEEP = 1.3  # the pyramid falls off too soon beside what is known; much more folds the picture at the border
+
+
+class Surroundings(NamedTuple):
+    """The background's picture [3, S, S] in its new shape, and where it needs no repainting [S, S] 0..1."""
+
+    image: torch.Tensor
+    keep_mask: torch.Tensor
+
+
+def warp_surroundings(
+    image: torch.Tensor, keep_mask: torch.Tensor, old: torch.Tensor, placed: Mesh, mask: torch.Tensor, triangles: torch.Tensor
+) -> Surroundings:
+    """image [3, S, S] with its face at the points old [478, >= 2], moved so that this face's outline lies on that of `placed`.
+
+    Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] nothing has moved, and
+    between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
+    """
+    face, outside = ((placed.index >= 0) * mask)[None, None], (1 - mask)[None, None]
+    apart = (old[:468, :2] - placed.points[:468, :2]).to(image)
+    way = interpolated(apart, triangles, placed.index, placed.weight.to(image)).movedim(-1, 0)[None]
+    share = (STEEP * fill(face, torch.maximum(face, outside))).clamp(max=1)
+    way = fill(way * face, face) * torch.where(face > 0, 1.0, share) * mask
+    middles = pixel_middles(image)
+    place = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) + way[0].movedim(0, -1)
+    moved = sampled(torch.cat([image, keep_mask[None]]), place)
+    return Surroundings(torch.where(mask > 0, moved[:3], image), moved[3])

@@ -1,0 +1,154 @@
+"""What the sampler makes of a draft, learned as it is used: from the noised guide, not from the noised target.
+
+Below full denoising the nodes start from the guide. A network that has only seen noised portraits takes the guide's faults for
+the portrait's own. So some rows of each step begin there too, and the end of their path is held to the target: by distance, by
+what it shows (`pictures.py`), and by a critic that learns to tell it from portraits. The distance alone would ask for the mean
+of all skins that could be meant, which is a smooth one. The pull of the critic is kept at a share of the others' pull, by the
+sizes of both gradients on the picture (as Esser et al. 2021 balance theirs).
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from .estimators import midpoint
+from .pictures import PictureLosses, noise_of
+from .samples import Samples
+from .velocity import LOSS, conditions, importance
+
+ADVERSARIAL = {
+    "rows": 4,  # of each step
+    "looked_at": 1,  # of them, by the judges of pictures
+    "begin": (0.3, 0.65),  # noise r at which a path begins; in use .27 at denoise .3, .52 at .4
+    "onward": 0.5,  # share of the rows that a step without gradient first brings on, as the sampler's later steps find them
+    "left": (0.2, 0.9),  # of their noise, after that step
+    "critic": 0.3,  # its pull on a picture, of that of all other losses
+    "critic_rate": 4e-4,
+    "critic_alone": 60,  # steps in which it learns and is not heard
+    "seed": 7919,  # not the run's: its noise is drawn from other numbers
+    "portraits": 16,  # rows drawn for the critic, of which it sees the untouched portraits
+    "rate": 1.5e-4,  # of the network, in place of the run's own: a critic that it outruns says nothing
+    "ema": 0.995,  # likewise: what the critic asks for wanders, and the run is short
+}
+
+
+class Critic(nn.Module):
+    """Latents [B, C, h, w] and mask [B, 1, h, w] -> how real each patch is [B, 1, h / 2, w / 2]; a patch spans about 15 cells.
+
+    So narrow that it judges skin and seams, and cannot learn the few people by heart.
+    """
+
+    def __init__(self, channels: int, width: int = 96):
+        super().__init__()
+        layers = []
+        for a, b, size, stride in (
+            (channels + 1, width, 3, 1),
+            (width, width, 3, 1),
+            (width, 2 * width, 4, 2),
+            (2 * width, 2 * width, 3, 1),
+        ):
+            layers += [spectral_norm(nn.Conv2d(a, b, size, stride, 1)), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, spectral_norm(nn.Conv2d(2 * width, 1, 1)))
+
+    def forward(self, latents: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.body(torch.cat([latents, mask], 1))
+
+
+@dataclass
+class AdversarialLoss:
+    """The losses of paths that begin at guides. pictures: judges of some each step, if any. prediction: "v" or "eps"."""
+
+    alpha_bar: torch.Tensor
+    pictures: PictureLosses | None
+    channels: int
+    prediction: str = "v"
+    device: torch.device | str = "cpu"
+    rng: torch.Generator = field(default_factory=torch.Generator, init=False)
+    seen: tuple = field(default=(), init=False)  # by the critic, at the last step: pictures, masks, what of them counts
+
+    def __post_init__(self):
+        self.alpha_bar = self.alpha_bar.to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # the same critic to begin with, whatever was drawn before
+            critic = Critic(self.channels)
+        self.critic = critic.to(self.device).requires_grad_(False)
+        self.optimiser = torch.optim.Adam(self.critic.parameters(), ADVERSARIAL["critic_rate"], betas=(0.0, 0.99))
+
+    def state_dict(self) -> dict:
+        return {"critic": self.critic.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.critic.load_state_dict(state["critic"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def loss(self, model, samples: Samples, step: int) -> torch.Tensor:
+        """Of `FINISH["rows"]` rows, drawn for this step; the critic is heard from step `FINISH["critic_alone"]` on.
+
+        Its gradient is that of the losses; its value says nothing.
+        """
+        rng = self.rng.manual_seed(ADVERSARIAL["seed"] * 1_000_003 + step)
+        x = {name: value.to(self.device) for name, value in samples.batch(ADVERSARIAL["rows"], rng).items()}
+        path = self.path(model, x, rng)
+        end = path.detach().requires_grad_()  # so that the judges are gone through once, though two pulls are weighed
+        target, mask = x["target"].float(), x["mask"].float()
+        # what is beside the mask comes from the picture itself
+        picture = mask * end + (1 - mask) * target
+        (pull,) = torch.autograd.grad(self.judged(x, end, picture), end, retain_graph=True)
+        counts = F.avg_pool2d(mask, 2) * F.avg_pool2d(1 - x["painted"].float()[:, None] / 255, 2)
+        self.seen = picture.detach(), mask, counts
+        if step >= ADVERSARIAL["critic_alone"]:
+            (doubt,) = torch.autograd.grad(-mean_of(self.critic(picture, mask), counts), end)
+            pull = pull + ADVERSARIAL["critic"] * pull.norm() / doubt.norm().clamp_min(1e-8) * doubt
+        return (path * pull).sum()
+
+    def judged(self, x: dict[str, torch.Tensor], end: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
+        """The distance of the ends to their targets, and what the judges say of some of the pictures [B, C, h, w]."""
+        target, weight = x["target"].float(), importance(x)
+        total = ((end - target) ** 2 * weight).mean() / weight.mean()
+        if self.pictures is None:
+            return total
+        some = slice(ADVERSARIAL["looked_at"])
+        for name, value in self.pictures(picture[some], target[some]).items():
+            total = total + LOSS["pictures"][name] * value.mean()
+        return total
+
+    def path(self, model, x: dict[str, torch.Tensor], rng: torch.Generator) -> torch.Tensor:
+        """Ends [B, C, h, w] of one step of the judges' estimate, from noised guides or from a step after them."""
+        warp = x["warp"].float()
+        count, between = len(warp), lambda u, ends: ends[0] + (ends[1] - ends[0]) * u
+        u, drawn = torch.rand(3, count, generator=rng), torch.randn(warp.shape, generator=rng)
+        told = conditions(x, torch.zeros(count, 3, dtype=torch.bool, device=self.device))
+        predict = lambda z, t: model(z, told[0], t, *told[1:]).float()  # noqa: E731
+        noise, wide = noise_of(predict, self.alpha_bar, self.prediction), lambda r: r[:, None, None, None]
+        r = between(u[0], ADVERSARIAL["begin"])
+        s = torch.where(u[1] < ADVERSARIAL["onward"], r * between(u[2], ADVERSARIAL["left"]), r).to(self.device)
+        r = r.to(self.device)
+        y = warp + wide(r) * drawn.to(self.device)
+        with torch.no_grad():
+            if (s < r).any():
+                middle = y + wide((s - r) / 2) * noise(y, r)
+                y = y + wide(s - r) * noise(middle, (r + s) / 2)
+        return (midpoint if self.pictures is None else self.pictures.estimate)(noise, y, s)
+
+    def teach(self, samples: Samples) -> None:
+        """The critic learns from untouched portraits and from the pictures of the last `loss` (hinge loss, Lim and Ye 2017)."""
+        rows = samples.batch(ADVERSARIAL["portraits"], self.rng)
+        real = ~rows["synthetic"]
+        if not real.any():
+            return
+        target, mask = (rows[name][real].float().to(self.device) for name in ("target", "mask"))
+        picture, theirs, counts = self.seen
+        self.critic.requires_grad_(True)
+        true, made = self.critic(target, mask), self.critic(picture, theirs)
+        loss = mean_of(F.relu(1 - true), F.avg_pool2d(mask, 2)) + mean_of(F.relu(1 + made), counts)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.critic.requires_grad_(False)
+
+
+def mean_of(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return (values * weight).sum() / weight.sum().clamp_min(1e-6)

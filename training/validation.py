@@ -1,0 +1,126 @@
+"""How a run does on people that it never learns from: columns of its curve, and the curve as a picture."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import nn
+
+from ..modules.encoders.identity import INPUT
+from .estimators import midpoint
+from .pictures import PictureLosses, Seen, clean_estimate
+from .runlog import Run, read_curve
+from .velocity import conditions, importance, noised
+
+LEVELS = (0.3, 1.0, 3.0)  # noise r = sigma / alpha at which the loss is taken
+DECODED = 1.0  # the level from which a clean picture is estimated, by one midpoint step whatever the run itself looks at
+LOSSES = tuple(f"val_loss_{level:g}" for level in LEVELS)
+COSINES = ("val_mobileface", "val_compact")  # of the estimate with the target, by both recognition networks
+DISTANCES = ("val_code", "val_points")  # mean differences of coefficients, and of points in shares of the side
+GROUP, SHOWN = 4, 4  # rows at a time, and on the sheet
+COLUMNS = (*LOSSES, *COSINES, *DISTANCES)
+
+
+class Validation:
+    """Looks at some pairs (`Samples.some`) of validation people; all conditions are told, and the noise is always the same.
+
+    every: steps between two looks. judges: their networks see every estimate beside its decoded target.
+    """
+
+    def __init__(
+        self,
+        rows: dict[str, torch.Tensor],
+        judges: PictureLosses,
+        identity: nn.Module,
+        alpha_bar: torch.Tensor,
+        every: int = 500,
+        prediction: str = "v",
+    ):
+        self.rows, self.judges, self.identity, self.alpha_bar, self.every = rows, judges, identity, alpha_bar, every
+        self.prediction = prediction
+        self.noise = torch.randn(rows["target"].shape, generator=torch.Generator().manual_seed(0))
+        self.targets = None  # what the judges see of them, kept from the first look on
+
+    @torch.no_grad()
+    def look(self, model: nn.Module, accelerator, folder: Path | None = None, step: int = 0) -> dict[str, float]:
+        """The averaged model -> a mean for each of COLUMNS. place: the accelerator, for device and precision.
+
+        folder: where a sheet of the first rows is written, with the step in its name.
+        """
+        rows = {name: value.to(accelerator.device) for name, value in self.rows.items()}
+        target, levels = rows["target"].float(), (1 / self.alpha_bar - 1).sqrt()
+        told = conditions(rows, torch.zeros(len(target), 3, dtype=torch.bool, device=accelerator.device))
+
+        def predict(z, t):
+            with accelerator.autocast():  # a few rows at a time: more leave a CPU's cache
+                parts = zip(z.split(GROUP), t.split(GROUP), *(value.split(GROUP) for value in told), strict=True)
+                return torch.cat([model(z, first, t, *rest).float() for z, t, first, *rest in parts])
+
+        found = {}
+        for name, level in zip(LOSSES, LEVELS, strict=True):
+            t = (levels - level).abs().argmin().expand(len(target)).to(accelerator.device)
+            z, v = noised(target, self.noise.to(accelerator.device), self.alpha_bar.to(accelerator.device)[t])
+            got, weight = predict(z, t), importance(rows)
+            aim = v if self.prediction == "v" else self.noise.to(accelerator.device)
+            found[name] = (((got - aim) ** 2 * weight).mean() / weight.mean()).item()
+            if level == DECODED:
+                estimates = clean_estimate(midpoint, predict, z, got, t, self.alpha_bar, self.prediction)
+                found |= self._judged(estimates, target)
+                if folder is not None:
+                    self._show(estimates, rows, folder / f"look_{step:06d}.jpg")
+        return {name: found[name] for name in COLUMNS}
+
+    def _show(self, estimates: torch.Tensor, rows: dict[str, torch.Tensor], file: Path) -> None:
+        """A line for each of the first rows: place, guide, estimate, target."""
+        shown = (rows["background"], rows["warp"], estimates, rows["target"])
+        lines = [
+            torch.cat([self.judges.decoder(latents[k : k + 1].float())[0].clamp(0, 1).cpu() for latents in shown], -1)
+            for k in range(min(SHOWN, len(estimates)))
+        ]
+        pixels = (torch.cat(lines, -2).movedim(0, -1) * 255).round().byte().numpy()
+        Image.fromarray(pixels).save(file, quality=90)
+
+    def _judged(self, estimates: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        """One picture at a time, for the same reason."""
+        if self.targets is None:
+            self.targets = [self._seen(latent[None]) for latent in targets]
+        rows = []
+        for latent, (true, whom) in zip(estimates, self.targets, strict=True):
+            made, who = self._seen(latent[None])
+            between = self.judges.between(made, true)
+            cosines = (1 - between["identity"], F.cosine_similarity(who, whom))
+            rows.append(torch.cat([*cosines, between["code"], between["points"]]))
+        return dict(zip((*COSINES, *DISTANCES), torch.stack(rows).mean(0).tolist(), strict=True))
+
+    def _seen(self, latent: torch.Tensor) -> tuple[Seen, torch.Tensor]:
+        seen = self.judges.seen(latent)
+        return seen, self.identity(F.interpolate(seen.pictures, size=INPUT, mode="area"))
+
+
+PANELS = {
+    "loss": ("loss", *LOSSES),
+    "identity: cosine with the target": COSINES,
+    "expression: coefficients": DISTANCES[:1],
+    "expression: points": DISTANCES[1:],
+}
+
+
+def draw(run: Run) -> None:
+    """Writes `curve.png` beside `curve.csv`: losses, identity, expression. Columns without a value are left out."""
+    if not run.writes or not (rows := read_curve(run.folder / "curve.csv")):
+        return
+    figure = Figure(figsize=(15, 3.6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        for name in names:
+            points = [(row["step"], row[name]) for row in rows if name in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker="." if len(points) < 60 else "", linewidth=1.2, label=name)
+        axes.set(title=title, xlabel="step", xlim=(0, None))
+        axes.grid(alpha=0.25, linewidth=0.5)
+        if axes.lines:
+            axes.legend(fontsize="small")
+    figure.savefig(run.folder / "curve.png")
