@@ -11,7 +11,7 @@ from ..host.progress import steps
 from ..images import broadcast, checked_image, checked_mask
 from ..types import Expression, Identity, check_bundle
 from ..warp.paste import PasteRegion, blanked, latent_mask, own_mask
-from .coarse_warp import area_of_any_word, drawn, the_person, the_place
+from .draft import area_of_any_word, drawn, the_person, the_place
 from .encoders import Encoders
 from .memo import Remembered
 
