@@ -1,5 +1,29 @@
 """Errors meant for the person at the graph: what is wrong, where, and what to do about it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_place: ContextVar[tuple[str, ...]] = ContextVar("place", default=())
+
+
+@contextmanager
+def at(*names: str) -> Iterator[None]:
+    """Inside, errors and warnings begin with these names: `with at("Background Condition", "image 3")`.
+
+    Each level adds its own, so that a function says only what it knows itself. Empty names are left out.
+    """
+    token = _place.set((*_place.get(), *filter(None, names)))
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+def here(*names: str) -> str:
+    """Where we are, from the node to the input: "Background Condition, image 3, mask"."""
+    return ", ".join((*_place.get(), *filter(None, names)))
+
 
 class DiffSFSRError(ValueError):
     """A mistake the artist can put right.
@@ -9,7 +33,7 @@ class DiffSFSRError(ValueError):
     what : str
         The fault, without a full stop at its end ("'amazment' is not one of the 135 words").
     where : str
-        The node and input, or the file, it was found in ("Expression Label Encoder, input 'expression'").
+        The input, or the file, it was found in ("input 'expression'"); what `at` says comes before it. May be empty.
     remedy : str
         One sentence saying what to do next ("Choose a word from the list.").
 
@@ -20,10 +44,20 @@ class DiffSFSRError(ValueError):
 
     def __init__(self, what: str, where: str, remedy: str):
         self.what = what.strip().rstrip(".")
-        self.where = where.strip().rstrip(":")
+        self.where = here(where.strip().rstrip(":"))
         self.remedy = remedy.strip()
-        super().__init__(f"{self.where}: {self.what}. {self.remedy}")
+        said = f"{self.what}. {self.remedy}"
+        super().__init__(f"{self.where}: {said}" if self.where else said)
 
     def __reduce__(self):
         # ValueError pickles only its message; worker processes need the three parts back
-        return type(self), (self.what, self.where, self.remedy)
+        return _again, (self.what, self.where, self.remedy)
+
+
+def _again(what: str, where: str, remedy: str) -> DiffSFSRError:
+    """An error from another process: its place is whole already."""
+    token = _place.set(())
+    try:
+        return DiffSFSRError(what, where, remedy)
+    finally:
+        _place.reset(token)

@@ -1,4 +1,7 @@
-"""What travels on the DIFFSFSR_IDENTITY and DIFFSFSR_EXPRESSION wires."""
+"""The things that travel: between the rooms of this house, and on ComfyUI's wires.
+
+Letters: B batch, n results, E expressions, S side of a crop in pixels, h w latent, N tokens, D width, K geometry directions.
+"""
 
 from dataclasses import dataclass
 
@@ -7,30 +10,113 @@ import torch
 from .errors import DiffSFSRError
 
 
-def check_bundle(made_for: str, used_with: str, where: str) -> None:
+def check_bundle(made_for: str, used_with: str) -> None:
     """Vectors and codes mean something only to the weights that they were made with."""
     if made_for != used_with:
         what = f"This was made with bundle {made_for}, but is used with bundle {used_with}"
-        raise DiffSFSRError(what, where, "Take MODEL, VAE and ENCODERS from the same DiffSFSR UNet Loader")
+        raise DiffSFSRError(what, "", "Take MODEL, VAE and ENCODERS from the same DiffSFSR UNet Loader")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """How the 478 face points hang together: `triangles` [T, 3], and `mirror` [478], each point's like on the other side."""
+
+    triangles: torch.Tensor
+    mirror: torch.Tensor
+
+    def to(self, device: torch.device | str) -> "Topology":
+        return Topology(self.triangles.to(device), self.mirror.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A face explained by the morphable model, batched over B. Picture coordinates have y down."""
+
+    identity: torch.Tensor  # [B, M] coefficients, about standard normal
+    expression: torch.Tensor  # [B, 52] 0..1
+    rotation: torch.Tensor  # [B, 3, 3]
+    scale: torch.Tensor  # [B] pixels per unit
+    shift: torch.Tensor  # [B, 2] pixels, y up
+    residual: torch.Tensor  # [B, 478, 2] what the model does not explain, pixels, y up
+    neutral_offset: torch.Tensor  # [B, K] geometry from the fitted neutral face to one that measures as neutral; 0: unmeasured
+
+    def rows(self, pick) -> "Fit":
+        """Some rows of the batch, by a slice, places or a mask."""
+        return Fit(**{name: value[pick] for name, value in vars(self).items()})
+
+    def expanded(self, count: int) -> "Fit":
+        """A fit of one picture for a batch of `count`."""
+        return Fit(**{name: value.expand(count, *value.shape[1:]) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in the canonical frame, as it was photographed."""
+
+    image: torch.Tensor  # [3, S, S] 0..1
+    points: torch.Tensor  # [478, 3] x, y in pixels of `image`, z in the same unit, towards the viewer
+    code: torch.Tensor  # [52] coefficients as measured
+    fit: Fit | None = None  # of one row
+
+    @property
+    def size(self) -> int:
+        """S."""
+        return self.image.shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
 class Identity:
-    """One person. `image`, `points` and `code` are the best photo's: the guide is drawn from it."""
+    """DIFFSFSR_IDENTITY: one person. `face` is that of the best photo, which the coarse warp is drawn from."""
 
     vector: torch.Tensor  # [256] unit length, pooled over the photos
     selfies: torch.Tensor  # [P, 3, 128, 128] 0..1, one for each photo
-    image: torch.Tensor  # [3, 256, 256] 0..1, canonical frame
-    points: torch.Tensor  # [478, 3] pixels of `image`
-    code: torch.Tensor  # [52] expression measured on `image`
-    rest: torch.Tensor  # [K] geometry from the fitted neutral face to one that also measures as neutral
+    face: Face
     bundle: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Expression:
-    """One or several expression codes."""
+    """DIFFSFSR_EXPRESSION: one or several expression codes."""
 
-    codes: torch.Tensor  # [E, 52 + K], see `expression.py`
+    codes: torch.Tensor  # [E, 52 + K], see `encoders/expression.py`
     names: tuple[str, ...]  # for people: "amazement 1.0"
+    bundle: str
+
+
+@dataclass(frozen=True, eq=False)
+class PasteRegion:
+    """DIFFSFSR_PLACE: where the generated crops belong. n crops of `size` pixels for the background batch."""
+
+    background: torch.Tensor  # [n or 1, H, W, C] as it came in, untouched
+    to_frame: torch.Tensor  # [n, 2, 3] picture pixels -> crop pixels
+    mask: torch.Tensor  # [n, S, S] in the crop, 0 or 1, what was repainted
+    limit: torch.Tensor | None  # [n or 1, H, W] the artist's own mask
+    feather: float  # pixels of the crop
+    size: int
+
+
+@dataclass(frozen=True)
+class Strength:
+    """Factors 0..2 on what each condition adds, 1 as usual.
+
+    identity: 0 the face that the background has, above 1 a caricature. expression: 0 neutral, above 1 exaggerated.
+    """
+
+    identity: float = 1.0
+    expression: float = 1.0
+
+
+USUAL = Strength()
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """What the model is told, under "diffsfsr" in the extras of CONDITIONING."""
+
+    background: torch.Tensor  # [n, C, h, w] latent of the picture with the masked part in grey
+    mask: torch.Tensor  # [n, 1, h, w] 0..1, the share of each cell that is repainted
+    warp: torch.Tensor  # [n, C, h, w] latent of the coarse warp, or zeros
+    identity: torch.Tensor  # [1, N, D] tokens
+    expression: torch.Tensor  # [E, N, D] tokens
+    strength: Strength
     bundle: str

@@ -1,6 +1,7 @@
 from comfy_api.latest import io, ui
 
-from ..modules.pipeline.background import condition
+from ..modules.pipeline.background import Request, condition
+from ..modules.types import Strength
 from .wires import CATEGORY, Encoders, Expression, Identity, PasteRegion, face_choice, match_light, prompts, strengths
 
 
@@ -73,8 +74,9 @@ class BackgroundCondition(io.ComfyNode):
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
         identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0,
     ):  # fmt: skip
-        strength = {"identity": identity_strength, "expression": expression_strength}
-        where = (face, face_index, grow, feather, guide)
-        text = (text_positive, text_negative)
-        given = condition(encoders, vae, image, mask, identity, expression, *where, strength, text, match_light)
+        strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
+        request = Request(
+            image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text
+        )
+        given = condition(encoders, vae, request)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

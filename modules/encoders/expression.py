@@ -15,7 +15,7 @@ import logging
 
 import torch
 
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at, here
 from ..faces.morphable import FaceShape
 from ..images import broadcast
 from ..labels import (
@@ -52,6 +52,7 @@ def encode_label(shape: FaceShape, bundle: str, choice: str, intensity: float, v
     return Expression(compound(shape, code[None]), (f"{word} {intensity:g}",), bundle)
 
 
+@at("Expression Sliders")
 def from_sliders(
     shape: FaceShape, bundle: str, positions: dict[str, float], asymmetry: float, text: str, base: Expression | None
 ) -> Expression:
@@ -60,10 +61,11 @@ def from_sliders(
     for position, value in sliders.named(text).items():
         moved[position] = value
     asked = moved[None] if base is None else (split(base.codes)[0] + moved).clamp(0, 1)
-    sliders.warn_of_contradictions(asked, "Expression Sliders")
+    sliders.warn_of_contradictions(asked)
     if base is None:
         return Expression(compound(shape, moved[None]), ("sliders",), bundle)
-    check_bundle(base.bundle, bundle, "Expression Sliders, expression")
+    with at("expression"):
+        check_bundle(base.bundle, bundle)
     whole = (split(base.codes)[0] + moved).clamp(0, 1)
     # the base's own geometry may be measured and hold more than its coefficients: only the change is added to it
     change = shape.geometry_of_code(whole) - shape.geometry_of_code(split(base.codes)[0])
@@ -73,29 +75,29 @@ def from_sliders(
 
 # --- mixed, and the way from one to the other ------------------------------------------------------
 
-MIX, LINES = "Expression Mix", "Expression Words"
 CURVES = ("even", "slow at both ends")
 MAX_STEPS = 256
 
 
+@at("Expression Mix")
 def mix(first: Expression, second: Expression, t: float, steps: int = 1, curve: str = CURVES[0]) -> Expression:
     """steps 1: the mix at t (0: first, 1: second). steps n > 1: n codes on the way from the first to the mix at t.
 
     Each may hold one code or a batch; travelling needs one of each. Returns [n or E, 52 + K].
     """
-    check_bundle(second.bundle, first.bundle, MIX)
+    check_bundle(second.bundle, first.bundle)
     if not 0 <= t <= 1:
-        raise DiffSFSRError(f"{t} is outside 0 to 1", f"{MIX}, t", "Set 0 for the first expression, 1 for the second")
+        raise DiffSFSRError(f"{t} is outside 0 to 1", "t", "Set 0 for the first expression, 1 for the second")
     if not 1 <= steps <= MAX_STEPS:
-        raise DiffSFSRError(f"{steps} is outside 1 to {MAX_STEPS}", f"{MIX}, steps", "Set how many faces you want")
+        raise DiffSFSRError(f"{steps} is outside 1 to {MAX_STEPS}", "steps", "Set how many faces you want")
     if curve not in CURVES:
-        raise DiffSFSRError(f"'{curve}' is no curve", f"{MIX}, curve", f"Choose one of: {', '.join(CURVES)}")
+        raise DiffSFSRError(f"'{curve}' is no curve", "curve", f"Choose one of: {', '.join(CURVES)}")
     count = max(len(first.codes), len(second.codes))
     if steps > 1 and count > 1:
         what = f"Travelling needs one expression at each end, these are {len(first.codes)} and {len(second.codes)}"
-        raise DiffSFSRError(what, f"{MIX}, steps", "Set steps to 1, or connect single expressions")
+        raise DiffSFSRError(what, "steps", "Set steps to 1, or connect single expressions")
     for side in (first, second):
-        broadcast(len(side.codes), count, "expressions", MIX)
+        broadcast(len(side.codes), count, "expressions")
     if steps == 1:
         shares = torch.full((count, 1), float(t))
     else:
@@ -103,7 +105,7 @@ def mix(first: Expression, second: Expression, t: float, steps: int = 1, curve: 
         shares = (shares if curve == CURVES[0] else shares * shares * (3 - 2 * shares)) * t
     codes = torch.lerp(first.codes.expand(count, -1), second.codes.expand(count, -1), shares)
     if steps == 1:  # on a way from one to the other everything may be passed through
-        sliders.warn_of_contradictions(codes, MIX)
+        sliders.warn_of_contradictions(codes)
     names = tuple(f"{_name(first, k)} > {_name(second, k)} {s:.2f}" for k, s in enumerate(shares[:, 0].tolist()))
     return Expression(codes, names, first.bundle)
 
@@ -115,6 +117,7 @@ def _name(expression: Expression, number: int) -> str:
 # --- many from one text ----------------------------------------------------------------------------
 
 
+@at("Expression Words")
 def encode_lines(
     shape: FaceShape, bundle: str, text: str, intensity: float, variation: int
 ) -> tuple[list[Expression], list[str], Expression]:
@@ -122,8 +125,9 @@ def encode_lines(
 
     intensity 0..1.5 and variation 0.. hold for all of them. What was read into a line is said in the log.
     """
-    amount, number = checked_intensity(intensity, LINES), checked_variation(variation, LINES)
-    found = read_lines(text, f"{LINES}, text")
+    amount, number = checked_intensity(intensity), checked_variation(variation)
+    with at("text"):
+        found = read_lines(text)
     for line, reading in found:
         _tell(line, reading)
     readings = [reading for _, reading in found]
@@ -137,6 +141,6 @@ def encode_lines(
 def _tell(line: int, reading: Reading) -> None:
     if reading.near:
         near = ", ".join(f"'{word}'" for word in reading.near)
-        log.warning("%s, line %d: %s; %s only comes near a word of the list", LINES, line, reading.told(), near)
+        log.warning("%s, line %d: %s; %s only comes near a word of the list", here(), line, reading.told(), near)
     elif not reading.plain:
-        log.info("%s, line %d: %s", LINES, line, reading.told())
+        log.info("%s, line %d: %s", here(), line, reading.told())

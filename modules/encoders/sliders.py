@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, here
 from ..labels import BLENDSHAPES, index
 
-WHERE = "Expression Sliders"
 MAX_ALONE = 1.0  # of a coefficient
 
 
@@ -58,7 +57,7 @@ def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.T
     check("asymmetry", asymmetry, -1.0)
     for name, position in positions.items():
         if name not in known:
-            raise DiffSFSRError(f"'{name}' is no slider", WHERE, f"The sliders are: {', '.join(known)}")
+            raise DiffSFSRError(f"'{name}' is no slider", "", f"The sliders are: {', '.join(known)}")
         check(name, position, known[name].low)
         shares = known[name].up if position > 0 else known[name].down or {}
         for shape, share in shares.items():
@@ -72,7 +71,7 @@ def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.T
 
 def check(name: str, value: float, low: float, high: float = MAX_ALONE) -> None:
     if not low <= value <= high:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{value} is outside {low:g} to {high:g}", f"{WHERE}, {name}", "Move it into that range")
+        raise DiffSFSRError(f"{value} is outside {low:g} to {high:g}", name, "Move it into that range")
 
 
 def named(text: str) -> dict[int, float]:
@@ -82,7 +81,7 @@ def named(text: str) -> dict[int, float]:
         words = part.replace("=", " ").replace(":", " ").split()
         if not words:
             continue
-        where = f"{WHERE}, coefficients, '{part.strip()}'"
+        where = f"coefficients, '{part.strip()}'"
         if len(words) != 2 or words[0] not in BLENDSHAPES[1:]:
             near = next((b for b in BLENDSHAPES[1:] if b.lower() == words[0].lower()), "jawOpen")
             raise DiffSFSRError("This is no coefficient and value", where, f"Write for example: {near} 0.4")
@@ -114,11 +113,11 @@ def contradictions(coefficients: torch.Tensor) -> list[tuple[str, str]]:
     return [(a.rstrip("*"), b.rstrip("*")) for a, b in OPPOSITES if (both(a, b) >= LEAST).any()]
 
 
-def warn_of_contradictions(coefficients: torch.Tensor, where: str) -> None:
+def warn_of_contradictions(coefficients: torch.Tensor) -> None:
     """One warning that names what cancels out in codes [E, >= 52]."""
     found = contradictions(coefficients)
     if found:
-        log.warning("%s: asked together, but they cancel: %s", where, "; ".join(f"{a} and {b}" for a, b in found))
+        log.warning("%s: asked together, but they cancel: %s", here(), "; ".join(f"{a} and {b}" for a, b in found))
 
 
 def _amount(coefficients: torch.Tensor, name: str) -> torch.Tensor:

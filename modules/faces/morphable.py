@@ -6,32 +6,39 @@ another expression and pose. It is part of the bundle, fitted in `training/shape
 Axes: x to the right of the picture, y up, z towards the viewer; unit: about one centimetre. Camera: scaled orthographic.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
+from ..types import Face, Fit
+
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
+LOW, HIGH = -0.4, 1.8  # of the rig's coefficients; beyond that skin would tear
 
 
-@dataclass
-class Fit:
-    """A face explained by the model, batched over B. Picture coordinates have y down."""
+class RigCalibration(nn.Module):
+    """Coefficients asked [B, 52], 0..1 -> coefficients of the rig [B, 52], -.4..1.8. Zeros give exactly zeros.
 
-    identity: torch.Tensor  # [B, K] coefficients, about standard normal
-    expression: torch.Tensor  # [B, 52] 0..1
-    rotation: torch.Tensor  # [B, 3, 3]
-    scale: torch.Tensor  # [B] pixels per unit
-    shift: torch.Tensor  # [B, 2] pixels, y up
-    residual: torch.Tensor  # [B, 478, 2] what the model does not explain, pixels, y up
-    rest: torch.Tensor  # [B, K] geometry that the neutral face still needs to be neutral, see `rest.py`; 0 unless measured
+    The coefficients of a code say what a face should measure as; the rig's shapes say how points move. They differ: a drawn
+    brow lowered by the rig's 1 measures as .4, and raised inner brows hide lowered ones. Trained in `training/rig.py` on drawn
+    and measured faces.
+    """
+
+    def __init__(self, coefficients: int = 52, width: int = 64):
+        super().__init__()
+        self.hidden, self.answer = nn.Linear(coefficients, width), nn.Linear(width, coefficients, bias=False)
+        nn.init.zeros_(self.answer.weight)  # untrained it changes nothing
+
+    def forward(self, asked: torch.Tensor) -> torch.Tensor:
+        hidden = nn.functional.silu
+        change = hidden(self.hidden(asked)) - hidden(self.hidden.bias)
+        return (asked + self.answer(change)).clamp(LOW, HIGH)
 
 
 class FaceShape(nn.Module):
     """Buffers `mean` [478, 3], `identity` [M, 478, 3], `expression` [52, 478, 3] (the rig), `weight` [478].
 
     `geometry` [K, 478, 3]: orthonormal basis of the ways in which expressions move the points. The displacement is the same
-    for everybody, as in the morphable model that it was taken from. `drive`: from what is asked to the rig.
+    for everybody, as in the morphable model that it was taken from. `drive`: the rig calibration, under its name in bundles.
     """
 
     def __init__(self, modes: int = 40, coefficients: int = 52, points: int = 478, directions: int = 32):
@@ -43,6 +50,10 @@ class FaceShape(nn.Module):
         self.register_buffer("geometry", torch.zeros(directions, points, 3))
         self.drive = RigCalibration(coefficients).requires_grad_(False)
 
+    def face(self, image: torch.Tensor, points: torch.Tensor, code: torch.Tensor) -> Face:
+        """A face with its fit: picture [3, S, S], points [478, 3] in its pixels, measured coefficients [52]."""
+        return Face(image, points, code, self.fit(points[None], code[None]))
+
     def geometry_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Coefficients asked for [B, 52], 0..1 -> the geometry [B, K] that shows them."""
         return self.geometry_of_rig(self.drive(coefficients.to(self.mean)))
@@ -52,7 +63,7 @@ class FaceShape(nn.Module):
         return coefficients.to(self.mean) @ torch.einsum("epc,kpc->ek", self.expression, self.geometry)
 
     def own_geometry(self, fit: Fit) -> torch.Tensor:
-        """What the fitted face itself does: geometry [B, K] from its neutral face (with `rest`) to where it is."""
+        """What the fitted face itself does: geometry [B, K] from its neutral face (with its neutral offset) to where it is."""
         return self.geometry_of(self.upright(fit) - self.neutral(fit))
 
     def geometry_between(self, calm: Fit, other: Fit) -> torch.Tensor:
@@ -70,7 +81,7 @@ class FaceShape(nn.Module):
     def neutral(self, fit: Fit) -> torch.Tensor:
         """The person's neutral face, facing forward: [B, 478, 3]."""
         calm = self.mesh(fit.identity, torch.zeros_like(fit.expression))
-        return calm + DETAIL * unexplained(fit) + self.moved(fit.rest)
+        return calm + DETAIL * unexplained(fit) + self.moved(fit.neutral_offset)
 
     def moved(self, geometry: torch.Tensor) -> torch.Tensor:
         """Geometry [B, K] -> displacement of the points from the neutral face [B, 478, 3]."""
@@ -101,8 +112,8 @@ class FaceShape(nn.Module):
         mesh = self.mesh(identity, expression)
         rotation, scale, shift = pose(mesh, target, self.weight)
         residual = target - project(mesh, rotation, scale, shift)
-        rest = torch.zeros(len(points), len(self.geometry), **kind)
-        return Fit(identity, expression, rotation, scale, shift, residual, rest)
+        nothing = torch.zeros(len(points), len(self.geometry), **kind)
+        return Fit(identity, expression, rotation, scale, shift, residual, nothing)
 
     def _coefficients(self, target, prior, rotation, scale, shift, ridge_identity=0.6, ridge_expression=0.5):
         basis = torch.cat([self.identity, self.expression])
@@ -185,20 +196,3 @@ def angles(rotation: torch.Tensor) -> torch.Tensor:
     pitch = torch.atan2(nose[..., 1], torch.hypot(nose[..., 0], nose[..., 2]))
     roll = torch.atan2(across[..., 1], torch.hypot(across[..., 0], across[..., 2]))
     return torch.rad2deg(torch.stack([yaw, pitch, roll], -1))
-
-
-LOW, HIGH = -0.4, 1.8  # of the rig's coefficients; beyond that skin would tear
-
-
-class RigCalibration(nn.Module):
-    """Coefficients asked [B, 52], 0..1 -> coefficients of the rig [B, 52], -.4..1.8. Zeros give exactly zeros."""
-
-    def __init__(self, coefficients: int = 52, width: int = 64):
-        super().__init__()
-        self.hidden, self.answer = nn.Linear(coefficients, width), nn.Linear(width, coefficients, bias=False)
-        nn.init.zeros_(self.answer.weight)  # untrained it changes nothing
-
-    def forward(self, asked: torch.Tensor) -> torch.Tensor:
-        hidden = nn.functional.silu
-        change = hidden(self.hidden(asked)) - hidden(self.hidden.bias)
-        return (asked + self.answer(change)).clamp(LOW, HIGH)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import DiffSFSRError
+from ..types import Topology
 from .tflite import FORMAT, FORMAT_VERSION, NETS
 
 REINSTALL = "Run `python install.py` in the pack's folder: it brings the face model into the models folder."
@@ -116,6 +117,11 @@ class FaceNetworks(nn.Module):
             named = {ref for op in graphs[net]["ops"] for ref in op["in"] if isinstance(ref, str)}
             self.graphs[net] = Graph(graphs[net], {name: tensors[f"{net}.{name}"] for name in sorted(named)})
         self.requires_grad_(False)
+
+    @property
+    def topology(self) -> Topology:
+        """On the networks' device."""
+        return Topology(self.triangles, self.mirror)
 
     @classmethod
     def load(cls, path):

@@ -3,7 +3,7 @@
 import comfy.conds
 import torch
 
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at
 from ..types import check_bundle
 
 WHERE = "DiffSFSR MODEL, conditioning"
@@ -13,7 +13,8 @@ LATENTS = "diffsfsr_latents"
 
 def told_conds(model, told: dict, bundle_id: str, noise, device, **_) -> tuple[comfy.conds.CONDNoiseShape, dict]:
     """What Background Condition put under "diffsfsr" -> the extra input channels, and the tokens with their strengths."""
-    check_bundle(told["bundle"], bundle_id, WHERE)
+    with at(WHERE):
+        check_bundle(told["bundle"], bundle_id)
     concat = told["concat"]
     if noise.shape[-2:] != concat.shape[-2:]:
         what = f"The latent is {tuple(noise.shape[-2:])}, the conditioning was made for {tuple(concat.shape[-2:])}"

@@ -7,7 +7,7 @@ import latent_preview
 import torch
 
 from ..denoiser.midpoint import sample_midpoint
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at
 from ..types import check_bundle
 from .adapter import adapted_for
 from .guider import IdentityExpressionGuider
@@ -91,7 +91,8 @@ def check(model, positive, negative, where: str) -> None:
                 what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
                 raise DiffSFSRError(what, f"{where}, model", "Connect MODEL of a DiffSFSR UNet Loader")
             if told is not None:
-                check_bundle(told["bundle"], bundle, f"{where}, {name}")
+                with at(where, name):
+                    check_bundle(told["bundle"], bundle)
 
 
 def bundle_of(model) -> str | None:

@@ -74,18 +74,18 @@ def coefficients(reading: Reading, intensity: float = 1.0, variation: int = 0) -
     return np.clip(code, 0.0, 1.0).astype(np.float32)
 
 
-def read(text: str, where: str) -> Reading:
-    """Understands one text; `where` names node and input in errors.
+def read(text: str) -> Reading:
+    """Understands one text.
 
     Raises DiffSFSRError for an empty text, unknown words (with suggestions), negation, and more than four feelings.
     """
     typed = " ".join(str(text or "").split())
-    tokens = _lexed(typed, where)
-    groups = _grouped(tokens, typed, where)
+    tokens = _lexed(typed)
+    groups = _grouped(tokens, typed)
     parts = _weighted([_shared(group) for group in groups])
     if len(parts) > MAX_PARTS:
         what = f"'{typed}' names {len(parts)} feelings"
-        raise DiffSFSRError(what, where, f"Name at most {MAX_PARTS}: more of them cancel each other out")
+        raise DiffSFSRError(what, "", f"Name at most {MAX_PARTS}: more of them cancel each other out")
     kinds = [kind for kind, _, _ in tokens if kind != "filler"]
     plain = len(parts) <= 1 and set(kinds) <= {"word", "number", "neutral"}
     return Reading(typed, parts, plain, tuple(dict.fromkeys(t for kind, _, t in tokens if kind == "near")))
@@ -94,29 +94,29 @@ def read(text: str, where: str) -> Reading:
 # --- words to kinds -------------------------------------------------------------------------------
 
 
-def _lexed(typed: str, where: str) -> list[tuple[str, object, str]]:
+def _lexed(typed: str) -> list[tuple[str, object, str]]:
     """(kind, value, as typed) for everything in the text; the first fault that makes it unreadable is an error."""
     plain = unicodedata.normalize("NFKC", typed).translate(_QUOTES).lower()
-    plain = _PLACED.sub(lambda entry: _menu_entry(entry, where), plain)
+    plain = _PLACED.sub(_menu_entry, plain)
     pieces = [p for token in _TOKEN.findall(plain) for p in _pieces(token)]
     found, i = [], 0
     while i < len(pieces):
         length, kind, value = _longest(pieces, i)
         found.append((kind, value, " ".join(pieces[i : i + length])))
         i += length
-    _refuse_unknown([t for kind, _, t in found if kind == "unknown"], typed, where)
-    _refuse_negation(found, typed, where)
+    _refuse_unknown([t for kind, _, t in found if kind == "unknown"], typed)
+    _refuse_negation(found, typed)
     return found
 
 
-def _menu_entry(entry: re.Match, where: str) -> str:
+def _menu_entry(entry: re.Match) -> str:
     """"joy: amusement" -> "amusement"; after a family's name anything but words of the list stays as it is."""
     family, word = entry.groups()
     if word not in WORDS:
         return entry[0]
     if family_of(word) != family:
         remedy = f"Write '{family_of(word)}: {word}', or '{family}, {word}' for a mix"
-        raise DiffSFSRError(f"'{entry[0]}' names a family that does not hold '{word}'", where, remedy)
+        raise DiffSFSRError(f"'{entry[0]}' names a family that does not hold '{word}'", "", remedy)
     return word
 
 
@@ -166,7 +166,7 @@ def _stems(token: str) -> list[str]:
     return []
 
 
-def _refuse_unknown(unknown: list[str], typed: str, where: str) -> None:
+def _refuse_unknown(unknown: list[str], typed: str) -> None:
     if not unknown:
         return
     near = list(dict.fromkeys(w for token in unknown for w in suggest(token, 2)))
@@ -175,17 +175,17 @@ def _refuse_unknown(unknown: list[str], typed: str, where: str) -> None:
     what = f"{names} {'is' if len(set(unknown)) == 1 else 'are'} not understood"
     what += f" in '{typed}'" if names != f"'{typed}'" else ""
     remedy = f"{hint}Use words of the list of the Expression Label Encoder, in any form: a bit worried, happily surprised."
-    raise DiffSFSRError(what, where, remedy)
+    raise DiffSFSRError(what, "", remedy)
 
 
-def _refuse_negation(found: list[tuple[str, object, str]], typed: str, where: str) -> None:
+def _refuse_negation(found: list[tuple[str, object, str]], typed: str) -> None:
     at = next((i for i, (kind, _, _) in enumerate(found) if kind == "not"), None)
     if at is None:
         return
     denied = next((value for kind, value, _ in found[at:] if kind in (*FEELINGS, "not") and value), None)
     hint = f", for instance {either(opposites(denied))}" if denied else ""
     what = f"'{typed}' says what the face does not feel"
-    raise DiffSFSRError(what, where, f"Write what it does feel{hint}, or 'neutral'.")
+    raise DiffSFSRError(what, "", f"Write what it does feel{hint}, or 'neutral'.")
 
 
 def opposites(word: str, count: int = 3) -> tuple[str, ...]:
@@ -215,7 +215,7 @@ class _Group:
     number: float | None = None
 
 
-def _grouped(tokens, typed: str, where: str) -> list[list[_Feeling]]:
+def _grouped(tokens, typed: str) -> list[list[_Feeling]]:
     """Feelings between joiners, each with its degree: words of degree belong to the next feeling, or to the last."""
     done, group, neutral = [], _Group(), False
     for kind, value, _ in tokens:
@@ -223,7 +223,7 @@ def _grouped(tokens, typed: str, where: str) -> list[list[_Feeling]]:
         if kind == "factor":
             group.factor *= value
         elif kind == "number":
-            _give_number(group, checked_number(value, typed, where))
+            _give_number(group, checked_number(value, typed))
         elif kind in FEELINGS:
             group.feelings.append(_Feeling(value, kind == "adverb", group.factor, group.number))
             group.factor, group.number = 1.0, None
@@ -232,10 +232,10 @@ def _grouped(tokens, typed: str, where: str) -> list[list[_Feeling]]:
             group = _Group()
     done += [_closed(group)] if group.feelings else []
     if neutral and done:
-        raise DiffSFSRError(f"'{typed}' is neutral and something else", where, "Use 'a bit' or a lower intensity instead")
+        raise DiffSFSRError(f"'{typed}' is neutral and something else", "", "Use 'a bit' or a lower intensity instead")
     if not neutral and not done:
         what = f"No feeling is named in '{typed}'" if typed else "The text is empty"
-        raise DiffSFSRError(what, where, "Write one of the 135 words, or something like: a bit worried")
+        raise DiffSFSRError(what, "", "Write one of the 135 words, or something like: a bit worried")
     return done
 
 
@@ -254,12 +254,12 @@ def _closed(group: _Group) -> list[_Feeling]:
     return group.feelings
 
 
-def checked_number(number: float | str, typed: str, where: str) -> float:
+def checked_number(number: float | str, typed: str) -> float:
     """A typed amount (0.7, "0,7", "70%") inside 0..1.5."""
     value = _number(number) if isinstance(number, str) else number
     if not 0 <= value <= MAX_INTENSITY:
         what = f"The number {value:g} in '{typed}' is outside 0 to {MAX_INTENSITY}"
-        raise DiffSFSRError(what, where, "Write 0.5 or 50% for half of a feeling, 1 for all of it")
+        raise DiffSFSRError(what, "", "Write 0.5 or 50% for half of a feeling, 1 for all of it")
     return value
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at
 from .lexicon import Part, Reading, checked_number, read
 from .words import FAMILIES, either, suggest_among
 
@@ -10,7 +10,7 @@ MAX_LINES = 200
 _GROUP = re.compile(r"(all|family|subcluster)\b\s*(?::\s*(.*?))?\s*(-?[\d.,]+%?)?", re.IGNORECASE)
 
 
-def read_lines(text: str, where: str) -> list[tuple[int, Reading]]:
+def read_lines(text: str) -> list[tuple[int, Reading]]:
     """The expressions of a text, each with the number of its line (from 1); a '#' starts a comment.
 
     `all`, `family: joy`, `subcluster: rage` stand for their words, in the order of the list; a number behind them is the
@@ -19,23 +19,26 @@ def read_lines(text: str, where: str) -> list[tuple[int, Reading]]:
     lines = [(i, line.partition("#")[0].strip()) for i, line in enumerate(str(text or "").splitlines(), 1)]
     lines = [(i, line) for i, line in lines if line]
     if not lines:
-        raise DiffSFSRError("The text is empty", where, "Write one expression a line: a word, or 'a bit worried'")
-    _check_count(len(lines), where)
-    found = [(i, reading) for i, line in lines for reading in _read_line(line, f"{where}, line {i}")]
-    _check_count(len(found), where)
+        raise DiffSFSRError("The text is empty", "", "Write one expression a line: a word, or 'a bit worried'")
+    _check_count(len(lines))
+    found = []
+    for i, line in lines:
+        with at(f"line {i}"):
+            found += [(i, reading) for reading in _read_line(line)]
+    _check_count(len(found))
     return found
 
 
-def _read_line(line: str, where: str) -> list[Reading]:
+def _read_line(line: str) -> list[Reading]:
     group = _GROUP.fullmatch(line)
     if group is None:
-        return [read(line, where)]
+        return [read(line)]
     kind, name, number = group[1].lower(), (group[2] or "").strip().lower(), group[3]
-    intensity = 1.0 if number is None else checked_number(number, line, where)
-    return [Reading(word, (Part(word, 1.0, intensity),), True, ()) for word in _members(kind, name, where)]
+    intensity = 1.0 if number is None else checked_number(number, line)
+    return [Reading(word, (Part(word, 1.0, intensity),), True, ()) for word in _members(kind, name)]
 
 
-def _members(kind: str, name: str, where: str) -> list[str]:
+def _members(kind: str, name: str) -> list[str]:
     """Words that a shorthand stands for."""
     subclusters = {name: words for family in FAMILIES.values() for name, words in family.items()}
     families = {family: [w for words in tree.values() for w in words] for family, tree in FAMILIES.items()}
@@ -43,14 +46,14 @@ def _members(kind: str, name: str, where: str) -> list[str]:
     if name in known[kind]:
         return list(known[kind][name])
     if kind == "all":
-        raise DiffSFSRError(f"'all: {name}' is not understood", where, "Write 'all', 'family: joy' or 'subcluster: rage'")
+        raise DiffSFSRError(f"'all: {name}' is not understood", "", "Write 'all', 'family: joy' or 'subcluster: rage'")
     near = suggest_among(name, known[kind])
     hint = f"Did you mean {either(near)}? " if near else ""
     what = f"'{name}' is no {kind}" if name else f"The {kind} has no name"
-    raise DiffSFSRError(what, where, f"{hint}There are: {', '.join(known[kind])}.")
+    raise DiffSFSRError(what, "", f"{hint}There are: {', '.join(known[kind])}.")
 
 
-def _check_count(count: int, where: str) -> None:
+def _check_count(count: int) -> None:
     if count > MAX_LINES:
         what = f"The text names {count} expressions, more than {MAX_LINES}"
-        raise DiffSFSRError(what, where, "Use several nodes, or fewer lines")
+        raise DiffSFSRError(what, "", "Use several nodes, or fewer lines")

@@ -181,24 +181,24 @@ def _turn_gaze(units: dict[str, float], base: dict[str, float], draw: Callable[[
     units[side] = 0.1 + 0.2 * draw("turn")
 
 
-def checked_intensity(value: float, node: str = "Expression Label Encoder") -> float:
-    """An intensity inside 0..1.5; `node` is named in the error."""
+def checked_intensity(value: float) -> float:
+    """An intensity inside 0..1.5."""
     amount = float(value) if isinstance(value, numbers.Real) else -1.0
     if not 0.0 <= amount <= MAX_INTENSITY:  # also catches NaN
         raise DiffSFSRError(
             f"the intensity {value} is outside 0 to {MAX_INTENSITY}",
-            f"{node}, input 'intensity'",
+            "input 'intensity'",
             f"Set a value from 0 (neutral face) to {MAX_INTENSITY} (strongest).",
         )
     return amount
 
 
-def checked_variation(value: int, node: str = "Expression Label Encoder") -> int:
-    """A variation from 0 up; `node` is named in the error."""
+def checked_variation(value: int) -> int:
+    """A variation from 0 up."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
         raise DiffSFSRError(
             f"the variation {value} is not a whole number from 0 up",
-            f"{node}, input 'variation'",
+            "input 'variation'",
             "Set 0 for the standard expression, or 1, 2, 3 ... for others of the same word.",
         )
     return int(value)

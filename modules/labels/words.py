@@ -26,7 +26,7 @@ WORDS: tuple[str, ...] = tuple(sorted(_PLACE))
 MENU: tuple[str, ...] = tuple(f"{family}: {word}" for word, (family, _) in _PLACE.items())
 
 _FORMS = {form: word for word, forms in FORMS.items() for form in forms.split()}
-_WHERE = "Expression Label Encoder, input 'expression'"
+_WHERE = "input 'expression'"
 
 
 def family_of(word: str) -> str:

@@ -1,24 +1,23 @@
-"""The coarse draft: who, in which face's place, doing what. It guides the model, and is what Face Draft shows at once."""
+"""What Face Draft does: the coarse warp alone, at once. Background Condition draws by the same functions."""
 
-import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
+from ..affine import FRAME
 from ..encoders.expression import split
-from ..faces.morphable import Fit
+from ..errors import at
 from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
-from ..types import Expression, Identity, check_bundle
-from ..warp.coarse import Face, face_mask, morph, placed_between
+from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
+from ..warp.coarse import BackgroundFace, face_mask, morph, points_of, unoccluded
 from ..warp.mesh import Mesh
+from ..warp.skin import Skin
 from .encoders import Encoders, face_networks
-from .face import face_crop
-from .memo import Remembered
+from .face import find_face
+from .memo import content
 
-WHERE = "Face Draft"
-PLAIN = {"identity": 1.0, "expression": 1.0}
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
 # between them these cover what a face covers with any word, but for a few pixels of a turned one: as wide as it gets, with
 # the corners of the jaw at their lowest, as long as it gets
@@ -30,103 +29,121 @@ EXTREMES = (
 SPARE = 4.0  # pixels of the 256 px crop by which a face may come nearer to the border of that area than `grow`
 
 
-@dataclass(eq=False)
-class FittedFace:
-    """An aligned face with what the face model says of it."""
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Who is drawn; `key` is the content that it is known by in the memo."""
 
-    crop: Face
-    fit: Fit
-
-
-_people, _places, _areas = Remembered(4), Remembered(8), Remembered(8)
+    face: Face
+    key: str
 
 
-def the_person(encoders: Encoders, identity: Identity) -> FittedFace:
-    """Whom to draw; remembered."""
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A face in a picture whose place the person takes, and the matrix [2, 3] from the picture's pixels to the crop."""
 
-    def make() -> FittedFace:
-        crop = Face(identity.image, identity.points, identity.code)
-        return FittedFace(crop, replace(crop.fit(encoders.shape), rest=identity.rest[None]))
+    background: BackgroundFace
+    matrix: torch.Tensor
+    key: str
 
-    return _people.get(identity, identity.image, (encoders.id,), make)
-
-
-def the_place(
-    encoders: Encoders, wire: torch.Tensor, i: int, image: torch.Tensor, rule: str, index: int, where: str
-) -> tuple[FittedFace, torch.Tensor]:
-    """The chosen face of a picture [H, W, 3] and the matrix [2, 3] to its crop; remembered as number i of what came by wire."""
-    size = encoders.config.resolution  # not part of the id: that is of the weights
-
-    def make() -> tuple[FittedFace, torch.Tensor]:
-        crop, matrix = face_crop(image, rule, index, size, where)
-        return FittedFace(crop, crop.fit(encoders.shape)), matrix
-
-    return _places.get(wire, image, (encoders.id, size, i, rule, index), make)
+    @property
+    def face(self) -> Face:
+        return self.background.face
 
 
-def area_of_any_word(
-    encoders: Encoders, who: FittedFace, there: FittedFace, grow: float, identity: float = 1.0
-) -> torch.Tensor:
-    """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered. grow: as `drawn` has
-    it; identity: the strength of the person.
+def topology() -> Topology:
+    """Of the face mesh, on the CPU: everything is drawn there."""
+    return face_networks().ready().topology.to("cpu")
 
-    With one mask for all words the background is encoded once, and pictures of several words differ in the face alone.
+
+def person_of(identity: Identity) -> Person:
+    face = identity.face
+    return Person(face, content(face.image, face.points, face.fit.neutral_offset))
+
+
+def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> Place:
+    """The chosen face of a picture [H, W, 3]; remembered."""
+    key = content(image), rule, index
+
+    def make() -> Place:
+        face, matrix = find_face(encoders, image, rule, index)
+        return Place(BackgroundFace.of(face, topology()), matrix, f"{key}")
+
+    return encoders.memo.get("place", key, make)
+
+
+def own_place(encoders: Encoders, person: Person) -> Place:
+    """The person's own photo as the place; remembered."""
+    make = lambda: Place(BackgroundFace.of(person.face, topology()), torch.eye(2, 3), person.key)  # noqa: E731
+    return encoders.memo.get("own place", person.key, make)
+
+
+def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
+    """What is drawn of the person: in its own picture a face keeps what hangs over it, elsewhere it loses it; remembered."""
+    if torch.equal(person.face.image, place.face.image):
+        return Skin.of(person.face)
+    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology()))
+
+
+def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength) -> Mesh:
+    """The person's face in that place, doing the geometry [K] by its strength."""
+    points = points_of(encoders.shape, person.face.fit, place.face.fit, geometry, strength)
+    return Mesh.of(points, place.background.mesh.topology, place.face.size)
+
+
+def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: float, identity: float = 1.0) -> torch.Tensor:
+    """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered.
+
+    grow: how far it reaches beyond both faces, pixels of the 256 px crop; identity: the strength of the person. With one mask
+    for all words the background is encoded once, and pictures of several words differ in the face alone.
     """
-    size, triangles = there.crop.image.shape[-1], face_networks().ready().triangles.cpu()
 
     def make() -> torch.Tensor:
         codes = torch.tensor([[float(name in extreme) for name in BLENDSHAPES] for extreme in EXTREMES])
-        area = torch.zeros_like(there.crop.image[0])
+        area = torch.zeros_like(place.face.image[0])
         for geometry in encoders.shape.geometry_of_code(codes).float():
-            placed = Mesh.of(placed_between(encoders.shape, who.fit, there.fit, geometry, identity, 1.0), triangles, size)
-            area = torch.maximum(area, face_mask(there.crop, placed, triangles, grow * size / 256))
+            mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
+            area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
         return area
 
-    return _areas.get(there, there.crop.image, (encoders.id, weakref.ref(who), grow, identity), make)
+    return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
 
 
-def drawn(
-    encoders: Encoders,
-    who: FittedFace,
-    there: FittedFace,
-    geometry: torch.Tensor,
-    grow: float,
-    own: torch.Tensor | None = None,
-    strength: dict[str, float] = PLAIN,
-    light: float = 0.0,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The person with geometry [K] in the place of another face: draft [3, S, S] and its mask [S, S], 0 or 1.
-
-    grow: how far the mask reaches beyond both faces, pixels of the 256 px crop. `own` [S, S]: the artist's mask instead.
-    strength: of "identity" (0: the background's own face) and "expression" (0: calm). light: see `guide.draft`.
-    """
-    size, networks = there.crop.image.shape[-1], face_networks().ready()
-    triangles, mirror = networks.triangles.cpu(), networks.mirror.cpu()
-    placed = Mesh.of(placed_between(encoders.shape, who.fit, there.fit, geometry, **strength), triangles, size)
-    area = own
-    if own is None:  # the area of any word, and what an expression stronger than that needs beyond
-        area = face_mask(there.crop, placed, triangles, (grow - SPARE) * size / 256)
-        area = torch.maximum(area, area_of_any_word(encoders, who, there, grow, strength["identity"]))
-    return morph(who.crop, there.crop, placed, area, triangles, strength["identity"], mirror, light), area
+def area_of(
+    encoders: Encoders, person: Person, place: Place, mesh: Mesh, grow: float, strength: Strength = USUAL
+) -> torch.Tensor:
+    """The part to repaint [S, S], 0 or 1: the area of any word, and what an expression stronger than that needs beyond."""
+    area = face_mask(place.background, mesh, (grow - SPARE) * place.face.size / FRAME)
+    return torch.maximum(area, area_of_any_word(encoders, person, place, grow, strength.identity))
 
 
+@at("Face Draft")
 @torch.inference_mode()
 def face_drafts(
     encoders: Encoders, identity: Identity, expression: Expression, image: torch.Tensor | None, rule: str, index: int
 ) -> torch.Tensor:
-    """Drafts [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
+    """Coarse warps [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
     for wire in (identity, expression):
-        check_bundle(wire.bundle, encoders.id, WHERE)
-    who = the_person(encoders, identity)
-    if image is None:
-        places = [who]
-    else:
-        pictures = enumerate(checked_image(image, f"{WHERE}, image"))
-        places = [the_place(encoders, image, i, p, rule, index, f"{WHERE}, image {i}")[0] for i, p in pictures]
+        check_bundle(wire.bundle, encoders.id)
+    person = person_of(identity)
+    places = [own_place(encoders, person)] if image is None else _places(encoders, image, rule, index)
     total = max(len(places), len(expression.codes))
-    broadcast(len(places), total, "pictures", WHERE)
-    broadcast(len(expression.codes), total, "expressions", WHERE)
+    broadcast(len(places), total, "pictures")
+    broadcast(len(expression.codes), total, "expressions")
     geometry, results = split(expression.codes)[1], []
     for i in steps(range(total)):
-        results.append(drawn(encoders, who, places[i % len(places)], geometry[i % len(geometry)], GROW)[0])
+        place = places[i % len(places)]
+        mesh = mesh_of(encoders, person, place, geometry[i % len(geometry)], USUAL)
+        area = area_of(encoders, person, place, mesh, GROW)
+        results.append(morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0))
     return torch.stack(results).permute(0, 2, 3, 1)
+
+
+def _places(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> list[Place]:
+    with at("image"):
+        pictures = checked_image(image)
+    encoders.memo.make_room(len(pictures))
+    places = []
+    for i, picture in enumerate(pictures):
+        with at(f"image {i}"):
+            places.append(place_of(encoders, picture, rule, index))
+    return places

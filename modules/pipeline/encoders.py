@@ -1,6 +1,6 @@
 """ENCODERS: the bundle's small networks and the face networks, each in the host's memory management."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -12,6 +12,7 @@ from ..faces.morphable import FaceShape
 from ..faces.networks import FaceNetworks
 from ..host import folders, insightface
 from ..host.managed import Managed
+from .memo import Memo
 
 
 class Stack(torch.nn.Module):
@@ -23,16 +24,24 @@ class Stack(torch.nn.Module):
         self.reader = CoefficientRegressor(directions)
 
 
-@dataclass
+@dataclass(eq=False)
 class Encoders:
+    """DIFFSFSR_ENCODERS: what a bundle reads people and pictures with."""
+
     config: BundleConfig
     stack: Managed
     shape: FaceShape  # a few small matrices, always on the CPU
     arcface: insightface.ArcFace | None = None  # the user's own network, where the bundle asks for it
+    memo: Memo = field(default_factory=Memo)  # all that is remembered from one queue item to the next
 
     @property
     def id(self) -> str:
         return self.config.id
+
+    @property
+    def size(self) -> int:
+        """Side of the face crop in pixels."""
+        return self.config.resolution
 
     def recognise(self, selfies: torch.Tensor, images: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """Crops [N, 3, 128, 128] 0..1, the same larger [N, 3, S, S] with points [N, 478, 3] -> joined vectors [N, D]."""
@@ -47,7 +56,7 @@ def build_encoders(bundle: Bundle, where: str) -> Encoders:
     for part, module in parts.items():
         state = {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts[part].items()}
         fill_module(module, state, part, where)
-    # single precision rounds by memory address, and the same inputs must give the same draft, bit for bit
+    # single precision rounds by memory address, and the same inputs must give the same warp, bit for bit
     arcface = insightface.load_arcface(where) if ARCFACE in bundle.config.identity else None
     return Encoders(bundle.config, Managed(stack), shape.double(), arcface)
 

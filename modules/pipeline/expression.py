@@ -1,70 +1,69 @@
 """What Expression From Image does: a picture of a face to the expression it shows."""
 
 import logging
-from dataclasses import replace
 
 import torch
 
+from ..errors import at
 from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES, nearest_words
-from ..types import Expression
-from ..warp.coarse import Face
+from ..types import Expression, Face
 from ..warp.neutral import fit_neutral
 from .encoders import Encoders, face_networks
-from .face import face_crop
+from .face import find_face
 
-WHERE = "Expression From Image"
 log = logging.getLogger(__name__)
 
 
+@at("Expression From Image")
 @torch.inference_mode()
 def expressions_of(
     encoders: Encoders, images: torch.Tensor, neutral: torch.Tensor | None, rule: str, index: int, intensity: float
 ) -> tuple[Expression, torch.Tensor, str]:
     """Pictures [E, H, W, 3] -> Expression with E codes, the aligned crops [E, S, S, 3], and what was read, for people.
 
-    neutral: the same person with a calm face, one picture or E; without it the calm face is guessed from the picture itself.
+    neutral: the same person with a neutral face, one picture or E; without it the neutral face is estimated from the picture.
     """
-    images = checked_image(images, f"{WHERE}, image")
+    with at("image"):
+        images = checked_image(images)
     if neutral is not None:
-        neutral = checked_image(neutral, f"{WHERE}, neutral")
-        broadcast(len(neutral), len(images), "neutral pictures", WHERE)
+        with at("neutral"):
+            neutral = checked_image(neutral)
+        broadcast(len(neutral), len(images), "neutral pictures")
     codes, crops, lines = [], [], []
     for i, image in enumerate(steps(images)):
-        where = f"{WHERE}, image {i}"
-        calm = None if neutral is None else _crop(encoders, neutral[i % len(neutral)], rule, index, f"{where}, neutral")
-        crop = _crop(encoders, image, rule, index, where)
-        code = code_of_crop(encoders, crop, calm) * intensity
+        with at(f"image {i}"):
+            calm = None
+            if neutral is not None:
+                with at("neutral"):
+                    calm = find_face(encoders, neutral[i % len(neutral)], rule, index)[0]
+            face, _ = find_face(encoders, image, rule, index)
+        code = code_of_face(encoders, face, calm) * intensity
         code[:52].clamp_(0, 1)
         codes.append(code)
-        crops.append(crop.image.permute(1, 2, 0))
+        crops.append(face.image.permute(1, 2, 0))
         lines.append(in_words(code[:52]))
     names = tuple(f"picture {i}" for i in range(len(codes)))
     return Expression(torch.stack(codes), names, encoders.id), torch.stack(crops), "\n".join(lines)
 
 
-def expression_of_picture(encoders: Encoders, image: torch.Tensor, rule: str, index: int, where: str) -> torch.Tensor:
+def expression_of_picture(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> torch.Tensor:
     """Picture [H, W, 3] 0..1 -> the expression code [52 + K] of its chosen face."""
-    return code_of_crop(encoders, _crop(encoders, image, rule, index, where))
+    return code_of_face(encoders, find_face(encoders, image, rule, index)[0])
 
 
-def code_of_crop(encoders: Encoders, crop: Face, calm: Face | None = None) -> torch.Tensor:
-    """An aligned face -> code [52 + K]. `calm`: the same person at rest, which takes out who it is exactly."""
-    shape, fit = encoders.shape, crop.fit(encoders.shape)
-    if calm is None:
-        rest = fit_neutral(shape, face_networks().ready(), crop, fit)
-        geometry = shape.own_geometry(replace(fit, rest=rest[None]))
+def code_of_face(encoders: Encoders, face: Face, neutral: Face | None = None) -> torch.Tensor:
+    """An aligned face -> code [52 + K]. `neutral`: the same person's neutral face, which takes out the identity exactly."""
+    shape = encoders.shape
+    if neutral is None:
+        geometry = shape.own_geometry(fit_neutral(shape, face_networks().ready(), face).fit)
     else:
-        geometry = shape.geometry_between(calm.fit(shape), fit)
-    geometry, reader = geometry.float(), encoders.stack.ready().reader
-    device = encoders.stack.device
-    read = reader(crop.code[None].float().to(device), geometry.to(device)).cpu()
-    return torch.cat([read, geometry], 1)[0]
-
-
-def _crop(encoders: Encoders, image: torch.Tensor, rule: str, index: int, where: str) -> Face:
-    return face_crop(image, rule, index, encoders.config.resolution, where)[0]
+        geometry = shape.geometry_between(neutral.fit, face.fit)
+    geometry, device = geometry.float(), encoders.stack.device
+    regressor = encoders.stack.ready().reader
+    coefficients = regressor(face.code[None].float().to(device), geometry.to(device)).cpu()
+    return torch.cat([coefficients, geometry], 1)[0]
 
 
 def in_words(code: torch.Tensor, count: int = 6) -> str:

@@ -6,69 +6,75 @@ import torch
 import torch.nn.functional as F
 
 from ..encoders.identity import INPUT, Pooled, pool
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at, here
 from ..faces.selection import RULES
 from ..host.progress import steps
 from ..images import checked_image
-from ..types import Identity
-from ..warp.coarse import Face
+from ..types import Face, Identity
 from ..warp.neutral import fit_neutral
 from .encoders import Encoders, face_networks
-from .face import face_crop, measured
+from .face import face_of, find_face
 
 WITHOUT_FACE = ("error", "skip this image", "treat as an aligned crop")
 log = logging.getLogger(__name__)
 
 
+@at("Identity Encoder")
 @torch.inference_mode()
 def encode_identity(
     encoders: Encoders, images: torch.Tensor, rule: str, index: int, without: str
 ) -> tuple[Identity, torch.Tensor]:
     """Photos [B, H, W, 3] of one person -> Identity and the aligned crops [P, 256, 256, 3]; a stranger's is not among them."""
-    where = "Identity Encoder"
-    images = checked_image(images, f"{where}, image")
+    images = checked(images, rule, without)
+    found = [_face(encoders, image, rule, index, without, i) for i, image in enumerate(steps(images))]
+    numbers = [i for i, face in enumerate(found) if face is not None]
+    if not numbers:
+        raise DiffSFSRError("None of the pictures shows a usable face", "", "Connect a clear photo of the person")
+    faces = [found[i] for i in numbers]
+    pictures = torch.stack([face.image for face in faces])
+    selfies = F.interpolate(pictures, size=INPUT, mode="area")
+    vectors = encoders.recognise(selfies, pictures, torch.stack([face.points for face in faces]))
+    who = pool(vectors, encoders.config.identity)
+    _warn(who, numbers)
+    best = faces[max(who.kept, key=lambda k: float(vectors[k] @ who.vector))]  # most like all of them: drawn from
+    best = fit_neutral(encoders.shape, face_networks().ready(), best)
+    return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
+
+
+def checked(images: torch.Tensor, rule: str, without: str) -> torch.Tensor:
+    """The photos as `checked_image` gives them; also what would be asked in vain of every single one."""
+    with at("image"):
+        images = checked_image(images)
     if without not in WITHOUT_FACE:
         remedy = f"Choose one of: {', '.join(WITHOUT_FACE)}"
-        raise DiffSFSRError(f"'{without}' is no way to treat a picture without a face", where, remedy)
+        raise DiffSFSRError(f"'{without}' is no way to treat a picture without a face", "", remedy)
     if rule not in RULES:
         remedy = f"Choose one of: {', '.join(RULES)}"
-        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", f"{where}, image 0", remedy)
-    face_networks()  # a missing face model is no picture without a face: it must not be skipped
-    size = encoders.config.resolution
-    found = [_crop(image, rule, index, size, without, f"{where}, image {i}") for i, image in enumerate(steps(images))]
-    numbers = [i for i, photo in enumerate(found) if photo is not None]
-    if not numbers:
-        raise DiffSFSRError("None of the pictures shows a usable face", where, "Connect a clear photo of the person")
-    crops = [found[i] for i in numbers]
-    pictures = torch.stack([c.image for c in crops])
-    selfies = F.interpolate(pictures, size=INPUT, mode="area")
-    vectors = encoders.recognise(selfies, pictures, torch.stack([c.points for c in crops]))
-    who = pool(vectors, encoders.config.identity)
-    _tell(who, numbers, where)
-    best = crops[max(who.kept, key=lambda k: float(vectors[k] @ who.vector))]  # most like all of them: drawn from
-    rest = fit_neutral(encoders.shape, face_networks().ready(), best, best.fit(encoders.shape))
-    identity = Identity(who.vector, selfies[who.kept], best.image, best.points, best.code, rest, encoders.id)
-    return identity, pictures[who.kept].permute(0, 2, 3, 1)
+        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", "image 0", remedy)
+    face_networks()  # an unreadable face model is no picture without a face: it must not be skipped
+    return images
 
 
-def _tell(who: Pooled, numbers: list[int], where: str) -> None:
+def _warn(who: Pooled, numbers: list[int]) -> None:
     """Says which photos were left out, and when the photos do not agree. `numbers`: the place of each in the batch."""
     for k in who.strangers:
-        log.warning("%s, image %d: this photo looks like another person, left out", where, numbers[k])
+        log.warning("%s: this photo looks like another person, left out", here(f"image {numbers[k]}"))
     if who.torn:
         names = ", ".join(str(n) for n in numbers)
-        log.warning("%s, images %s: they look like different people and none is in the majority; all are kept", where, names)
+        what = "they look like different people and none is in the majority; all are kept"
+        log.warning("%s: %s", here(f"images {names}"), what)
 
 
-def _crop(image: torch.Tensor, rule: str, index: int, size: int, without: str, where: str) -> Face | None:
+def _face(encoders: Encoders, image: torch.Tensor, rule: str, index: int, without: str, number: int) -> Face | None:
     """The face of one photo; without one what `without` says: the error, None, or the whole picture as the crop."""
     try:
-        return face_crop(image, rule, index, size, where)[0]
+        with at(f"image {number}"):
+            return find_face(encoders, image, rule, index)[0]
     except DiffSFSRError as error:
         if without == "error":
             raise
         log.warning("%s (%s)", error, without)
     if without == "skip this image":
         return None
-    square = F.interpolate(image.permute(2, 0, 1)[None], size=(size, size), mode="bilinear", antialias=True)[0]
-    return Face(square, *measured(square))
+    size = (encoders.size, encoders.size)
+    return face_of(encoders, F.interpolate(image.permute(2, 0, 1)[None], size=size, mode="bilinear", antialias=True)[0])

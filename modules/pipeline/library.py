@@ -9,7 +9,7 @@ import torch
 from ..encoders import library
 from ..encoders.expression import COEFFICIENTS, encode_label
 from ..encoders.library import Index, Picture
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at
 from ..host import folders
 from ..host.progress import steps
 from ..images import checked_image, read_picture
@@ -26,10 +26,11 @@ log = logging.getLogger(__name__)
 _loaded: dict[Path, Index] = {}
 
 
+@at(WHERE)
 def encode_word(encoders: Encoders, choice: str, intensity: float, variation: int, source: str) -> Expression:
     """One of the 135 words, intensity 0..1.5, variation 0.., one of SOURCES -> Expression with one code [1, 52 + K]."""
     if source not in SOURCES:
-        raise DiffSFSRError(f"'{source}' is no source", f"{WHERE}, source", f"Choose one of: {', '.join(SOURCES)}")
+        raise DiffSFSRError(f"'{source}' is no source", "source", f"Choose one of: {', '.join(SOURCES)}")
     if source == SOURCES[0]:
         return encode_label(encoders.shape, encoders.id, choice, intensity, variation)
     word, amount, number = parse_choice(choice), checked_intensity(intensity), checked_variation(variation)
@@ -81,7 +82,7 @@ def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
     else:
         what = f"The expression library has no pictures for '{word}'; searched: {searched}"
     remedy = f"Put pictures of faces into {searched}, or choose '{SOURCES[0]}'"
-    return DiffSFSRError(what, f"{WHERE}, source", remedy)
+    return DiffSFSRError(what, "source", remedy)
 
 
 # --- the index, brought up to date ----------------------------------------------------------------
@@ -98,7 +99,7 @@ def current(encoders: Encoders, root: Path, word: str) -> Index:
         log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
         if index.fixed:
             what = f"The index of {root} was made from a table, and with other networks"
-            raise DiffSFSRError(what, f"{WHERE}, source", f"Make it again: {COMMAND}")
+            raise DiffSFSRError(what, "source", f"Make it again: {COMMAND}")
     if not fresh and index.fixed:
         _loaded[root] = index
         return index
@@ -121,7 +122,7 @@ def _too_many(index: Index, root: Path, word: str, count: int) -> Index:
     """Nobody wants a node that measures for hours: the index as it is, or an error if it has nothing."""
     what = f"'{word}' has {count} pictures in {root} that are not in its index"
     if not index.rows(word).stop:
-        raise DiffSFSRError(what, f"{WHERE}, source", f"Make the index first: {COMMAND}")
+        raise DiffSFSRError(what, "source", f"Make the index first: {COMMAND}")
     log.warning("%s: %s; those that are in it are used. %s takes them in", WHERE, what, COMMAND)
     return index
 
@@ -180,5 +181,6 @@ def _tell(root: Path, measured: int, refused: dict[Picture, str], unknown: tuple
 @torch.inference_mode()
 def measured_file(encoders: Encoders, path: Path) -> torch.Tensor:
     """The code [52 + K] of the largest face of a file."""
-    picture = checked_image(read_picture(path, path.name), path.name)[0]
-    return expression_of_picture(encoders, picture, "largest", 0, path.name).float().cpu()
+    with at(path.name):
+        picture = checked_image(read_picture(path))[0]
+        return expression_of_picture(encoders, picture, "largest", 0).float().cpu()

@@ -1,32 +1,44 @@
-"""What was found in the last few inputs: a graph that is queued again with another word passes the very same ones."""
+"""What was found in the last inputs: a graph that is queued again with another word passes the very same ones."""
 
-import weakref
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 import torch
 
-
-class Found(NamedTuple):
-    of: weakref.ref
-    key: tuple
-    total: float  # of all values, in case a node has painted into the tensor that it was given
-    value: Any
+T = TypeVar("T")
+LEAST, MOST = 8, 256  # results of one kind that are kept, however small or large a batch is
 
 
-class Remembered:
-    """At most `size` results of slow work. They are known by the object that they were made of, which is not kept alive."""
+def content(*tensors: torch.Tensor) -> str:
+    """A hash over shapes, types and all values: what a result is known by."""
+    seen = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        seen.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        seen.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+    return seen.hexdigest()
 
-    def __init__(self, size: int):
-        self.size, self.found = size, []
 
-    def get(self, of: Any, tensor: torch.Tensor, key: tuple, make: Callable[[], Any]) -> Any:
-        """The result for the object `of` with the content `tensor` and settings `key`; `make` is called if there is none."""
-        total = float(tensor.sum(dtype=torch.float64))
-        for one in self.found:
-            if one.of() is of and one.key == key and one.total == total:
-                return one.value
-        value = make()
-        alive = [one for one in self.found if one.of() is not None]
-        self.found = [*alive, Found(weakref.ref(of), key, total, value)][-self.size :]
-        return value
+class Memo:
+    """Results of slow work by kind and key, as many of each kind as the largest batch so far has pictures.
+
+    A key holds the hash (`content`) of what a result was made of, so a picture that a node has painted into is another one.
+    """
+
+    def __init__(self):
+        self.room, self.kinds = LEAST, {}
+
+    def make_room(self, count: int) -> None:
+        """For a batch of `count`."""
+        self.room = max(self.room, min(count, MOST))
+
+    def get(self, kind: str, key: Hashable, make: Callable[[], T]) -> T:
+        """The result of that kind and key; `make` is called if there is none."""
+        known = self.kinds.setdefault(kind, OrderedDict())
+        if key not in known:
+            known[key] = make()
+        known.move_to_end(key)
+        while len(known) > self.room:
+            known.popitem(last=False)
+        return known[key]

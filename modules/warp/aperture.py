@@ -6,7 +6,7 @@ import torch
 
 from ..affine import FRAME
 from .masks import blurred
-from .mesh import between
+from .mesh import Mesh
 
 
 class Aperture(NamedTuple):
@@ -16,9 +16,9 @@ class Aperture(NamedTuple):
     lower: tuple[int, ...]
     corners: tuple[int, int]
 
-    def inside(self, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
-        """What lies between the lids, 0 or 1: index [*, S, S] -> [*, S, S]."""
-        return between(self.upper + self.lower + self.corners, index, triangles).float()
+    def inside(self, mesh: Mesh) -> torch.Tensor:
+        """What lies between the lids of a drawn face [*, S, S], 0 or 1."""
+        return mesh.between(self.upper + self.lower + self.corners).float()
 
     def gap(self, points: torch.Tensor) -> torch.Tensor:
         """Mean height in pixels: points [*, P, >= 2] -> [*]."""
@@ -33,9 +33,9 @@ class Aperture(NamedTuple):
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
         return tuple(_curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
 
-    def soft(self, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    def soft(self, mesh: Mesh) -> torch.Tensor:
         """`inside` with an edge of about a pixel of the 256 px crop: [*, 1, S, S]."""
-        inside = self.inside(index, triangles)
+        inside = self.inside(mesh)
         return blurred(inside.view(-1, 1, *inside.shape[-2:]), 0.9 * inside.shape[-1] / FRAME).view_as(inside).unsqueeze(-3)
 
 
@@ -44,9 +44,9 @@ def pixel_middles(image: torch.Tensor) -> torch.Tensor:
     return torch.arange(image.shape[-1], device=image.device, dtype=image.dtype) + 0.5
 
 
-def lit(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+def lit(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """How bright the light on a face is, whatever its skin: the 90 % quantile of its grey values, [*, 1, 1, 1]."""
-    grey = torch.where(index >= 0, image.mean(-3), torch.nan)
+    grey = torch.where(mesh.covered, image.mean(-3), torch.nan)
     return grey.flatten(-2).nanquantile(0.9, -1)[..., None, None, None]
 
 

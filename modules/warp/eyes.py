@@ -3,6 +3,7 @@
 import torch
 
 from .aperture import Aperture, lit, pixel_middles, tint
+from .mesh import Mesh
 
 # each eye with the middle of its iris, which is followed by the iris's right, upper, left and lower edge
 EYES = (
@@ -17,27 +18,24 @@ GLEAM = 1.2  # see `mouth.py`; an eye lies deeper than a cheek
 
 
 def paint_eyes(
-    image: torch.Tensor,
-    covered: torch.Tensor,
-    index: torch.Tensor,
-    before: torch.Tensor,
-    after: torch.Tensor,
-    triangles: torch.Tensor,
+    image: torch.Tensor, covered: torch.Tensor, mesh: Mesh, before: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draws plain eyes where they open much further than they were, the iris in the colour that it has, as far as it shows.
 
-    image [*, 3, S, S], covered and index [*, S, S], points [*, 478, >= 2]: one picture or many. Returns the picture and what
+    image [*, 3, S, S] of the face as it is drawn by `mesh`, covered [*, S, S], `before` [*, 478, >= 2] its points in the photo:
+    one picture or many. Returns the picture and what
     is covered now: of shut eyes nothing was.
     """
+    after = mesh.points
     opened = [[eye.gap(p) / eye.width(p) for p in (before, after)] for eye, _ in EYES]
     strength = torch.stack([(later - STRETCH * now) / SURE for now, later in opened]).clamp(0, 1).amax(0)
     if not (strength > 0).any():
         return image, covered
-    light = (GLEAM * lit(image, index)).clamp(0.35, 1)
-    skin = _mean(image, (index >= 0).unsqueeze(-3))
+    light = (GLEAM * lit(image, mesh)).clamp(0.35, 1)
+    skin = _mean(image, mesh.covered.unsqueeze(-3))
     white = tint(SCLERA, image) * light * (skin / skin.mean(-3, keepdim=True).clamp_min(1e-3)) ** TINGED
     for (eye, iris), (now, later) in zip(EYES, opened, strict=True):  # both or none, but for a wink
-        alpha = eye.soft(index, triangles) * (strength * (later > now))[..., None, None, None]
+        alpha = eye.soft(mesh) * (strength * (later > now))[..., None, None, None]
         image = image * (1 - alpha) + _painted(image, after, eye, iris, light, white, alpha) * alpha
         covered = torch.maximum(covered, alpha.squeeze(-3))
     return image, covered

@@ -1,16 +1,8 @@
-"""Masks in the canonical frame: the silhouette of a face mesh, grown, feathered; and filling of what a mask leaves open."""
+"""Masks in the canonical frame: grown, connected, blurred, feathered; and filling of what a mask leaves open."""
 
 import torch
 import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
-
-from .mesh import rasterise
-
-
-def silhouette(points: torch.Tensor, triangles: torch.Tensor, size: int) -> torch.Tensor:
-    """1 where the face mesh covers the picture: [*, size, size]. points [*, >= 468, 3] in the frame's pixels."""
-    index, _ = rasterise(points[..., :468, :], triangles, size)
-    return (index >= 0).float()
 
 
 def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:

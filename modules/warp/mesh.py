@@ -1,25 +1,71 @@
 """Mesh warp: a picture redrawn from one set of face points to another, triangle by triangle, in plain torch on any device.
 
-All functions take one picture or many: `*` stands for any leading dimensions. All pictures share the triangles, and a row of a
+All functions take one picture or many: `*` stands for any leading dimensions. All pictures share the topology, and a row of a
 batch gets the numbers that it would get alone.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
+from ..types import Topology
 
-class Mesh(NamedTuple):
-    """Face points [478, 3] where they stand in a frame, and what `rasterise` finds there, once for all that is drawn."""
+POINTS = 468  # of the 478 that the triangles join; the last ten are the irises
 
-    points: torch.Tensor
-    index: torch.Tensor  # [S, S]
-    weight: torch.Tensor  # [S, S, 3]
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A face where it stands in a frame of S pixels, rasterised once for all that is drawn of it."""
+
+    points: torch.Tensor  # [*, >= 468, 3] x, y in pixels, z towards the viewer
+    topology: Topology
+    index: torch.Tensor  # [*, S, S] the triangle at each pixel, -1 beside the face
+    weight: torch.Tensor  # [*, S, S, 3] the pixel between the triangle's corners
 
     @classmethod
-    def of(cls, points: torch.Tensor, triangles: torch.Tensor, size: int) -> "Mesh":
-        return cls(points, *rasterise(points[:468], triangles, size))
+    def of(cls, points: torch.Tensor, topology: Topology, size: int) -> "Mesh":
+        return cls(points, topology, *rasterise(points[..., :POINTS, :], topology.triangles, size))
+
+    @property
+    def covered(self) -> torch.Tensor:
+        """Where the face is [*, S, S] bool."""
+        return self.index >= 0
+
+    def rows(self, pick) -> "Mesh":
+        """Some of many pictures, by places or a mask."""
+        return Mesh(self.points[pick], self.topology, self.index[pick], self.weight[pick])
+
+    def corners(self, values: torch.Tensor) -> torch.Tensor:
+        """Values [*, P, C] at the points -> [*, T, 3, C] at the triangles' corners."""
+        return at_corners(values, self.topology.triangles)
+
+    def at_pixels(self, values: torch.Tensor) -> torch.Tensor:
+        """Values [*, T, ...] of the triangles -> [*, S, S, ...]; beside the face those of the first triangle."""
+        lead, count = self.index.shape[:-2], values.shape[len(self.index.shape) - 2]
+        row = torch.arange(lead.numel(), device=self.index.device).view(*lead, 1, 1)
+        return values.reshape(-1, *values.shape[len(lead) + 1 :])[self.index.clamp_min(0) + row * count]
+
+    def interpolate(self, values: torch.Tensor) -> torch.Tensor:
+        """Values [*, P, C] at the points, between them over the face: [*, S, S, C], 0 beside it."""
+        corners = self.corners(values).unbind(-2)  # one after the other: torch is slow to sum along short axes
+        return sum(self.at_pixels(corner) * self.weight[..., k, None] for k, corner in enumerate(corners))
+
+    def between(self, points: tuple[int, ...]) -> torch.Tensor:
+        """Pixels [*, S, S] bool whose triangle has all its corners among `points`."""
+        chosen = torch.zeros(POINTS, dtype=torch.bool, device=self.index.device)
+        chosen[list(points)] = True
+        return chosen[self.topology.triangles.long()].all(1)[self.index.clamp_min(0)] & self.covered
+
+    def draw(self, image: torch.Tensor, source: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A picture [*, C, H, W] whose face points are `source` [*, P, >= 2], redrawn here.
+
+        Returns [*, C, S, S], of no meaning beside the face, and where the source shows it [*, S, S], 0 or 1: what faces away
+        there, or is seen so flat that it would smear, does not count.
+        """
+        source = source[..., :POINTS, :2]
+        known = self.covered & self.at_pixels(shown(source, self.points[..., :POINTS, :], self.topology))
+        return sampled(image, self.interpolate(source)), known.to(image.dtype)
 
 
 def rasterise(points: torch.Tensor, triangles: torch.Tensor, size: int, patch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,26 +100,6 @@ def rasterise(points: torch.Tensor, triangles: torch.Tensor, size: int, patch: i
 def at_corners(values: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     """Values [*, P, C] at the points -> [*, T, 3, C] at the triangles' corners."""
     return values[..., triangles.long(), :]
-
-
-def at_pixels(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Values [*, T, ...] of the triangles -> [*, S, S, ...] of the triangle at each pixel [*, S, S]; -1 takes the first."""
-    lead, count = index.shape[:-2], values.shape[len(index.shape) - 2]
-    row = torch.arange(lead.numel(), device=index.device).view(*lead, 1, 1)
-    return values.reshape(-1, *values.shape[len(lead) + 1 :])[index.clamp_min(0) + row * count]
-
-
-def between(points: tuple[int, ...], index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
-    """Pixels [S, S] bool whose triangle has all its corners among `points`."""
-    chosen = torch.zeros(468, dtype=torch.bool, device=index.device)
-    chosen[list(points)] = True
-    return chosen[triangles.long()].all(1)[index.clamp_min(0)] & (index >= 0)
-
-
-def interpolated(values: torch.Tensor, triangles: torch.Tensor, index: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Values [*, P, C] at the points, between them over the drawn face: [*, S, S, C]. Of no meaning where no face is."""
-    corners = at_corners(values, triangles).unbind(-2)  # one after the other: torch is slow to sum along short axes
-    return sum(at_pixels(corner, index) * weight[..., k, None] for k, corner in enumerate(corners))
 
 
 def _patches(corners: torch.Tensor, size: int, patch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -112,32 +138,6 @@ def _weights(corners: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[t
     return tuple(torch.where(flat, -1.0, w) for w in (1 - second - third, second, third))
 
 
-def redraw(
-    image: torch.Tensor, source: torch.Tensor, target: torch.Tensor, triangles: torch.Tensor, size: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """image [*, 3, H, W] with its points `source` [*, P, 2] redrawn at `target` [*, P, 3].
-
-    Returns the picture [*, 3, size, size], the covered part [*, size, size] 0 or 1, and the triangle index [*, size, size].
-    What the source does not show (it faces away there, or is seen so flat that it would smear) counts as not covered.
-    """
-    index, weight = rasterise(target, triangles, size)
-    drawn, covered = drawn_from(image, source, target, triangles, index, weight)
-    return drawn * covered.unsqueeze(-3), covered, index
-
-
-def drawn_from(
-    image: torch.Tensor,
-    source: torch.Tensor,
-    target: torch.Tensor,
-    triangles: torch.Tensor,
-    index: torch.Tensor,
-    weight: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`redraw` on a target that is rasterised already; the picture is not cut to the covered part."""
-    covered = (index >= 0) & at_pixels(shown(source, target, triangles), index)
-    return sampled(image, interpolated(source[..., :2], triangles, index, weight)), covered.to(image.dtype)
-
-
 def sampled(image: torch.Tensor, place: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
     """Picture [*, C, H, W] read at `place` [*, h, w, 2], x and y in its pixels; beyond its border as on it: [*, C, h, w]."""
     (c, h, w), shape = image.shape[-3:], place.shape[:-1]
@@ -146,17 +146,17 @@ def sampled(image: torch.Tensor, place: torch.Tensor, mode: str = "bilinear") ->
     return drawn.view(*shape[:-2], c, *shape[-2:])
 
 
-def shown(source: torch.Tensor, target: torch.Tensor, triangles: torch.Tensor, smear: float = 6.0) -> torch.Tensor:
+def shown(source: torch.Tensor, target: torch.Tensor, topology: Topology, smear: float = 6.0) -> torch.Tensor:
     """Which triangles the source shows well enough to draw at the target: [*, T] bool.
 
     Small triangles (lips, lids) are always kept: closed in one picture and open in the other, they are not hidden.
     """
-    before, after = areas(source, triangles), areas(target, triangles)
+    before, after = areas(source, topology), areas(target, topology)
     facing = before * torch.sign(after.sum(-1, keepdim=True)) > after.abs() / smear
     return facing | (after.abs() < 24)
 
 
-def areas(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+def areas(points: torch.Tensor, topology: Topology) -> torch.Tensor:
     """Twice the triangles' areas in the picture, below 0 for those turned over: points [*, P, >= 2] -> [*, T]."""
-    a, b, c = at_corners(points[..., :2], triangles).unbind(-2)
+    a, b, c = at_corners(points[..., :2], topology.triangles).unbind(-2)
     return (b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0]

@@ -3,6 +3,7 @@
 import torch
 
 from .aperture import Aperture, lit, pixel_middles, tint
+from .mesh import Mesh
 
 MOUTH = Aperture((191, 80, 81, 82, 13, 312, 311, 310, 415), (95, 88, 178, 87, 14, 317, 402, 318, 324), (78, 308))
 UPPER_LIP_MIDDLE = 13
@@ -12,14 +13,13 @@ DROPPED = 0.3  # gap over width from which on a mouth shows more than teeth
 GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
 
 
-def paint_mouth(
-    image: torch.Tensor, index: torch.Tensor, before: torch.Tensor, after: torch.Tensor, triangles: torch.Tensor
-) -> torch.Tensor:
+def paint_mouth(image: torch.Tensor, mesh: Mesh, before: torch.Tensor) -> torch.Tensor:
     """Draws a plain mouth interior where the mouth opens further than it was, as stretched lips would look like a tongue, and
     where a dropped jaw rises: what was deep inside would be squeezed between the lips.
 
-    image [*, 3, S, S], index [*, S, S], points [*, P, >= 2]: one picture or many.
+    image [*, 3, S, S] of the face as it is drawn by `mesh`, `before` [*, P, >= 2] its points in the photo: one picture or many.
     """
+    after = mesh.points
     wide = MOUTH.width(after)[..., None, None]
     strength = _unknown(before, after)[..., None, None]
     if not (strength > 0).any():
@@ -35,11 +35,11 @@ def paint_mouth(
     teeth = torch.sigmoid((0.13 * wide * bared - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.92
     gaps = torch.cos(torch.pi * across / TOOTH).unsqueeze(-3) ** 8  # one is in the middle
     tongue = torch.sigmoid((below / (lower - upper).clamp_min(1) - 0.68) * 10) * torch.sigmoid((0.72 - aside) * 8)
-    light = (GLEAM * lit(image, index)).clamp(0.4, 1)
+    light = (GLEAM * lit(image, mesh)).clamp(0.4, 1)
     colour = torch.lerp(tint(CAVITY, image), tint(TONGUE, image), tongue.unsqueeze(-3)) * light
     white = tint(TEETH, image) * (0.5 + 0.5 * light) * (1 - 0.25 * gaps)  # dark skin has bright teeth
     colour = torch.lerp(colour, white, teeth.unsqueeze(-3))
-    alpha = MOUTH.soft(index, triangles) * strength.unsqueeze(-3)
+    alpha = MOUTH.soft(mesh) * strength.unsqueeze(-3)
     return image * (1 - alpha) + colour.clamp(0, 1) * alpha
 
 

@@ -6,7 +6,7 @@ import torch
 
 from .aperture import pixel_middles
 from .masks import fill
-from .mesh import Mesh, interpolated, sampled
+from .mesh import Mesh, sampled
 
 STEEP = 1.3  # the pyramid falls off too soon beside what is known; much more folds the picture at the border
 
@@ -19,16 +19,16 @@ class Surroundings(NamedTuple):
 
 
 def warp_surroundings(
-    image: torch.Tensor, keep_mask: torch.Tensor, old: torch.Tensor, placed: Mesh, mask: torch.Tensor, triangles: torch.Tensor
+    image: torch.Tensor, keep_mask: torch.Tensor, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor
 ) -> Surroundings:
-    """image [3, S, S] with its face at the points old [478, >= 2], moved so that this face's outline lies on that of `placed`.
+    """image [3, S, S] with its face at the points old [478, >= 2], moved so that its outline lies on that of `mesh`.
 
     Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] nothing has moved, and
     between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
     """
-    face, outside = ((placed.index >= 0) * mask)[None, None], (1 - mask)[None, None]
-    apart = (old[:468, :2] - placed.points[:468, :2]).to(image)
-    way = interpolated(apart, triangles, placed.index, placed.weight.to(image)).movedim(-1, 0)[None]
+    face, outside = (mesh.covered * mask)[None, None], (1 - mask)[None, None]
+    apart = (old[:468, :2] - mesh.points[:468, :2]).to(image)
+    way = mesh.interpolate(apart).to(image).movedim(-1, 0)[None]
     share = (STEEP * fill(face, torch.maximum(face, outside))).clamp(max=1)
     way = fill(way * face, face) * torch.where(face > 0, 1.0, share) * mask
     middles = pixel_middles(image)

@@ -1,44 +1,20 @@
-"""A picture with a face becomes a place for another: crop, mask, masked background, and the way back into the picture."""
-
-from dataclasses import dataclass
+"""A face cut out of a picture, what of it is repainted, and the crop pasted back."""
 
 import torch
 import torch.nn.functional as F
 
 from .. import affine
-from ..errors import DiffSFSRError
+from ..types import PasteRegion
 from .masks import feather
 
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
-MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
 
 
-@dataclass(frozen=True)
-class PasteRegion:
-    """DIFFSFSR_PLACE: where the generated crops belong. n crops of `size` pixels for the background batch."""
-
-    background: torch.Tensor  # [n or 1, H, W, C] as it came in, untouched
-    to_frame: torch.Tensor  # [n, 2, 3] picture pixels -> crop pixels
-    mask: torch.Tensor  # [n, S, S] in the crop, 0 or 1, what was repainted
-    limit: torch.Tensor | None  # [n or 1, H, W] the artist's own mask
-    feather: float  # pixels of the crop
-    size: int
-
-
-def cut(image: torch.Tensor, points: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Picture [H, W, 3] and its face points [478, 3] -> crop [3, size, size], its points, and the matrix [2, 3] to it."""
+def cut(image: torch.Tensor, points: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Picture [H, W, 3] and its face points [478, 3] -> crop [3, size, size] and the matrix [2, 3] to it."""
     matrix = affine.to_frame(points[None], size)
     crop = affine.sample(image.permute(2, 0, 1)[None], affine.invert(matrix), size)[0].clamp(0, 1)
-    return crop, affine.apply(matrix, points[None])[0], matrix[0]
-
-
-def check_face_size(points: torch.Tensor, where: str) -> None:
-    extent = points[:468, :2].amax(0) - points[:468, :2].amin(0)
-    if extent.max() < MIN_FACE:
-        what = f"The face is only {int(extent.max())} pixels large"
-        raise DiffSFSRError(
-            what, where, f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first"
-        )
+    return crop, matrix[0]
 
 
 def blanked(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -51,7 +27,7 @@ def latent_mask(mask: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(mask[:, None], 8)
 
 
-def own_mask(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tensor:
+def mask_in_crop(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tensor:
     """The artist's mask [H, W] seen in the crop [size, size], 0 or 1."""
     return (affine.sample(limit[None, None], affine.invert(matrix[None]), size, "zeros")[0, 0] > 0.5).float()
 

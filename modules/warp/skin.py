@@ -1,5 +1,5 @@
-"""The selfie's skin on a face in another place: drawn from the photo, its hidden half from the photo's mirror image, in
-its own light or with a gain.
+"""The selfie's skin in another place: drawn from the photo, its hidden half from the photo's mirror image, in its own light or
+with a gain; and the hair that hangs over it.
 """
 
 from typing import NamedTuple
@@ -8,17 +8,27 @@ import torch
 
 from ..affine import FRAME
 from ..faces.morphable import mirrored
+from ..types import Face, Topology
 from .light import apart, colours, gained
 from .masks import blurred, connected, grow
-from .mesh import Mesh, areas, at_pixels, between, drawn_from, interpolated, shown
+from .mesh import POINTS, Mesh, areas, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
 LIP = 24  # twice the area in pixels below which a triangle is lip or lid, and never mirrored
 
-HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of what hides a face, and how much nearer the other side must be
+# points from the brows' upper edge to the top of the mesh, where a fringe may hang
+FOREHEAD = (
+    10, 338, 297, 332, 284, 251, 109, 67, 103, 54, 21, 151, 337, 299, 333, 298, 301, 108, 69, 104, 68, 71,
+    9, 336, 296, 334, 293, 300, 107, 66, 105, 63, 70,
+)  # fmt: skip
+# CIELAB distance from the face's skin above which the forehead may be hair; and is, if it begins as ROOT
+FRINGE, ROOT = 16.0, 30.0
+HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
+
+HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and how much nearer the other side must be
 LEAST = 0.01  # of the face: less is a strand
-BROWS = 70, 300  # what hides a face hangs from above them
+BROWS = 70, 300  # an occlusion hangs from above them
 
 
 class Skin(NamedTuple):
@@ -28,60 +38,85 @@ class Skin(NamedTuple):
     points: torch.Tensor
     gain: torch.Tensor | None = None
 
-    def mirrored(self, mirror: torch.Tensor) -> "Skin":
+    @classmethod
+    def of(cls, face: Face) -> "Skin":
+        return cls(face.image, face.points)
+
+    def mirrored(self, topology: Topology) -> "Skin":
         """As a mirror shows it, each point on the other side of the face."""
-        return Skin(*mirrored(self.image, self.points, mirror), None if self.gain is None else self.gain[mirror[:468]])
+        image, points = mirrored(self.image, self.points, topology.mirror)
+        return Skin(image, points, None if self.gain is None else self.gain[topology.mirror[:POINTS]])
 
 
-def put_on(
-    skin: Skin, placed: Mesh, triangles: torch.Tensor, mirror: torch.Tensor | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Skin on a face where it is placed: picture [3, S, S], and where it is known [S, S].
+def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Skin on a face where it stands: picture [3, S, S], and where it is known [S, S].
 
-    mirror [478], see `FaceNetworks.mirror`: what the photo hides or shows too flat is drawn from its mirror image.
+    complete: what the photo hides, or shows too flat, is drawn from its mirror image.
     """
-    drawn, covered = _drawn(skin, placed, triangles)
-    if mirror is not None:
-        other = skin.mirrored(mirror)
-        share = at_pixels(better_seen(skin, other, placed.points, triangles), placed.index) * (placed.index >= 0)
+    drawn, covered = _drawn(skin, mesh)
+    if complete:
+        other = skin.mirrored(mesh.topology)
+        share = mesh.at_pixels(better_seen(skin, other, mesh)) * mesh.covered
         if share.any():
             share = blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0]
-            instead, known = _drawn(other, placed, triangles)
+            instead, known = _drawn(other, mesh)
             drawn, covered = torch.lerp(drawn, instead, share), torch.where(share > 0.5, known, covered)
     return drawn * covered, covered
 
 
-def better_seen(skin: Skin, other: Skin, placed: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+def better_seen(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
     """How much of each triangle [T], 0..1, to take from the mirror image `other`."""
-    after = areas(placed[:468], triangles)
+    topology, placed = mesh.topology, mesh.points[:POINTS]
+    after = areas(placed, topology)
     own, theirs = (
-        (areas(s.points[:468], triangles) * after.sign()).clamp_min(0) / after.abs().clamp_min(1) for s in (skin, other)
+        (areas(s.points[:POINTS], topology) * after.sign()).clamp_min(0) / after.abs().clamp_min(1) for s in (skin, other)
     )
     low, high = STRETCHED
     share = ((low - own) / (low - high)).clamp(0, 1)
     low, high = LARGER
     share = share * ((theirs / own.clamp_min(1e-3) - low) / (high - low)).clamp(0, 1)
-    return share * shown(other.points[:468], placed[:468], triangles) * (after.abs() >= LIP)
+    return share * shown(other.points[:POINTS], placed, topology) * (after.abs() >= LIP)
 
 
-def _drawn(skin: Skin, placed: Mesh, triangles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _drawn(skin: Skin, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
-    points, index, weight = placed
-    drawn, known = drawn_from(skin.image, skin.points[:468], points[:468], triangles, index, weight)
+    drawn, known = mesh.draw(skin.image, skin.points)
     if skin.gain is not None:
-        drawn = gained(drawn, interpolated(skin.gain[:, None], triangles, index, weight).movedim(-1, -3))
+        drawn = gained(drawn, mesh.interpolate(skin.gain[:, None]).movedim(-1, -3))
     return drawn, known
 
 
-def fill_occlusion(image: torch.Tensor, mesh: Mesh, triangles: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """Where hair hangs over the forehead [S, S] 0..1: the selfie's fringe is not the background person's hair.
+
+    Hair is what differs in colour from the middle of the rest of the face, which is mostly skin, and hangs on to the border of
+    the mesh: brows and shadows on the forehead are the person's.
+    """
+    forehead = mesh.between(FOREHEAD) & (covered > 0)
+    rest = (covered > 0) & ~forehead
+    if not forehead.any() or rest.sum() < 64:
+        return torch.zeros_like(covered)
+    pixel = image.shape[-1] / FRAME
+    smooth = blurred(image[None].clamp(0, 1), 1.5 * pixel)[0]
+    middle = colours(smooth, rest).median(1, keepdim=True).values
+    distance = torch.zeros_like(covered)
+    distance[forehead] = apart(colours(smooth, forehead), middle)
+    distance = distance[None, None]
+    hair = grow((distance > FRINGE).float(), -pixel)  # single pixels are wrinkles or light
+    root = (distance > ROOT) * grow((~mesh.covered).float()[None, None], HAIRLINE * pixel)
+    hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair
+    return blurred(hair, 2.0 * pixel)[0, 0] * forehead
+
+
+def fill_occlusion(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """A face's picture [3, S, S] with what hides one side of it, hair or a shadow with an edge, replaced by the other side.
 
-    mesh: the face where it stands; mirror [478]: see `FaceNetworks.mirror`. Such a thing hangs on to the upper border of the
-    mesh, has not the colour of skin, and is not on the other side: brows, beards and glasses are on both. The forehead stays as
-    it is: what hangs there gives way to the background's picture, see `hair.fringe`.
+    mesh: the face where it stands in the picture. An occlusion hangs on to the upper border of the mesh, has not the colour of
+    skin, and is not on the other side: brows, beards and glasses are on both. The forehead stays as it is: what hangs there
+    gives way to the background's picture, see `hair_mask`.
     """
-    inside, pixel = mesh.index >= 0, image.shape[-1] / FRAME
-    instead, known = _drawn(Skin(image, mesh.points).mirrored(mirror), mesh, triangles)
+    inside, pixel = mesh.covered, image.shape[-1] / FRAME
+    instead, known = _drawn(Skin(image, mesh.points).mirrored(mesh.topology), mesh)
     own, other = (colours(blurred(x[None].clamp(0, 1), 2.0 * pixel)[0], inside) for x in (image, instead))
     skin = own[:, own[0] >= own[0].median()].median(1, keepdim=True).values  # hair and shadows are the darker half
     own, other = apart(own, skin), apart(other, skin)
@@ -97,38 +132,6 @@ def fill_occlusion(image: torch.Tensor, mesh: Mesh, triangles: torch.Tensor, mir
     near = grow(hidden, 12 * pixel)  # before a brow or an eye it differs from none on the other side
     hidden = connected(torch.maximum(hidden, near * foreign), hidden)
     hidden = grow(grow(hidden, 10 * pixel), -4 * pixel)  # gaps closed, and the edge belongs to it
-    share = blurred(hidden * ~between(FOREHEAD, mesh.index, triangles), 3.0 * pixel)
+    share = blurred(hidden * ~mesh.between(FOREHEAD), 3.0 * pixel)
     share = share * blurred(grow(known[None, None], -2 * pixel), 2.0 * pixel)
     return torch.lerp(image, instead, share[0, 0] * known)
-
-
-# points from the brows' upper edge to the top of the mesh, where a fringe may hang
-FOREHEAD = (
-    10, 338, 297, 332, 284, 251, 109, 67, 103, 54, 21, 151, 337, 299, 333, 298, 301, 108, 69, 104, 68, 71,
-    9, 336, 296, 334, 293, 300, 107, 66, 105, 63, 70,
-)  # fmt: skip
-# CIELAB distance from the face's skin above which the forehead may be hair; and is, if it begins as ROOT
-FRINGE, ROOT = 16.0, 30.0
-HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
-
-
-def hair_mask(image: torch.Tensor, covered: torch.Tensor, index: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
-    """Where hair hangs over the forehead [S, S] 0..1: the selfie's fringe is not the background person's hair.
-
-    Hair is what differs in colour from the middle of the rest of the face, which is mostly skin, and hangs on to the border of
-    the mesh: brows and shadows on the forehead are the person's.
-    """
-    forehead = between(FOREHEAD, index, triangles) & (covered > 0)
-    rest = (covered > 0) & ~forehead
-    if not forehead.any() or rest.sum() < 64:
-        return torch.zeros_like(covered)
-    pixel = image.shape[-1] / FRAME
-    smooth = blurred(image[None].clamp(0, 1), 1.5 * pixel)[0]
-    middle = colours(smooth, rest).median(1, keepdim=True).values
-    distance = torch.zeros_like(covered)
-    distance[forehead] = apart(colours(smooth, forehead), middle)
-    distance = distance[None, None]
-    hair = grow((distance > FRINGE).float(), -pixel)  # single pixels are wrinkles or light
-    root = (distance > ROOT) * grow((index < 0).float()[None, None], HAIRLINE * pixel)
-    hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair
-    return blurred(hair, 2.0 * pixel)[0, 0] * forehead

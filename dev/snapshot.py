@@ -1,0 +1,372 @@
+"""What every node gives, saved before a change and compared after it: a change that only moves code changes no number.
+
+    python -m dev.snapshot save BEFORE
+    python -m dev.snapshot compare BEFORE AFTER
+
+It knows the nodes alone: their ids, inputs and output slots, which saved graphs hold to anyway. Inside the objects on the
+wires next to nothing is known by its name, so that fields may be renamed and reordered. Run it from the project root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read once, when torch is imported
+
+import torch  # noqa: E402
+from PIL import Image, ImageDraw, ImageOps  # noqa: E402
+from PIL.PngImagePlugin import PngInfo  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+
+from .host import Host  # noqa: E402
+from .pack import ROOT  # noqa: E402
+
+TWINS = ROOT / "tests" / "workflows"
+WORDS = {"amazement": "surprise", "cheerfulness": "joy", "rage": "anger", "sorrow": "sadness"}  # the demonstration's
+LOADER, SELFIE, SCENE, WHO, WORD, PLACE, SAMPLER, DECODE, PASTE, SAVE = map(str, range(1, 11))  # nodes of the portrait
+UNSAVED = {"DiffSFSRUNetLoader"}  # weights and networks: what they do is seen in every other node
+LINES = "amazement\ncheerfulness 1.4\nrage\nsorrow\ndread\na bit worried\nhappily surprised\ncontempt\nsubcluster: lust"
+SLIDERS = {
+    "brows": 0.0, "inner_brows": 0.3, "eyes": -0.6, "squint": 0.2, "gaze_sideways": 0.5, "gaze_up": -0.3, "smile": 0.6,
+    "frown": 0.0, "jaw": 0.5, "teeth": 0.3, "pucker": 0.0, "sneer": 0.2, "cheeks": 0.1, "asymmetry": 0.4,
+    "coefficients": "mouthDimpleLeft 0.4",
+}  # fmt: skip
+
+# --- the graphs --------------------------------------------------------------------------------------------------------
+
+
+def pictures() -> dict[str, Image.Image]:
+    """Input files by name: what the shipped graphs ask for (as the tests give it), what the demonstration takes, and more."""
+    selfie = Image.open(Path(find_spec("skimage").origin).parent / "data" / "astronaut.png").convert("RGB")
+    scene = Image.open(ROOT / "evaluation" / "assets" / "background.jpg").convert("RGB")
+    mirrored, grey = ImageOps.mirror(selfie), (96, 96, 96)
+    tinted = [min(255, round(255 * (v / 255) ** 0.8 * gain)) for gain in (0.85, 1.0, 1.1) for v in range(256)]
+    two = Image.new("RGB", (1024, 512), grey)
+    two.paste(selfie)
+    two.paste(mirrored.resize((384, 384)), (512, 64))
+    mask = Image.new("RGB", scene.size)
+    ImageDraw.Draw(mask).ellipse((200, 300, 440, 530), fill="white")  # the lower half of the face
+    side = Image.new("L", selfie.size)
+    side.paste(255, (280, 0, 512, 512))
+    side.paste(Image.linear_gradient("L").rotate(90).resize((120, 512)), (160, 0))  # dark left, over the face's width
+    return {
+        "astronaut": selfie, "background": mirrored.point(tinted), "reference": mirrored, "scene": scene, "two": two,
+        "mask": mask, "side_light": Image.composite(selfie, selfie.point(lambda v: v * 0.4), side),
+        "turned_scene": scene.rotate(25, Image.Resampling.BICUBIC, fillcolor=grey),
+        "turned_selfie": selfie.rotate(-35, Image.Resampling.BICUBIC, fillcolor=grey),
+    }  # fmt: skip
+
+
+class Graph(dict):
+    """A prompt in API form."""
+
+    def set(self, node: str, **inputs) -> Graph:
+        self[node]["inputs"].update(inputs)
+        return self
+
+    def add(self, node: str, kind: str, **inputs) -> Graph:
+        self[node] = {"class_type": kind, "inputs": inputs}
+        return self
+
+    def shown(self, *links: list) -> Graph:
+        """With pictures of these outputs: the host runs only what an output node needs."""
+        for link in links:
+            self.add(f"show_{'_'.join(map(str, link))}", "PreviewImage", images=link)
+        return self
+
+    def only_shown(self, *links: list) -> Graph:
+        del self[SAVE]
+        return self.shown(*links)
+
+
+def twin(name: str) -> Graph:
+    return Graph(json.loads((TWINS / f"{name}.api.json").read_text(encoding="utf-8")))
+
+
+def demo(word: str) -> Graph:
+    """The demonstration: `evaluation/demo.py` runs the same graph on the same pictures."""
+    graph = twin("portrait").set(SCENE, image="scene.png").set(WORD, expression=f"{WORDS[word]}: {word}")
+    return graph.set(SAVE, filename_prefix=f"demo_{word}")
+
+
+def quick(word: str = "amazement") -> Graph:
+    """The same with two steps, and in 32 bits, where the smallest difference shows."""
+    return demo(word).set(LOADER, weight_dtype="fp32").set(SAMPLER, steps=2)
+
+
+def settings() -> dict[str, Graph]:
+    """What the defaults leave out: name -> graph."""
+    place = {"encoders": [LOADER, 2], "face": "largest", "face_index": 0}
+    draft = {**place, "identity": [WHO, 0]}
+    photo = {"image": "turned_selfie.png"}
+    batch = {"encoders": [LOADER, 2], "text": "amazement\nrage", "intensity": 1.0, "variation": 3}
+    read = {**place, "image": [SELFIE, 0], "intensity": 1.2}
+    found: dict[str, Graph] = {
+        "strengths": quick().set(PLACE, expression_strength=2.0, identity_strength=0.5),
+        "weak": quick("rage").set(PLACE, expression_strength=0.5, identity_strength=0.0).set(WORD, intensity=1.5, variation=7),
+        "light": quick("sorrow").set(PLACE, match_light=0.7).set(SELFIE, image="side_light.png"),
+        "unguided": quick().set(PLACE, match_light=0.7, guide=False).set(SAMPLER, denoise=1.0, cfg=1.5),
+        "mask": quick("cheerfulness").add("mask", "LoadImageMask", image="mask.png", channel="red")
+        .set(PLACE, mask=["mask", 0]),
+        "edges": quick("rage").set(PLACE, grow=30, feather=24, face="most central").set(SCENE, image="two.png"),
+        "second": quick("sorrow").set(PLACE, face="index", face_index=1).set(SCENE, image="two.png"),
+        "tight": quick().set(PLACE, grow=-8, feather=0).set(SCENE, image="background.png").set(SELFIE, image="scene.png"),
+        "turned": quick("cheerfulness").set(SCENE, image="turned_scene.png").set(SELFIE, **photo).set(PLACE, match_light=1.0),
+        "cropped": quick("sorrow").set(WHO, without_face="treat as an aligned crop").set(SELFIE, image="mask.png"),
+        "drafts": quick().add("words", "DiffSFSRExpressionWords", **{**batch, "text": LINES})
+        .add("own", "DiffSFSRFaceDraft", **draft, expression=["words", 2])
+        .add("there", "DiffSFSRFaceDraft", **draft, expression=["words", 2], image=[SCENE, 0])
+        .only_shown(["own", 0], ["there", 0]),
+        "read": quick().add("neutral", "LoadImage", image="scene.png")
+        .add("plain", "DiffSFSRExpressionFromImage", **{**read, "image": ["neutral", 0]})
+        .add("read", "DiffSFSRExpressionFromImage", **read, neutral=["neutral", 0])
+        .set(PLACE, expression=["read", 0]).shown(["plain", 1]),
+        "batch": quick().add("words", "DiffSFSRExpressionWords", **batch).add("other", "LoadImage", image="background.png")
+        .add("both", "ImageBatch", image1=[SCENE, 0], image2=["other", 0])
+        .set(PLACE, image=["both", 0], expression=["words", 2]),
+        "photos": quick().add("turned", "LoadImage", **photo).add("other", "LoadImage", image="scene.png")
+        .add("two", "ImageBatch", image1=[SELFIE, 0], image2=["turned", 0])
+        .add("three", "ImageBatch", image1=["two", 0], image2=["other", 0]).set(WHO, image=["three", 0]),
+        "sliders": quick().add("word", "DiffSFSRExpressionLabelEncoder", **(demo("rage")[WORD]["inputs"] | {"intensity": 0.8}))
+        .add("mix", "DiffSFSRExpressionMix", first=[WORD, 0], second=["word", 0], t=0.8, steps=3, curve="slow at both ends")
+        .add("moved", "DiffSFSRExpressionSliders", encoders=[LOADER, 2], **SLIDERS, expression=["mix", 0])
+        .add("alone", "DiffSFSRExpressionSliders", encoders=[LOADER, 2], **SLIDERS)
+        .add("own", "DiffSFSRFaceDraft", **draft, expression=["alone", 0])
+        .set(PLACE, expression=["moved", 0]).shown(["own", 0]),
+        "weights": quick().set(SAMPLER, cfg=1.5, expression_cfg=2.5, denoise=1.0, reuse=False, seed=5, scheduler="normal"),
+        "custom": custom(quick()),
+    }  # fmt: skip
+    return found
+
+
+def custom(graph: Graph) -> Graph:
+    """The guider and the sampler as parts of the host's own sampling."""
+    told = {"model": [LOADER, 0], "positive": [PLACE, 0], "negative": [PLACE, 1]}
+    graph.add("guider", "DiffSFSRIdentityExpressionGuider", **told, identity_cfg=2.0, expression_cfg=1.2)
+    graph.add("method", "DiffSFSRMidpointSamplerSelect", reuse=False, churn=8.0, churn_noise=1.003)
+    graph.add("levels", "BasicScheduler", model=[LOADER, 0], scheduler="karras", steps=3, denoise=0.6)
+    graph.add("noise", "RandomNoise", noise_seed=4)
+    parts = {"guider": ["guider", 0], "sampler": ["method", 0], "sigmas": ["levels", 0], "noise": ["noise", 0]}
+    graph.add("painted", "SamplerCustomAdvanced", **parts, latent_image=[PLACE, 2])
+    return graph.set(DECODE, samples=["painted", 0])
+
+
+def graphs(host: Host) -> Iterator[tuple[str, Graph]]:
+    for word in WORDS:
+        yield f"demo_{word}", demo(word)
+    for path in sorted(TWINS.glob("*.api.json")):
+        name = path.name.removesuffix(".api.json")
+        lacking = missing_files(host, twin(name))
+        if name == "prompt_background":
+            print(f"snapshot: {name}: left out: what the checkpoint paints decides whether there is a face", flush=True)
+        elif lacking:
+            print(f"snapshot: {name}: left out: there is no {' and no '.join(lacking)}; see --models", flush=True)
+        else:
+            yield name, twin(name)
+    yield from settings().items()
+
+
+def missing_files(host: Host, graph: Graph) -> list[str]:
+    """Checkpoints and bundles that a graph names and this host has not."""
+    asked = {"ckpt_name": "checkpoints", "bundle": "diffsfsr"}
+    there = {"default (built in)", *(name for kind in asked.values() for name in host.folder_paths.get_filename_list(kind))}
+    return [value for node in graph.values() for name, value in node["inputs"].items() if name in asked and value not in there]
+
+
+# --- what is on the wires ----------------------------------------------------------------------------------------------
+
+
+def found_in(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor and float in a value. The name is empty where nothing but the place in an object would say which it is."""
+    told = told_to_the_model(value)
+    if isinstance(value, torch.Tensor):
+        yield name, value.detach().cpu()
+    elif isinstance(value, float):
+        yield name, torch.tensor(value, dtype=torch.float64)
+    elif told is not None:
+        for part, inner in told.items():
+            yield from found_in(inner, part)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from found_in(inner, name)
+    elif isinstance(value, list | tuple):  # a NamedTuple too
+        for inner in value:
+            yield from found_in(inner, name)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            if not field.name.startswith("_"):  # what an object remembers for itself is no part of what it says
+                yield from found_in(getattr(value, field.name), name)
+
+
+def told_to_the_model(value: Any) -> dict | None:
+    """What a CONDITIONING tells our model, under the same names whether the parts of `concat` are joined or apart."""
+    get = value.get if isinstance(value, dict) else lambda key: getattr(value, key, None)
+    parts = {name: get(name) for name in ("concat", "background", "mask", "warp", "identity", "expression", "strength")}
+    if parts["identity"] is None or parts["expression"] is None or isinstance(value, torch.Tensor):
+        return None
+    apart = [parts.pop(name) for name in ("background", "mask", "warp")]
+    if parts["concat"] is None and all(isinstance(part, torch.Tensor) for part in apart):
+        parts["concat"] = torch.cat([part if part.ndim == 4 else part[:, None] for part in apart], 1)
+    return parts if isinstance(parts["concat"], torch.Tensor) else None
+
+
+def is_ours(kind: str) -> bool:
+    """Our nodes, and what the host samples with their parts."""
+    return kind.startswith(("DiffSFSR", "SamplerCustom")) and kind not in UNSAVED
+
+
+def keep(host: Host, graph: Graph, name: str, folder: Path) -> None:
+    """Runs a graph; writes NAME.safetensors and, for people, one PNG of each picture."""
+    result = host.run(graph)
+    if not result.success:
+        raise SystemExit(f"snapshot: {name}: {'; '.join(result.errors)}")
+    tensors, texts, kinds = {}, {}, {}
+    for node, entry in graph.items():
+        if not is_ours(entry["class_type"]) or node not in result.values:
+            continue
+        kinds[node] = entry["class_type"]
+        for slot, values in enumerate(result.values[node]):
+            for i, value in enumerate(values):
+                where = f"{node}/{slot}/{i}"
+                for k, (part, tensor) in enumerate(found_in(value)):
+                    tensors[f"{where}/{part}/{k}"] = tensor.clone().contiguous()
+                if isinstance(value, str):
+                    texts[where] = value
+                if isinstance(value, torch.Tensor) and value.ndim == 4 and value.shape[-1] == 3:
+                    save_png(value, folder / name / f"{where.replace('/', '_')}_{entry['class_type']}.png")
+    save_file(tensors, folder / f"{name}.safetensors", {"texts": json.dumps(texts), "kinds": json.dumps(kinds)})
+
+
+def save_png(pictures: torch.Tensor, path: Path) -> None:
+    """A batch [n, H, W, 3] 0..1 side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row = torch.cat(list(pictures.float().cpu().clamp(0, 1)), 1)
+    info = PngInfo()
+    info.add_text("diffsfsr", json.dumps({"generated": "Faces in this picture were painted or moved by ComfyUI-DiffSFSR."}))
+    Image.fromarray((row * 255).round().byte().numpy()).save(path, pnginfo=info)
+
+
+# --- the commands ------------------------------------------------------------------------------------------------------
+
+
+def save(args: argparse.Namespace) -> int:
+    torch.set_num_threads(1)
+    begin, host = time.perf_counter(), Host().load(cpu=True)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    paths = host.folder_paths
+    for kind in ("checkpoints", "diffsfsr"):
+        if args.models is not None:
+            paths.add_model_folder_path(kind, str(args.models.resolve() / kind), is_default=True)
+    with tempfile.TemporaryDirectory() as place:
+        for use in (paths.set_input_directory, paths.set_output_directory, paths.set_temp_directory):
+            use(place)
+        for name, picture in pictures().items():
+            picture.save(Path(place) / f"{name}.png")
+        for name, graph in graphs(host):
+            start = time.perf_counter()
+            keep(host, graph, name, args.folder)
+            print(f"snapshot: {name}: {time.perf_counter() - start:.1f} s", flush=True)
+    print(f"snapshot: done in {time.perf_counter() - begin:.0f} s: {args.folder}")
+    return 0
+
+
+def read(path: Path) -> tuple[dict[tuple, list[torch.Tensor]], dict[str, str], dict[str, str]]:
+    """(node, slot, place in a list, name) -> tensors; the texts; the classes of the nodes."""
+    groups: dict[tuple, list[torch.Tensor]] = defaultdict(list)
+    with safe_open(path, "pt") as file:
+        for key in file.keys():
+            node, slot, i, part, _ = key.split("/")
+            groups[node, slot, i, part].append(file.get_tensor(key))
+        told = file.metadata()
+    return groups, json.loads(told["texts"]), json.loads(told["kinds"])
+
+
+def difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    """The largest absolute one; infinite where only one side is no number."""
+    a, b = a.double(), b.double()
+    same = (a == b) | (a.isnan() & b.isnan())
+    return float((a - b).abs().nan_to_num(nan=float("inf")).masked_fill(same, 0.0).amax()) if a.numel() else 0.0
+
+
+def matched(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
+    """The largest difference when each tensor is held against the nearest of its shape; infinite if one has no partner."""
+    if sorted(str(t.shape) for t in before) != sorted(str(t.shape) for t in after):
+        return float("inf")
+    pairs = [(i, k) for i in range(len(before)) for k in range(len(after)) if before[i].shape == after[k].shape]
+    nearest = sorted((difference(before[i], after[k]), i, k) for i, k in pairs)
+    worst, taken, given = 0.0, set(), set()
+    for gap, i, k in nearest:
+        if i not in taken and k not in given:
+            taken.add(i)
+            given.add(k)
+            worst = max(worst, gap)
+    return worst
+
+
+def compare_graph(before: Path, after: Path) -> Iterator[tuple[str, float]]:
+    """One line for each output, and its largest difference."""
+    (old, old_texts, kinds), (new, new_texts, new_kinds) = read(before), read(after)
+    outputs = {key[:2] for key in (*old, *new)} | {tuple(where.split("/")[:2]) for where in (*old_texts, *new_texts)}
+    for node, slot in sorted(outputs):
+        keys = sorted(key for key in {*old, *new} if key[:2] == (node, slot))
+        gaps = {key: matched(old.get(key, []), new.get(key, [])) for key in keys}
+        notes = [unlike(key, old.get(key, []), new.get(key, [])) for key in keys if gaps[key] == float("inf")]
+        texts = [{w: t for w, t in side.items() if w.startswith(f"{node}/{slot}/")} for side in (old_texts, new_texts)]
+        if texts[0] != texts[1]:
+            gaps["text"] = float("inf")
+            notes.append(f"text {texts[0]} -> {texts[1]}")
+        said, kind = "".join(f" [{note}]" for note in notes), kinds.get(node) or new_kinds.get(node)
+        yield f"{before.stem} / {node} {kind} / {slot}{said}", max(gaps.values(), default=0.0)
+
+
+def unlike(key: tuple, before: list[torch.Tensor], after: list[torch.Tensor]) -> str:
+    old, new = (" ".join(sorted(str(list(t.shape)) for t in side)) or "nothing" for side in (before, after))
+    return f"{key[3] or 'values'} {key[2]}: {old} -> {new}"
+
+
+def compare(args: argparse.Namespace) -> int:
+    names = [{path.name for path in folder.glob("*.safetensors")} for folder in (args.before, args.after)]
+    if not names[0] | names[1]:
+        raise SystemExit(f"snapshot: nothing is saved in {args.before} and {args.after}")
+    worst = 0.0
+    for name in sorted(names[0] ^ names[1]):
+        worst = float("inf")
+        print(f"{Path(name).stem}: only in {args.before if name in names[0] else args.after}")
+    for name in sorted(names[0] & names[1]):
+        for line, gap in compare_graph(args.before / name, args.after / name):
+            print(f"{line}: {gap:g}")
+            worst = max(worst, gap)
+    print(f"largest difference: {worst:g}")
+    return int(worst > args.most)
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev.snapshot", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    saving = commands.add_parser("save", help="runs the graphs and saves what their nodes give (two minutes of a core)")
+    saving.add_argument("folder", type=Path)
+    saving.add_argument("--models", type=Path, help="a folder with checkpoints/ and diffsfsr/, for the adapter's graph too")
+    saving.set_defaults(run=save)
+    comparing = commands.add_parser("compare", help="the largest difference of each output; fails above --most")
+    comparing.add_argument("before", type=Path)
+    comparing.add_argument("after", type=Path)
+    comparing.add_argument("--most", type=float, default=0.0)
+    comparing.set_defaults(run=compare)
+    args = parser.parse_args(words)
+    return args.run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
