@@ -33,7 +33,7 @@ def encode_identity(
     if rule not in RULES:
         remedy = f"Choose one of: {', '.join(RULES)}"
         raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", f"{where}, image 0", remedy)
-    face_networks()  # a missing face model is no picture without a face: it must not be skipped
+    face_networks()  # a damaged face model is no picture without a face: it must not be skipped
     size = encoders.config.resolution
     found = [_crop(image, rule, index, size, without, f"{where}, image {i}") for i, image in enumerate(steps(images))]
     numbers = [i for i, photo in enumerate(found) if photo is not None]
