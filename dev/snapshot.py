@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
@@ -301,8 +301,13 @@ def difference(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def matched(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
-    """The largest difference when each tensor is held against the nearest of its shape; infinite if one has no partner."""
-    if sorted(str(t.shape) for t in before) != sorted(str(t.shape) for t in after):
+    """The largest difference when each tensor is held against the nearest of its shape, a batch of one left aside.
+
+    Infinite if one of before has no partner after; what an object has learned to carry in addition does not count.
+    """
+    shape = lambda t: tuple(t.shape[1:] if len(t.shape) > 1 and t.shape[0] == 1 else t.shape)  # noqa: E731
+    before, after = ([t.reshape(shape(t)) for t in side] for side in (before, after))
+    if Counter(map(shape, before)) - Counter(map(shape, after)):
         return float("inf")
     pairs = [(i, k) for i in range(len(before)) for k in range(len(after)) if before[i].shape == after[k].shape]
     nearest = sorted((difference(before[i], after[k]), i, k) for i, k in pairs)

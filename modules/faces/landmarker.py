@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from .detector import OVERLAP, SMALL, Windows, detect, overlap, search_windows
 from .picture import MAX_STEP, Picture, window_matrix
 
-DETECTOR_SIZE, MESH_SIZE = 128, 256
-MIN_SCORE, MIN_PRESENCE = 0.5, 0.5
+MESH_SIZE = 256
+MIN_PRESENCE = 0.5
 LOOKS, DOUBTFUL_PRESENCE = 3, 0.05  # a mesh with this presence is tried again from where it lies
 # A detection below this score, or tilted more, is compared with the same place turned by quarters; the gain that
 # counts. Of 560 upright portraits one is taken for a turned one; of 12 turned by quarters none is missed.
@@ -39,17 +39,6 @@ BLENDSHAPE_POINTS = (
     321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386,
     387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
 )
-BLENDSHAPE_NAMES = (
-    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
-    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
-    "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
-    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
-    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
-    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
-    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
-    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "noseSneerLeft", "noseSneerRight",
-)
 # fmt: on
 
 
@@ -61,7 +50,7 @@ class DetectedFace:
     score        the detector's, 0..1
     points       [478,3] float32: x, y in pixels, z in the same unit (smaller is nearer)
     presence     the mesh network's, 0..1
-    blendshapes  [52] float32 in 0..1, in the order of BLENDSHAPE_NAMES
+    blendshapes  [52] float32 in 0..1, in the order of `labels.BLENDSHAPES`
     """
 
     box: tuple

@@ -1,7 +1,13 @@
 """The three face networks (detector, 478-point mesh, 52 blendshapes) as torch modules, read from one safetensors file.
 
-The file is made by `install.py` from MediaPipe's face_landmarker.task (Apache-2.0); `tflite.py` says what is inside.
+The file ships in `weights/`. `python -m dev.face_model` makes it from MediaPipe's face_landmarker.task (Apache-2.0).
 Everything runs in float32, batched, channels first, and is differentiable with respect to the input.
+
+The metadata key `graphs` holds one operator list for each network, with explicit padding, as JSON:
+
+  graph = {"inputs": [id], "outputs": [id, ...], "ops": [{"op": name, "in": [ref, ...], "out": id, ...}, ...]}
+
+A `ref` is an int (a value computed before) or a str (a constant: the tensor `<network>.<ref>` of the file).
 """
 
 import json
@@ -13,9 +19,13 @@ from torch import nn
 
 from ..errors import DiffSFSRError
 from ..types import Topology
-from .tflite import FORMAT, FORMAT_VERSION, NETS
 
-REINSTALL = "Run `python install.py` in the pack's folder: it brings the face model into the models folder."
+FORMAT, FORMAT_VERSION = "diffsfsr.face_landmarker", 1
+NETS = ("detector", "mesh", "blendshapes")
+REINSTALL = (
+    "Restore weights/face_landmarker.safetensors: update the pack, or clone it again. "
+    "If the file named here is in a models folder, delete it: the pack's own is used then."
+)
 
 
 def _pad(x, pad, value=0.0):
@@ -67,7 +77,7 @@ OPERATORS = {
 
 
 class Graph(nn.Module):
-    """Runs one operator list (see `tflite.py`); its constants are buffers, so `.to(device)` moves them."""
+    """Runs one operator list (see the top of this file); its constants are buffers, so `.to(device)` moves them."""
 
     def __init__(self, graph, constants):
         """constants: name -> tensor; kept as float32."""
@@ -125,12 +135,10 @@ class FaceNetworks(nn.Module):
 
     @classmethod
     def load(cls, path):
-        """Reads the file `install.py` made; any problem is a DiffSFSRError naming the file and the remedy."""
+        """Reads the file; any problem is a DiffSFSRError naming the file and the remedy."""
         from safetensors import SafetensorError, safe_open
 
         path = os.fspath(path)
-        if not os.path.isfile(path):
-            raise DiffSFSRError("The face model is missing", path, REINSTALL)
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}

@@ -1,22 +1,10 @@
-"""Which of several faces is meant, and the landmark indices the rest of the pack uses."""
+"""Which of several faces is meant."""
 
 import math
 
 from ..errors import DiffSFSRError
 
 RULES = ("largest", "most central", "index")
-
-# Indices into the 478 points. Left and right are the picture's: image left is the person's right.
-EYE_LEFT_OUTER, EYE_LEFT_INNER = 33, 133
-EYE_RIGHT_INNER, EYE_RIGHT_OUTER = 362, 263
-MOUTH_LEFT, MOUTH_RIGHT = 61, 291
-NOSE_TIP = 1
-IRIS_LEFT, IRIS_RIGHT = 468, 473
-# The border of the canonical mesh, a ring from the middle of the forehead, down the picture's left side.
-OVAL = (
-    10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
-    152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
-)  # fmt: skip
 
 
 def choose_face(faces, rule="largest", index=0, size=None):

@@ -13,7 +13,9 @@ KEY = "diffsfsr"
 FACE_MODEL = "face_landmarker.safetensors"
 DEFAULT = "default (built in)"
 EXPRESSIONS = "expressions"  # folder of the expression library: EXPRESSIONS/<word>/*.png
-BUILT_IN = Path(__file__).resolve().parents[2] / "weights" / "diffsfsr_default_256.safetensors"
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+BUILT_IN = WEIGHTS / "diffsfsr_default_256.safetensors"
+BUILT_IN_FACE_MODEL = WEIGHTS / FACE_MODEL
 
 
 def register() -> None:
@@ -48,7 +50,7 @@ def bundle_path(name: str) -> Path:
 
 
 def face_model() -> Path:
-    """The face model's file: the first that exists in the folders, else where install.py would put it."""
+    """The face model's file: the first that a user has in the folders, else the built-in one."""
     register()
     places = [Path(p) / FACE_MODEL for p in folder_paths.get_folder_paths(KEY)]
-    return next((p for p in places if p.exists()), places[-1])
+    return next((p for p in places if p.exists()), BUILT_IN_FACE_MODEL)

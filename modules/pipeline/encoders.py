@@ -65,7 +65,7 @@ _face_networks: dict[tuple, Managed] = {}
 
 
 def face_networks() -> Managed:
-    """The landmark networks that install.py put into the models folder; read once, again when the file changes."""
+    """The landmark networks; read once, again when the file changes."""
     path = folders.face_model()
     stamp = (str(path), path.stat().st_mtime_ns if path.exists() else None)
     if stamp not in _face_networks:

@@ -140,7 +140,7 @@ def maker_of(encoders: Encoders) -> str:
 
 def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown, words) -> Index:
     """Measures what is missing, with progress; what an interruption leaves is kept and taken up again."""
-    face_networks()  # a missing face model is no fault of the pictures
+    face_networks()  # a damaged face model is no fault of the pictures
     todo = library.missing(index, present)
     new_refused = {p: why for p, why in other.items() if p not in index.refused}
     measured = {}

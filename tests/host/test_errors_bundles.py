@@ -168,19 +168,23 @@ def test_foreign_vae(studio, pictures):
 
 
 @pytest.mark.parametrize("without_face", ["error", "treat as an aligned crop", "skip this image"])
-def test_missing_face_model(studio, pictures, monkeypatch, without_face):
-    from diffsfsr.modules.host import folders
-
-    monkeypatch.setattr(folders, "FACE_MODEL", "not_installed.safetensors")
-    graph = shown(portrait(astronaut(), pictures[1]).only(IDENTITY), IDENTITY, 1)
-    message = refusal(studio, graph.set(IDENTITY, without_face=without_face), IDENTITY)
-    assert "face model is missing" in message and "python install.py" in message
-
-
-def test_damaged_face_model(studio, pictures, monkeypatch, shelf):
+def test_damaged_face_model(studio, pictures, monkeypatch, shelf, without_face):
+    """A user's own file wins over the pack's, and one that cannot be read is not taken for a picture without a face."""
     from diffsfsr.modules.host import folders
 
     monkeypatch.setattr(folders, "FACE_MODEL", "truncated.safetensors")
     graph = shown(portrait(astronaut(), pictures[1]).only(IDENTITY), IDENTITY, 1)
-    message = refusal(studio, graph, IDENTITY)
-    assert "cannot be read" in message and "python install.py" in message
+    message = refusal(studio, graph.set(IDENTITY, without_face=without_face), IDENTITY)
+    assert "face model cannot be read" in message and "clone it again" in message and "truncated" in message
+
+
+def test_face_model_is_the_packs_unless_a_user_has_one(studio, monkeypatch, tmp_path):
+    from diffsfsr.modules.host import folders
+
+    places = [tmp_path / "extra", tmp_path / "models"]
+    monkeypatch.setattr(studio.folder_paths, "get_folder_paths", lambda key: [str(place) for place in places])
+    assert folders.face_model() == folders.BUILT_IN_FACE_MODEL and folders.face_model().is_file()
+    for place in reversed(places):
+        place.mkdir()
+        (place / folders.FACE_MODEL).touch()
+        assert folders.face_model() == place / folders.FACE_MODEL

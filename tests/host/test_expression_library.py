@@ -232,11 +232,11 @@ def test_a_folder_that_cannot_be_written(studio, pictures, root, monkeypatch, ca
     assert "cannot be written" in caplog.text and not (root / "index.safetensors").exists()
 
 
-def test_a_missing_face_model_is_not_blamed_on_the_pictures(studio, pictures, root, monkeypatch):
+def test_an_unreadable_face_model_is_not_blamed_on_the_pictures(studio, pictures, root, monkeypatch):
     from diffsfsr.modules.host import folders
 
     monkeypatch.setattr(folders, "face_model", lambda: root / "nowhere.safetensors")
-    assert "face model is missing" in refusal(studio, graph_of(pictures), EXPRESSION)
+    assert "face model cannot be read" in refusal(studio, graph_of(pictures), EXPRESSION)
     assert not (root / "index.safetensors").exists()
 
 

@@ -20,13 +20,12 @@ pytestmark = pytest.mark.host
 
 
 def base_folder(base):
-    """A user's ComfyUI folder: the pack linked into custom_nodes, the face model in place, two pictures in input."""
+    """A user's ComfyUI folder: the pack linked into custom_nodes, nothing in models, two pictures in input."""
     for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
         (base / name).mkdir()
     (base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
     shim = ROOT / "dev" / "cpu_torchvision"
     (base / "custom_nodes" / "00_cpu_torchvision").symlink_to(shim, target_is_directory=True)
-    (base / "models" / "diffsfsr").symlink_to(ROOT / ".comfyui" / "models" / "diffsfsr", target_is_directory=True)
     for name, image in (("astronaut", astronaut()), ("background", somebody_else())):
         Image.fromarray((image[0] * 255).round().byte().numpy()).save(base / "input" / f"{name}.png")
     return base

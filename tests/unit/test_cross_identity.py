@@ -13,7 +13,7 @@ from diffsfsr.modules.warp.mesh import Mesh, rasterise
 from diffsfsr.modules.warp.mouth import MOUTH
 from diffsfsr.training.cross_identity import RIM, cross_pictures
 
-MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+MODEL = Path(__file__).resolve().parents[2] / "weights" / "face_landmarker.safetensors"
 SKIN, OTHER, BEHIND = (0.80, 0.62, 0.52), (0.45, 0.30, 0.24), (0.2, 0.4, 0.6)
 
 

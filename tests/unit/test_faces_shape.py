@@ -13,7 +13,7 @@ from diffsfsr.modules.warp.masks import silhouette
 from diffsfsr.modules.warp.mesh import barycentric, rasterise, redraw
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+MODEL = ROOT / "weights" / "face_landmarker.safetensors"
 
 
 def picture():
@@ -27,8 +27,6 @@ def picture():
 
 @pytest.fixture(scope="module")
 def triangles():
-    if not MODEL.is_file():
-        pytest.fail(f"{MODEL.name} is missing: run `make setup`")
     return FaceNetworks.load(MODEL).triangles
 
 

@@ -15,7 +15,7 @@ from diffsfsr.modules.warp.mouth import paint_mouth
 from diffsfsr.modules.warp.paste import PasteRegion, composite
 from diffsfsr.modules.warp.skin import hair_mask
 
-MODEL = Path(__file__).resolve().parents[2] / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+MODEL = Path(__file__).resolve().parents[2] / "weights" / "face_landmarker.safetensors"
 SKIN, HAIR = torch.tensor([0.80, 0.62, 0.52]), torch.tensor([0.25, 0.15, 0.08])
 
 

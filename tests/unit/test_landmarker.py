@@ -11,20 +11,19 @@ import torch.nn.functional as F
 from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.faces import selection
 from diffsfsr.modules.faces.detector import search_windows, weighted_suppression
-from diffsfsr.modules.faces.landmarker import BLENDSHAPE_NAMES, BLENDSHAPE_POINTS, DetectedFace, find_faces, landmarks_in_crop
+from diffsfsr.modules.faces.landmarker import BLENDSHAPE_POINTS, DetectedFace, find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.faces.picture import Picture
+from diffsfsr.modules.labels import BLENDSHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+MODEL = ROOT / "weights" / "face_landmarker.safetensors"
 GOLDEN = json.loads((ROOT / "tests" / "data" / "landmarker_golden.json").read_text())
 GREY = (0.4, 0.4, 0.4)
 
 
 @pytest.fixture(scope="module")
 def networks():
-    if not MODEL.is_file():
-        pytest.fail(f"{MODEL} is missing: run `make setup`, or python install.py --models-dir .comfyui/models")
     return FaceNetworks.load(MODEL)
 
 
@@ -92,15 +91,15 @@ def test_golden_figures_of_an_independent_interpreter(networks, astronaut):
     for index, expected in GOLDEN["points"].items():
         assert np.abs(face.points[int(index)].numpy() - expected).max() < allowed["points"], index
     for name, expected in GOLDEN["blendshapes"].items():
-        assert abs(float(face.blendshapes[BLENDSHAPE_NAMES.index(name)]) - expected) < allowed["blendshapes"], name
+        assert abs(float(face.blendshapes[BLENDSHAPES.index(name)]) - expected) < allowed["blendshapes"], name
 
 
 def test_shapes_and_units(face):
     assert face.points.shape == (478, 3) and face.points.dtype == torch.float32
     assert face.blendshapes.shape == (52,) and 0 <= face.blendshapes.min() and face.blendshapes.max() <= 1
-    assert len(BLENDSHAPE_NAMES) == 52 and len(BLENDSHAPE_POINTS) == 146 and len(set(selection.OVAL)) == 36
-    assert face.points[selection.EYE_LEFT_OUTER, 0] < face.points[selection.EYE_RIGHT_OUTER, 0]
-    assert face.points[selection.NOSE_TIP, 2] < 0  # nearer than the head's middle
+    assert len(BLENDSHAPES) == 52 and len(set(BLENDSHAPE_POINTS)) == 146
+    assert face.points[33, 0] < face.points[263, 0]  # outer corners of the eyes, the picture's left and right
+    assert face.points[1, 2] < 0  # the tip of the nose is nearer than the head's middle
 
 
 def test_networks_treat_each_picture_of_a_batch_alone(networks):
@@ -242,7 +241,7 @@ def test_gradient_reaches_the_pixels(networks, astronaut, face):
     crop, _ = aligned_crop(astronaut, face)
     crop = crop[None].requires_grad_()
     points, _, blendshapes = landmarks_in_crop(networks, crop)
-    smile = blendshapes[0, BLENDSHAPE_NAMES.index("mouthSmileLeft")]
+    smile = blendshapes[0, BLENDSHAPES.index("mouthSmileLeft")]
     for value in (points[0, 61, 0], smile):
         (gradient,) = torch.autograd.grad(value, crop, retain_graph=True)
         assert gradient.isfinite().all() and gradient[0, :, 100:220, 60:200].abs().mean() > 0
@@ -255,7 +254,7 @@ def test_missing_and_broken_models_say_what_to_do(tmp_path):
     save_file({"a": torch.zeros(1)}, other)
     broken.write_bytes(b"half a file")
     for path in (tmp_path / "absent.safetensors", other, broken):
-        with pytest.raises(DiffSFSRError, match=r"install\.py") as error:
+        with pytest.raises(DiffSFSRError, match=r"weights/face_landmarker\.safetensors") as error:
             FaceNetworks.load(path)
         assert path.name in str(error.value)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.unit.test_imports import imports_of, our_files
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIPPED = {".git", ".venv", ".comfyui", ".data", ".pytest_cache", ".ruff_cache", "__pycache__", "output", "runs"}
@@ -69,6 +72,68 @@ def test_host_reads_our_metadata(comfy):
     assert found.project.urls.repository == "https://github.com/diffsfsr/ComfyUI-DiffSFSR"
     assert found.project.supported_comfyui_version == ">=0.3.75"
     assert (found.tool_comfy.publisher_id, found.tool_comfy.display_name) == ("diffsfsr", "DiffSFSR")
+
+
+def test_the_face_networks_ship_with_the_pack():
+    """A user's ComfyUI brings nothing after the clone."""
+    file = "weights/face_landmarker.safetensors"
+    assert (ROOT / file).stat().st_size < 4_500_000
+    done = subprocess.run(["git", "ls-files", "--error-unmatch", file], cwd=ROOT, capture_output=True)
+    if done.returncode == 128:
+        pytest.skip("not a git checkout")
+    assert done.returncode == 0
+
+
+NETWORK = {
+    "aiohttp", "ftplib", "http", "httpx", "huggingface_hub", "pip", "requests", "smtplib", "socket", "ssl", "telnetlib",
+    "urllib", "urllib3", "websockets", "xmlrpc",
+}  # fmt: skip
+PROCESSES = {"multiprocessing", "os.exec", "os.popen", "os.spawn", "os.startfile", "os.system", "pty", "subprocess"}
+REACHING = {"torch.hub", "hub.load_state_dict_from_url", "load_state_dict_from_url", "from_pretrained", "snapshot_download"}
+
+
+def reaches_out(path: tuple[str, ...], source: str) -> list[str]:
+    """What in a file reaches the network or runs pip; in what a user runs, also what starts a process.
+
+    training/ and evaluation/ start their own workers, so a process is allowed there.
+    """
+    forbidden = NETWORK | REACHING | (set() if path[0] in ("training", "evaluation") else PROCESSES)
+    found = [".".join(item.target) for item in imports_of(path, source) if not item.relative]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            found += [ast.unparse(node), node.attr]
+        elif isinstance(node, ast.Constant) and node.value == "pip":
+            found.append("pip")
+    starts = tuple(f"{name}." for name in forbidden)
+    return sorted({name for name in found if f"{name}.".startswith(starts)})
+
+
+def test_nothing_reaches_out():
+    files = {path: source for path, source in our_files().items() if path[0] not in ("dev", "tests")}
+    assert ("install.py",) in files and any(path[0] == "nodes" for path in files)
+    found = {"/".join(path): names for path, source in files.items() if (names := reaches_out(path, source))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("install.py", "import subprocess"),
+        ("install.py", "import sys\ncommand = [sys.executable, '-m', 'pip', 'download']"),
+        ("modules/faces/networks.py", "def load():\n    from urllib.request import urlopen"),
+        ("modules/host/model.py", "import torch\nstate = torch.hub.load_state_dict_from_url(address)"),
+        ("nodes/loader.py", "import os\nos.system('ls')"),
+        ("training/loop.py", "import requests"),
+        ("evaluation/demo.py", "model = transformers.AutoModel.from_pretrained('x')"),
+    ],
+)
+def test_the_search_for_what_reaches_out_finds_it(path, source):
+    assert reaches_out(tuple(path.split("/")), source)
+
+
+def test_the_search_for_what_reaches_out_allows():
+    assert not reaches_out(("training", "expressions.py"), "import subprocess")
+    assert not reaches_out(("modules", "bundle.py"), "import os\nos.path.exists('pipeline')")
 
 
 def test_no_machine_paths():

@@ -20,14 +20,12 @@ from diffsfsr.training.synth.render import People, Scene, render
 from diffsfsr.training.synth.swap import put_on
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / ".comfyui" / "models" / "diffsfsr" / "face_landmarker.safetensors"
+MODEL = ROOT / "weights" / "face_landmarker.safetensors"
 WIDE = 352
 
 
 @pytest.fixture(scope="module")
 def triangles():
-    if not MODEL.is_file():
-        pytest.fail(f"{MODEL.name} is missing: run `make setup`")
     return FaceNetworks.load(MODEL).triangles
 
 

@@ -1,14 +1,9 @@
 """Reads MediaPipe's face_landmarker.task without TensorFlow: stdlib and numpy only.
 
 A .task file is a zip archive of .tflite models (FlatBuffers) and a protobuf with the canonical face mesh.
-`convert_task` turns it into arrays and JSON-able operator lists, laid out for torch (channels first, explicit padding):
-
-  graph = {"inputs": [id], "outputs": [id, ...], "ops": [{"op": name, "in": [ref, ...], "out": id, ...}, ...]}
-
-A `ref` is an int (a value computed before) or a str (a constant: key `<net>.<ref>` among the arrays).
+`convert_task` turns it into arrays and operator lists, which `modules/faces/networks.py` describes and runs.
 Sources: tensorflow/lite/schema/schema.fbs (field and operator numbers) and the .proto files of
 mediapipe/tasks/cc/vision/face_geometry.
-`install.py` loads this file by its path, so it must not import anything of the pack.
 """
 
 import io
@@ -17,9 +12,7 @@ import zipfile
 
 import numpy as np
 
-FORMAT = "diffsfsr.face_landmarker"
-FORMAT_VERSION = 1
-NETS = {
+MEMBERS = {  # by network
     "detector": "face_detector.tflite",
     "mesh": "face_landmarks_detector.tflite",
     "blendshapes": "face_blendshapes.tflite",
@@ -285,7 +278,7 @@ def convert_task(task):
     """Bytes of face_landmarker.task -> (arrays: name -> ndarray, graphs: net -> operator list)."""
     arrays, graphs = {}, {}
     with zipfile.ZipFile(io.BytesIO(task)) as archive:
-        for net, member in NETS.items():
+        for net, member in MEMBERS.items():
             model = Model(archive.read(member))
             graphs[net] = model.graph()
             arrays.update({f"{net}.{name}": array for name, array in model.arrays.items()})
