@@ -29,3 +29,15 @@ def scaled(model, concat: torch.Tensor) -> torch.Tensor:
     channels = concat.shape[1] // 2
     background, mask, guide = concat.split([channels, 1, channels], 1)
     return torch.cat([model.process_latent_in(background), mask, model.process_latent_in(guide)], 1)
+
+
+def identity_only(positive: list, negative: list, where: str) -> list:
+    """CONDITIONING with the identity of `positive` and, for the expression, the null tokens of `negative`; the rest is kept."""
+    told = [extras.get("diffsfsr") for _, extras in (*positive, *negative[:1])]
+    if not negative or any(t is None for t in told):
+        what = "This conditioning cannot be guided apart: it has no identity and no expression"
+        raise DiffSFSRError(what, where, "Connect Background Condition, or use one cfg for both (expression cfg 0)")
+    null = told[-1]["expression"]
+    return [
+        [text, {**extras, "diffsfsr": {**extras["diffsfsr"], "expression": null}}] for text, extras in positive
+    ]

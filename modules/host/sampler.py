@@ -1,4 +1,6 @@
-"""The midpoint sampler on the host's sampling machinery: its noise, guider, progress, preview and interruption."""
+"""Our sampler and our guider on the host's sampling machinery: its noise, progress, preview, patches and interruption."""
+
+import math
 
 import comfy.model_management
 import comfy.sample
@@ -10,10 +12,60 @@ from ..denoiser.midpoint import sample_midpoint
 from ..errors import DiffSFSRError
 from ..types import check_bundle
 from .adapter import adapted_for
-from .guider import IdentityExpressionGuider
+from .conditioning import identity_only
 from .model import DiffSFSRModel
 
 WHERE = "Midpoint Sampler"
+PATCHES = ("disable_cfg1_optimization", "sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
+
+
+class IdentityExpressionGuider(comfy.samplers.CFGGuider):
+    """Guidance with a weight for each condition; linear, so it holds for noise, velocity and clean estimates alike.
+
+        e = n + w_id (i - n) + w_ex (p - i)
+
+    n: no condition (negative), i: the identity alone, p: identity and expression (positive). The form is InstructPix2Pix's
+    (Brooks et al. 2023, image and text there) and of the host's DualCFGGuider. With equal weights i drops out, and this is the
+    host's guider of p against n, to the bit and at its cost. Else it is the host's guider on estimates made in one batch, with
+    this formula in place of its own, so that guidance patches keep their meaning:
+    - functions before and after guidance get the estimates of positive and negative;
+    - a function in place of guidance gets an equivalent pair: c with n + s (c - n) = e, and the scale s, the larger weight.
+    """
+
+    def __init__(self, model, positive, negative, identity: float, expression: float, where: str):
+        super().__init__(model)
+        self.identity, self.expression = identity, expression
+        self.set_cfg(max(identity, expression))
+        self.set_conds(positive, negative)
+        if not math.isclose(identity, expression):
+            self.inner_set_conds({"identity": identity_only(positive, negative, where)})
+
+    def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006 (the host's signature)
+        """x [B, C, h, w] -> guided clean estimate [B, C, h, w]."""
+        if "identity" not in self.conds:
+            return super().predict_noise(x, timestep, model_options, seed)
+        every = any(model_options.get(name) for name in PATCHES)  # else what has the factor 0 is left out, and is 0
+        positive = self.conds["positive"] if every or self.expression != 0 else None
+        negative = self.conds["negative"] if every or not math.isclose(self.identity, 1.0) else None
+        *pair, i = comfy.samplers.calc_cond_batch(
+            self.inner_model, [positive, negative, self.conds["identity"]], x, timestep, model_options
+        )
+        patch = model_options.get("sampler_cfg_function")
+
+        def formula(args):
+            n, p = args["uncond_denoised"], args["cond_denoised"]
+            if patch is None:
+                return x - combine(n, i, p, self.identity, self.expression)
+            c = combine(n, i, p, self.identity / self.cfg, self.expression / self.cfg)
+            return patch({**args, "cond": x - c, "cond_denoised": c})
+
+        ours = {"sampler_calc_cond_batch_function": lambda _: pair, "sampler_cfg_function": formula}
+        return super().predict_noise(x, timestep, {**model_options, **ours}, seed)
+
+
+def combine(n: torch.Tensor, i: torch.Tensor, p: torch.Tensor, identity: float, expression: float) -> torch.Tensor:
+    """Estimates [B, C, h, w] each, as `IdentityExpressionGuider` names them, and weights 0 or more -> [B, C, h, w]."""
+    return n + identity * (i - n) + expression * (p - i)
 
 
 def midpoint_sampler(reuse: bool, churn: float = 0.0, churn_noise: float = 1.0) -> comfy.samplers.KSAMPLER:
