@@ -1,9 +1,7 @@
 """The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
 
-import re
 import types
 
-import comfy.cli_args
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
@@ -18,6 +16,7 @@ from ..bundle import REMEDY, Bundle, fill_module
 from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
 from .conditioning import WHERE, told_conds
+from .precision import unet_dtypes, vae_dtype
 from .unet import DiffSFSRUNet
 
 
@@ -42,7 +41,6 @@ class EpsSampling(Between, comfy.model_sampling.ModelSamplingDiscrete, comfy.mod
 
 
 PREDICTIONS = {"v": (ModelType.V_PREDICTION, VSampling), "eps": (ModelType.EPS, EpsSampling)}
-WEIGHT_DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Latent(comfy.latent_formats.LatentFormat):
@@ -104,42 +102,6 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     # newer hosts rebind this name for dynamic memory, so it is looked up at call time
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return patcher(model, load_device=device, offload_device=offload)
-
-
-def unet_dtypes(
-    asked: torch.dtype | None, parameters: int, supported: list[torch.dtype], device: torch.device
-) -> tuple[torch.dtype, torch.dtype | None]:
-    """Of the weights, and what they are cast to for computing (None: they are not). asked None: what is best for the device.
-
-    That is for the host to say, but on a CPU it always computes in fp32, for many are slow in anything else: see `fast_bf16`.
-    """
-    if asked in (None, torch.bfloat16) and fast_bf16("unet", device):
-        return torch.bfloat16, None
-    weights = asked or comfy.model_management.unet_dtype(device=device, model_params=parameters, supported_dtypes=supported)
-    return weights, comfy.model_management.unet_manual_cast(weights, device)
-
-
-def vae_dtype() -> torch.dtype | None:
-    """bfloat16 where that is fast; None: the host's choice, which is fp32 on every CPU."""
-    return torch.bfloat16 if fast_bf16("vae", comfy.model_management.vae_device()) else None
-
-
-def fast_bf16(kind: str, device: torch.device) -> bool:
-    """Whether the device is a processor that multiplies bfloat16 at once: a quarter to two thirds of the time, the picture
-    within rounding. Not where the host was started with a word about it: for the kind "vae" --fp32-vae, or --force-fp32.
-    """
-    args = vars(comfy.cli_args.args)
-    told = any(args[name] for name in args if re.fullmatch(rf"force_fp\d+|(fp|bf)\d\w*_{kind}", name))
-    return comfy.model_management.is_device_cpu(device) and bool(bf16_unit()) and not told
-
-
-def bf16_unit() -> str:
-    """What of this CPU multiplies bfloat16 at once: "AMX", "AVX512-BF16", or "" where nothing does and it would be slow.
-
-    torch has no public question for that; a torch without it answers no.
-    """
-    units = {"AMX": "_is_amx_tile_supported", "AVX512-BF16": "_is_avx512_bf16_supported"}
-    return next((unit for unit, asked in units.items() if getattr(torch.cpu, asked, bool)()), "")
 
 
 def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:

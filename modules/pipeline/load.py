@@ -6,7 +6,8 @@ from ..bundle import Bundle, load_bundle
 from ..errors import DiffSFSRError
 from ..host import folders
 from ..host.adapter import apply_adapter
-from ..host.model import WEIGHT_DTYPES, build_model, build_vae
+from ..host.model import build_model, build_vae
+from ..host.precision import WEIGHT_DTYPES
 from .encoders import build_encoders
 
 WHERE = "DiffSFSR UNet Loader"
