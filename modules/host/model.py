@@ -1,7 +1,5 @@
 """The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
 
-import types
-
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
@@ -104,10 +102,22 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     return patcher(model, load_device=device, offload_device=offload)
 
 
+class PicturewiseVAE(comfy.sd.VAE):
+    """The host's VAE, which finds the layout by its keys; on a CPU it decodes picture by picture.
+
+    The host decodes as many at once as memory allows: they leave a CPU's cache, and each takes 8 % longer.
+    """
+
+    def decode(self, samples_in, vae_options={}):  # noqa: B006 (the host's signature)
+        """Latents [B, C, h, w] -> pictures [B, H, W, 3], 0..1."""
+        decode, on_cpu = super().decode, comfy.model_management.is_device_cpu(self.device)
+        return torch.cat([decode(some, vae_options) for some in (samples_in.split(1) if on_cpu else [samples_in])])
+
+
 def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:
-    """The host's own VAE, which finds the layout by its keys. It only logs what is missing, so that is checked here."""
+    """The VAE. The host only logs what is missing, so that is checked here."""
     try:
-        vae = comfy.sd.VAE(sd=dict(bundle.vae), dtype=vae_dtype())
+        vae = PicturewiseVAE(sd=dict(bundle.vae), dtype=vae_dtype())
     except (RuntimeError, KeyError, IndexError) as error:
         what = f"The autoencoder does not fit the host's layout ({str(error).splitlines()[-1].strip()})"
         raise DiffSFSRError(what, where, REMEDY) from error
@@ -115,14 +125,5 @@ def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:
     lost = sorted(set(own) - set(bundle.vae))
     if lost:
         raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", where, REMEDY)
-    network = vae.first_stage_model
-    network.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
-    network.decode = types.MethodType(decode_singly_on_cpu, network)
+    vae.first_stage_model.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
     return vae
-
-
-def decode_singly_on_cpu(network: torch.nn.Module, latents: torch.Tensor, **options) -> torch.Tensor:
-    """The network's own `decode`, on a CPU picture by picture: as many as memory allows leave its cache (8 % slower)."""
-    decode = type(network).decode
-    rows = latents.split(1) if latents.device.type == "cpu" else [latents]
-    return torch.cat([decode(network, some, **options) for some in rows])
