@@ -21,10 +21,9 @@ from ..bundle import Bundle, fill_module
 from ..denoiser.adapter import Adapter, Layer
 from ..denoiser.config import UNetConfig
 from ..errors import DiffSFSRError
-from .conditioning import LATENTS, TOLD, told_conds
-from .unet import told_tokens
+from .conditioning import KEY, LATENTS, TOKENS, to_conds
+from .unet import attention_options
 
-KEY = "diffsfsr"
 WANTED = "Connect MODEL of a checkpoint loader with a Stable Diffusion 1.5 checkpoint"
 
 
@@ -37,9 +36,9 @@ class Patches:
 
     def unet(self, executor, x, timesteps, context, y, control, transformer_options, **given):
         """Around the whole UNet: what our conditioning brought, if it did, goes to where the patches below find it."""
-        told = [given.pop(name, None) for name in TOLD]
+        tokens = [given.pop(name, None) for name in TOKENS]
         others = transformer_options.get("patches_replace", {}).get("attn2", {})
-        ours = {**told_tokens(*told), "latents": given.pop(LATENTS, None), "others": others}
+        ours = {**attention_options(*tokens), "latents": given.pop(LATENTS, None), "others": others}
         return executor(x, timesteps, context, y, control, {**transformer_options, KEY: ours}, **given)
 
     def input(self, h: torch.Tensor, options: dict) -> torch.Tensor:
@@ -58,8 +57,8 @@ class Patches:
             text = (before or ours["others"].get(options["block"]) or plain)(q, k, v, options)
             if ours["latents"] is None:
                 return text
-            seen = self.patcher.model.attention(path).groups(q, ours)
-            return text if seen is None else text + self.strength * seen
+            attended = self.patcher.model.attention(path).groups(q, ours)
+            return text if attended is None else text + self.strength * attended
 
         return replaced
 
@@ -113,10 +112,10 @@ def extend_conds(model, bundle_id: str) -> None:
     own, inner = model.get_model_object("extra_conds"), model.model
 
     def extra_conds(**given):
-        told = given.get(KEY)
-        if told is None:
+        conditioning = given.get(KEY)
+        if conditioning is None:
             return own(**given)
-        latents, conds = told_conds(inner, told, bundle_id, **given)
+        latents, conds = to_conds(inner, conditioning, bundle_id, **given)
         return {**own(**given), **conds, LATENTS: latents}
 
     model.add_object_patch("extra_conds", extra_conds)

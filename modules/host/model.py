@@ -13,7 +13,7 @@ from comfy.model_base import ModelType
 from ..bundle import REMEDY, Bundle, fill_module
 from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
-from .conditioning import WHERE, told_conds
+from .conditioning import KEY, WHERE, to_conds
 from .precision import unet_dtypes, vae_dtype
 from .unet import DiffSFSRUNet
 
@@ -21,8 +21,8 @@ from .unet import DiffSFSRUNet
 class Between:
     """The host's discrete noise schedule, with steps between the steps.
 
-    The host tells the network the nearest of 1000 steps, so its answer jumps along the way from noise to picture. Our
-    network's embedding of the step is continuous, and training asks it in between as well: so it is told where the noise is.
+    The host gives the network the nearest of 1000 steps, so its answer jumps along the way from noise to picture. Our
+    network's embedding of the step is continuous, and training uses steps in between as well: so it gets the true one.
     """
 
     def timestep(self, sigma: torch.Tensor) -> torch.Tensor:
@@ -68,11 +68,11 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
         self.bundle_id = bundle_id
 
     def extra_conds(self, **kwargs):
-        told = kwargs.get("diffsfsr")
-        if told is None:
+        conditioning = kwargs.get(KEY)
+        if conditioning is None:
             what = "The conditioning was not made for DiffSFSR: it has no identity and no expression"
             raise DiffSFSRError(what, WHERE, "Connect positive and negative of a Background Condition node")
-        latents, conds = told_conds(self, told, self.bundle_id, **kwargs)
+        latents, conds = to_conds(self, conditioning, self.bundle_id, **kwargs)
         text = {name: cond for name, cond in super().extra_conds(**kwargs).items() if name != "c_concat"}
         return {**(text if self.reads_text else {}), **conds, "c_concat": latents}
 

@@ -10,9 +10,8 @@ import torch
 
 from ..denoiser.midpoint import sample_midpoint
 from ..errors import DiffSFSRError
-from ..types import check_bundle
 from .adapter import adapted_for
-from .conditioning import identity_only
+from .conditioning import KEY, check_origin, identity_only
 from .model import DiffSFSRModel
 
 WHERE = "Midpoint Sampler"
@@ -135,15 +134,15 @@ def check(model, positive, negative, where: str) -> None:
     inner, bundle = model.model, bundle_of(model)
     for name, value in (("positive", positive), ("negative", negative)):
         for _, extras in value:
-            told = extras.get("diffsfsr")
-            if isinstance(inner, DiffSFSRModel) and told is None:
+            conditioning = extras.get(KEY)
+            if isinstance(inner, DiffSFSRModel) and conditioning is None:
                 what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
                 raise DiffSFSRError(what, f"{where}, {name}", "Connect the outputs of Background Condition")
-            if told is not None and bundle is None:
+            if conditioning is not None and bundle is None:
                 what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
                 raise DiffSFSRError(what, f"{where}, model", "Connect MODEL of a DiffSFSR UNet Loader")
-            if told is not None:
-                check_bundle(told["bundle"], bundle, f"{where}, {name}")
+            if conditioning is not None:
+                check_origin(conditioning, bundle, f"{where}, {name}")
 
 
 def bundle_of(model) -> str | None:
