@@ -116,7 +116,7 @@ class Conditioning:
     background: torch.Tensor  # [n, C, h, w] latent of the picture with the masked part in grey
     mask: torch.Tensor  # [n, 1, h, w] 0..1, the share of each cell that is repainted
     warp: torch.Tensor  # [n, C, h, w] latent of the coarse warp, or zeros
-    identity: torch.Tensor  # [1, N, D] tokens
-    expression: torch.Tensor  # [E, N, D] tokens
+    identity: torch.Tensor  # [n, N, D] tokens
+    expression: torch.Tensor  # [n, N, D] tokens
     strength: Strength
     bundle: str

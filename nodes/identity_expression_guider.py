@@ -1,5 +1,6 @@
 from comfy_api.latest import io
 
+from ..modules.errors import at
 from ..modules.host.sampler import guider
 from .wires import CATEGORY, guidance
 
@@ -32,5 +33,5 @@ class IdentityExpressionGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, negative, identity_cfg, expression_cfg) -> io.NodeOutput:
-        where = "Identity & Expression Guider"
-        return io.NodeOutput(guider(model, positive, negative, identity_cfg, expression_cfg, where))
+        with at("Identity & Expression Guider"):
+            return io.NodeOutput(guider(model, positive, negative, identity_cfg, expression_cfg))

@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
 from ..modules.host import folders
-from ..modules.host.model import WEIGHT_DTYPES
+from ..modules.host.precision import WEIGHT_DTYPES
 from ..modules.pipeline.load import load
 from .wires import CATEGORY, Encoders
 

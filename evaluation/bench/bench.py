@@ -18,7 +18,7 @@ import torch
 from dev.pack import ROOT
 
 from ...modules.denoiser.midpoint import evaluations
-from ...modules.host.model import bf16_unit
+from ...modules.host.precision import bf16_unit
 from ...modules.host.sampler import guider, midpoint_sampler, noise_for
 from ...modules.labels import WORDS
 from ..metrics.report import verdict, write_docs

@@ -89,7 +89,8 @@ class PlainParts:
 
         from ...modules.bundle import load_bundle
         from ...modules.host import folders
-        from ...modules.host.model import Latent, ModelConfig, build_vae, unet_dtypes
+        from ...modules.host.model import Latent, ModelConfig, build_vae
+        from ...modules.host.precision import unet_dtypes
 
         bundle = load_bundle(folders.BUILT_IN)
         unet = bundle.config.unet
