@@ -7,7 +7,6 @@ was drawn; and a second one learns what to draw so that the first says what was 
     python -m training drive --data DATA
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,13 @@ from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.morphable import FaceShape, RigCalibration, retarget
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import BLENDSHAPES, prototype_matrix
-from ..modules.warp.coarse import Face, coarse_warp, face_mask
+from ..modules.types import Face
+from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.neutral import GROWN, fit_neutral
-from .data import Portrait, crop_frame, load_part, manifest_hash
+from ..modules.warp.skin import Skin
+from .data import load_part, manifest_hash
+from .portrait import Portrait, crop_frame
 from .runlog import Run
 from .shape import load_shape
 from .synth.codes import random_code
@@ -30,13 +32,13 @@ from .synth.codes import random_code
 CONFIG = {"people": 120, "codes": 32, "hold": 0.15, "seed": 0}  # drawn faces: people of the training part, codes for each
 
 
-def portrait_crop(networks: FaceNetworks, portrait: Portrait) -> Face:
+def portrait_face(networks: FaceNetworks, shape: FaceShape, portrait: Portrait) -> Face:
     """The canonical crop of a portrait, measured as the nodes do."""
     image = torch.from_numpy(crop_frame(portrait.wide()).copy()).permute(2, 0, 1).float() / 255
     points, _, code = landmarks_in_crop(networks, image[None])
     code = code[0].clone()
     code[0] = 0
-    return Face(image, points[0], code)
+    return shape.face(image, points[0], code)
 
 
 def drawn_code(rng: np.random.Generator) -> np.ndarray:
@@ -51,17 +53,16 @@ def drawn_code(rng: np.random.Generator) -> np.ndarray:
 @torch.inference_mode()
 def responses(data: Path, networks: FaceNetworks, shape: FaceShape, seed: int, people: int):
     """Drawn faces of training people: coefficients drawn [N, 52], measured [N, 52], person [N]; first each neutral face."""
-    rng, triangles, rows = np.random.default_rng(seed), networks.triangles, []
+    rng, topology, rows = np.random.default_rng(seed), networks.topology, []
     everybody = load_part(data, "train")
     for number in rng.permutation(len(everybody))[:people]:
-        crop = portrait_crop(networks, everybody[number])
-        fit = crop.fit(shape)
-        fit = replace(fit, rest=fit_neutral(shape, networks, crop, fit)[None])
+        face = fit_neutral(shape, networks, portrait_face(networks, shape, everybody[number]))
+        background, skin = BackgroundFace.of(face, topology), Skin.of(face)
         drawn = torch.from_numpy(np.stack([np.zeros(52, np.float32), *(drawn_code(rng) for _ in range(CONFIG["codes"]))]))
         geometry, pictures = shape.geometry_of_rig(drawn), []
         for k in range(len(drawn)):
-            placed = Mesh.of(retarget(shape, fit, fit, geometry[k : k + 1])[0], triangles, crop.image.shape[-1])
-            pictures.append(coarse_warp(crop, crop, placed, face_mask(crop, placed, triangles, GROWN), triangles, colour=0.0))
+            mesh = Mesh.of(retarget(shape, face.fit, face.fit, geometry[k : k + 1])[0], topology, face.size)
+            pictures.append(coarse_warp(skin, background, mesh, face_mask(background, mesh, GROWN), colour=0.0))
         measured = torch.cat([landmarks_in_crop(networks, torch.stack(part))[2] for part in _chunks(pictures, 8)])
         rows.append((drawn, measured.clone(), torch.full((len(drawn),), int(number))))
         print(f"drive: {len(rows)} of {people} people", end="\r", flush=True)

@@ -23,7 +23,7 @@ from ...training.data import load_portraits
 from ...training.identity import separation
 from ...training.synth.degrade import covered, small, toned
 from ...training.synth.identities import faces, held_out
-from ...training.synth.people import SyntheticFace, view
+from ...training.synth.people import view
 from ...training.teachers import Teachers
 from ..metrics.figures import interval, ranks
 from ..metrics.report import verdict, write_docs
@@ -62,12 +62,12 @@ class Witness:
 
 
 @torch.inference_mode()
-def witnessed(people: list[SyntheticFace], shape, data: Path) -> dict[str, torch.Tensor]:
+def witnessed(people: list[Face], shape, data: Path) -> dict[str, torch.Tensor]:
     """"crop", "faceres", "mobileface", each [P, 1 + conditions * VIEWS, ...]: the portrait first."""
-    witness, triangles, rows = Witness(data), face_networks().ready().triangles.cpu(), []
+    witness, topology, rows = Witness(data), face_networks().ready().topology.to("cpu"), []
     for number, person in enumerate(people):
         rng = np.random.default_rng([1, number])
-        views = [view(person, SIZE, shape, triangles, rng)[0] for _ in range(VIEWS)]
+        views = [view(person, SIZE, shape, topology, rng)[0] for _ in range(VIEWS)]
         pictures = [person.image, *(wear(v, rng) for wear in WEAR.values() for v in views)]
         seen = [witness.look(p) for p in pictures]
         rows.append({name: torch.stack([s[name] for s in seen]) for name in seen[0]})

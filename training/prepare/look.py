@@ -16,7 +16,7 @@ from ...modules.faces.landmarker import find_faces, landmarks_in_crop
 from ...modules.faces.morphable import FaceShape, angles
 from ...modules.faces.networks import FaceNetworks
 from ...modules.images import MAX_PIXELS, read_picture
-from ..data import FRAME, MARGIN, margin
+from ..portrait import FRAME, MARGIN, margin
 from ..teachers import Teachers
 
 
