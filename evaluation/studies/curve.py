@@ -258,7 +258,7 @@ def looks_table(seen: dict, budgets: list[int], seeds: int) -> str:
     text = lambda s: f"{s['cosine']:.3f} / {s['follows']:.2f}"  # noqa: E731
     lines = [
         f"The same ends as pictures, the first {min(LOOKED, seeds)} seeds: cosine to the selfie (faceres) / correlation of "
-        f"asked and measured. The draft itself {text(seen['the draft', 0])}, the converged end "
+        f"asked and measured. The coarse warp itself {text(seen['the draft', 0])}, the converged end "
         f"{text(seen['converged end', 0])}.", "",
         "| sampler | " + " | ".join(f"{b} evaluations" for b in budgets) + " |", "|---|" + "---|" * len(budgets),
     ]  # fmt: skip

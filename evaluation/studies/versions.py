@@ -34,7 +34,7 @@ CHANGED = {
 }
 HEAD = (
     "cosine to the selfie", "closer to the selfie", "rank 1", "asked against measured", "nearest family", "face found", "pose",
-    "distance to portraits", "the same minus the draft's", "seam",
+    "distance to portraits", "the same minus the coarse warp's", "seam",
 )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def table(versions: dict[str, Evidence], settings: dict) -> str:
         f"over people; rank 1 is among {len(first.gallery)}.", "",
         f"| version | {' | '.join(HEAD)} |", f"|---|{'---|' * len(HEAD)}",
         f"| portraits through the autoencoder | {figure(cosine)} | | {figure(rank)} |{' |' * (len(HEAD) - 3)}",
-        line("coarse draft alone", first, "drafts"),
+        line("coarse warp alone", first, "drafts"),
         *(line(name, e) for name, e in versions.items()), "",
     ])  # fmt: skip
 
