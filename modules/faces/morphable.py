@@ -24,7 +24,7 @@ class Fit:
     scale: torch.Tensor  # [B] pixels per unit
     shift: torch.Tensor  # [B, 2] pixels, y up
     residual: torch.Tensor  # [B, 478, 2] what the model does not explain, pixels, y up
-    rest: torch.Tensor  # [B, K] geometry that the neutral face still needs to be neutral, see `warp/neutral.py`; 0 unless measured
+    rest: torch.Tensor  # [B, K] the neutral offset, see `warp/neutral.py`; 0 unless measured
 
 
 class FaceShape(nn.Module):
