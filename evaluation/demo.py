@@ -63,7 +63,7 @@ class Graph:
 
 
 class Clock:
-    """Seconds of each node, from the moments at which the host says which one it executes."""
+    """Seconds of each node, from the host's messages on the executing node."""
 
     def __init__(self, host: Host):
         self.host, self.times = host, []
@@ -130,7 +130,7 @@ def judged(encoders, picture: torch.Tensor):
 
 
 def account(word: str, made: dict, others: dict) -> dict:
-    """What demo.json says of one result. `others`: what `judged` says of the selfie and of the background."""
+    """The entry of one result in demo.json. `others`: `judged` of the selfie and of the background."""
     told = {"label": word, "seconds": made["seconds"], "parts": made["parts"], "warnings": made["warnings"]}
     result = judged(made["encoders"], made["picture"])
     if result is None:
@@ -155,7 +155,7 @@ def make(host: Host, pictures: dict[str, torch.Tensor], words: list[str], out: P
         graph.set(name, "image", file.name)
     if steps is not None:
         graph.set("sampler", "steps", steps)
-    host.reset()  # everything is made anew, so that the seconds are true
+    host.reset()  # nothing is cached, so that the seconds are complete
     made = {}
     for word in words:
         made[word] = run_word(host, graph, word)

@@ -106,7 +106,7 @@ def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
             save_png(image, out / name, settings={"label": row.label, **about, "bundle": maker.pipeline.encoders.id})
         except DiffSFSRError as problem:
             error = str(problem)
-        except Exception as problem:  # whatever it is, the other rows still deserve their turn
+        except Exception as problem:  # whatever it is, the other rows are still made
             log.debug("row %d", index, exc_info=True)
             error = f"{type(problem).__name__}: {problem}"
     typed = {k: getattr(row, k) for k in COLUMNS}

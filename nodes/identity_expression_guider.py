@@ -12,7 +12,7 @@ class IdentityExpressionGuider(io.ComfyNode):
             node_id="DiffSFSRIdentityExpressionGuider",
             display_name="Identity & Expression Guider",
             category=f"{CATEGORY}/sampling",
-            description="Guidance with one weight for the person and one for the feeling, for SamplerCustomAdvanced.",
+            description="Guidance with one weight for identity and one for expression, for SamplerCustomAdvanced.",
             inputs=[
                 io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),
                 io.Conditioning.Input("positive", tooltip="From Background Condition."),
@@ -20,12 +20,12 @@ class IdentityExpressionGuider(io.ComfyNode):
                 guidance(
                     "identity_cfg",
                     1.5,
-                    "How strongly the person is followed. 1 is what the model says by itself, 1.2 to 2.5 is useful.",
+                    "Guidance weight of the identity. 1 is the model without guidance, 1.2 to 2.5 is useful.",
                 ),
                 guidance(
                     "expression_cfg",
                     1.5,
-                    "How strongly the feeling is followed. Both weights equal: plain cfg, and a third faster.",
+                    "Guidance weight of the expression. Both weights equal: plain cfg, and a third faster.",
                 ),
             ],
             outputs=[io.Guider.Output(display_name="GUIDER", tooltip="For SamplerCustomAdvanced.")],

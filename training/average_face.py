@@ -1,4 +1,4 @@
-"""The average face, a portrait of nobody, for the demo and the docs: several training portraits that look alike, averaged.
+"""The average face, for the demo and the docs: several similar training portraits, averaged. It shows no person.
 
     python -m training nobody --data DATA        # writes evaluation/assets/background.jpg
 

@@ -1,8 +1,8 @@
-"""Teach the face model how far a coefficient must move the points before it can be seen: `modules/faces/morphable.py`.
+"""Rig calibration: how far a coefficient must move the points to be measured as asked (`modules/faces/morphable.py`).
 
-The morphable rig alone is too shy in a drawn picture: brows asked to lower by 1 measure as .4, and two coefficients asked
-together hide each other. So faces are drawn with known coefficients and measured; a network learns what is measured from what
-was drawn; and a second one learns what to draw so that the first says what was asked.
+The morphable rig alone moves too little in a drawn picture: brows asked to lower by 1 measure as .4, and two coefficients
+together can hide each other. So faces are drawn with known coefficients and measured. One network learns the measured from the
+drawn coefficients; a second one learns which coefficients to draw so that the first gives the asked ones.
 
     python -m training drive --data DATA
 """
@@ -42,7 +42,7 @@ def portrait_face(networks: FaceNetworks, shape: FaceShape, portrait: Portrait) 
 
 
 def drawn_code(rng: np.random.Generator) -> np.ndarray:
-    """[52], -.4 to 1.8: what is drawn reaches beyond what can be asked, since that is where the answers may lie."""
+    """[52], -.4 to 1.8: wider than the range that can be asked, because the answers may lie outside it."""
     code = random_code(rng, strong=True) * rng.uniform(0.4, 1.8, len(BLENDSHAPES))
     if rng.random() < 0.5:
         few = rng.choice(np.arange(1, len(BLENDSHAPES)), 4, replace=False)
@@ -74,7 +74,7 @@ def _chunks(items: list, size: int) -> list[list]:
 
 
 def train(data: Path, out: Path, networks: FaceNetworks, shape_file: Path) -> None:
-    """Draws and measures (kept in `out`), fits both networks, and writes the drive into the face model's file."""
+    """Draws and measures (kept in `out`), fits both networks, and writes the rig calibration into the face model's file."""
     run, cache = Run(out, CONFIG, manifest_hash(data)), out / "responses.pt"
     if not cache.exists():
         torch.save(responses(data, networks, load_shape(shape_file), CONFIG["seed"], CONFIG["people"]), cache)
@@ -88,7 +88,7 @@ def train(data: Path, out: Path, networks: FaceNetworks, shape_file: Path) -> No
 
 @torch.no_grad()
 def improvement(forward: nn.Module, known: torch.Tensor, drive: RigCalibration) -> dict[str, float]:
-    """Mean distance of what the 135 words measure to what they ask, over coefficients that can be measured: before, after."""
+    """Mean distance of the measured to the asked coefficients of the 135 words, where they can be measured: before, after."""
     words, sure = torch.from_numpy(prototype_matrix()), known > 0.5
     error = lambda drawn: (forward(drawn) - words)[:, sure].abs().mean().item()  # noqa: E731
     return {"error_rig": error(words), "error_drive": error(drive(words))}
@@ -118,9 +118,9 @@ def fit_forward(drawn: torch.Tensor, measured: torch.Tensor, kept: torch.Tensor,
 
 
 def fit_drive(forward: nn.Module, known: torch.Tensor, steps: int = 4000, hold: float = CONFIG["hold"]) -> RigCalibration:
-    """What to draw so that it measures as asked. Coefficients that measuring does not follow (`known`) stay as asked.
+    """The network from asked to drawn coefficients. Coefficients that are not measured reliably (`known`) stay as asked.
 
-    hold: price of leaving what was asked; the more a coefficient can be measured, the less it is held.
+    hold: weight of the distance to the asked coefficient; the better a coefficient is measured, the lower it is.
     """
     drive, rng = RigCalibration().requires_grad_(True), np.random.default_rng(1)
     asked = torch.from_numpy(np.stack([random_code(rng, strong=True) for _ in range(8000)]))
@@ -131,7 +131,7 @@ def fit_drive(forward: nn.Module, known: torch.Tensor, steps: int = 4000, hold: 
         optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
         wanted = asked[torch.randint(len(asked), (256,), generator=generator)]
         drawn = drive(wanted)
-        rest = forward(torch.zeros(1, 52))  # what a calm face measures is no fault of the answer
+        rest = forward(torch.zeros(1, 52))  # a neutral face does not measure as 0
         seen = forward(drawn) - rest * (1 - wanted)
         loss = (known * (seen - wanted).pow(2)).sum(1).mean() + (hold * (1.2 - known) * (drawn - wanted).pow(2)).sum(1).mean()
         optimiser.zero_grad()

@@ -118,7 +118,7 @@ def latents(args: Namespace) -> None:
 
 
 def validation(args: Namespace) -> None:
-    """Pairs and latents of the validation people, one pass: what `unet` is watched on."""
+    """Pairs and latents of the validation people, one pass, for the validation of `unet`."""
     make_pairs(args, "pairs_validation", "validation", 0)
     make_latents(args, "pairs_validation", "latents_validation", "validation")
 

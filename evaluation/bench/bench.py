@@ -1,4 +1,4 @@
-"""Where the time and the memory go: ratios against the bare network, ComfyUI's own sampler and its own graph, with targets.
+"""Time and memory: ratios against the bare network, ComfyUI's own sampler and its own graph, with targets.
 
 Everything is queued in the real host. What is compared is timed close together, so that a busy machine slows both alike.
 """
@@ -45,7 +45,7 @@ Timed().load()
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and the limit that it must not pass; without a limit it is only told."""
+    """A figure and the limit that it must not pass; without a limit it is only reported."""
 
     name: str
     value: float

@@ -1,6 +1,6 @@
 """All 135 words drawn on one page, for a person to look through, and the table of the words in the documentation.
 
-The face is that of nobody: the background person of the demonstration, as selfie and as background at once.
+The face is the average face, the background person of the demonstration, as selfie and as background at once.
 """
 
 import time
@@ -40,7 +40,7 @@ def words(args) -> int:
     faces = drawn_words(pipeline, args.draft)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     size = save_small(sheet(faces), args.out)
-    what = "drafts" if args.draft else f"{pipeline.settings['steps']} steps, cfg {pipeline.settings['cfg']}"
+    what = "coarse warps" if args.draft else f"{pipeline.settings['steps']} steps, cfg {pipeline.settings['cfg']}"
     print(f"words: {len(faces)} faces ({what}) in {time.perf_counter() - start:.0f} s: {args.out}, {size // 1000} kB")
     return 0
 
@@ -51,7 +51,7 @@ def every_word() -> list[str]:
 
 
 def drawn_words(pipeline: Pipeline, draft: bool) -> dict[str, Image.Image]:
-    """Each word's face crop: painted by the model, or the coarse draft alone."""
+    """Each word's face crop: painted by the model, or the coarse warp alone."""
     picture = read_picture(BACKGROUND, "words")
     identity, _ = pipeline.identity(picture)
     found, names = {}, every_word()

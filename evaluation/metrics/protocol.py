@@ -1,4 +1,4 @@
-"""Who is shown where, and with which words: fixed once, by ids only, from the part of the split kept out of training."""
+"""The pairs of selfie and background, and the words: fixed once, by ids only, from the part kept out of training."""
 
 import csv
 from pathlib import Path

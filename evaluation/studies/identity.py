@@ -1,4 +1,4 @@
-"""How well the compact identity network knows people again: 150 people that it was never trained on, beside its teachers.
+"""Recognition by the compact identity network, beside its teachers, on 150 people that it was never trained on.
 
 Each person's portrait is compared with other pictures of all of them: another expression, pose and light, drawn by the face
 model; then the same small, grey and compressed, or partly covered. The landmarks are found anew on every picture, as the nodes
@@ -45,7 +45,7 @@ def grey(image: torch.Tensor) -> torch.Tensor:
 
 
 class Witness:
-    """What is stored of every picture: the small crop that the network reads, and what both teachers say."""
+    """The stored data of every picture: the small crop that the network reads, and both teachers' vectors."""
 
     def __init__(self, data: Path):
         self.teachers, self.networks = Teachers(data / "teachers"), face_networks().ready()
@@ -158,9 +158,8 @@ def identity(args) -> int:
     path = folders.bundle_path(args.bundle or folders.DEFAULT)
     bundle = load_bundle(path)
     net = IdentityNetwork().eval()
-    fill_module(net, {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts["identity"].items()}, "identity",
-                str(path))  # fmt: skip
-    seen = stored(args.data, args.out, build_encoders(bundle, str(path)).shape)
+    fill_module(net, {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts["identity"].items()}, "identity")
+    seen = stored(args.data, args.out, build_encoders(bundle).shape)
     vectors, milliseconds = compact_vectors(net, seen["crop"])
     told = {"compact": vectors, **{name: seen[name] for name in ("faceres", "mobileface")}}
     rows = {name: measured(v) for name, v in told.items()}

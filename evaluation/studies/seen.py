@@ -1,4 +1,4 @@
-"""What the measuring network sees of every word: drafts of training people, asked against measured, word by word.
+"""The measured coefficients of every word: coarse warps of training people, asked against measured, word by word.
 
 Prototypes were mended with it (`docs/expressions.md`, "What can be seen"). Only people of the training part are drawn: those
 of the evaluation part judge the result and must not shape it.
