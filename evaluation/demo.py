@@ -14,10 +14,9 @@ from dev.host import Host
 from dev.pack import ROOT
 
 from ..modules.errors import DiffSFSRError
-from ..modules.images import read_picture
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
 from ..modules.pipeline.identity import encode_identity
-from .pictures import astronaut, save_png, strip, to_pil
+from .pictures import astronaut, load, save_png, strip, to_pil
 from .pipeline import warnings_heard
 
 WORKFLOW = ROOT / "tests" / "workflows" / "portrait.api.json"
@@ -100,8 +99,8 @@ def main_parts(word: str, count: int = 4) -> dict[str, list[int]]:
 
 def load_inputs(args) -> dict[str, torch.Tensor]:
     """The two pictures [1, H, W, 3]; read here first, so that a bad file is said in one line."""
-    selfie = astronaut() if args.selfie is None else read_picture(args.selfie, "--selfie")
-    return {"selfie": selfie, "background": read_picture(args.background or BACKGROUND, "--background")}
+    selfie = astronaut() if args.selfie is None else load(args.selfie, "--selfie")
+    return {"selfie": selfie, "background": load(args.background or BACKGROUND, "--background")}
 
 
 def run_word(host: Host, graph: Graph, word: str) -> dict:

@@ -3,7 +3,7 @@
 Letters: B batch, n results, E expressions, S side of a crop in pixels, h w latent, N tokens, D width, K geometry directions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -120,3 +120,8 @@ class Conditioning:
     expression: torch.Tensor  # [n, N, D] tokens
     strength: Strength
     bundle: str
+
+    def rows(self, pick) -> "Conditioning":
+        """That of some results, by a slice or places."""
+        some = {name: value[pick] for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
+        return replace(self, **some)

@@ -1,7 +1,8 @@
 """Training pairs: a target portrait, a selfie of the same person that differs from it, and what the nodes would make of both.
 
 Targets are unmodified portraits first; re-expressed ones add expressions that photographs lack. The selfie is always another
-rendering of the person: other expression, pose, light and quality. Coarse warp and mask come from the code that runs in the nodes.
+rendering of the person: other expression, pose, light and quality. Coarse warp and mask come from the code that runs in the
+nodes.
 
     python -m training pairs --data DATA --out runs/pairs --seed 0
 """

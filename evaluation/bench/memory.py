@@ -103,7 +103,7 @@ class PlainParts:
         for weight in model.diffusion_model.parameters():
             torch.nn.init.normal_(weight.requires_grad_(False), std=0.02)
         patcher = comfy.model_patcher.ModelPatcher(model, load_device=device, offload_device=device)
-        return patcher, [[torch.zeros(1, 20, unet.token_width), {}]], build_vae(bundle, "bench")
+        return patcher, [[torch.zeros(1, 20, unet.token_width), {}]], build_vae(bundle)
 
 
 def _print(queue) -> None:

@@ -13,11 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
-from ...modules.images import read_picture
 from ...modules.labels import FAMILIES, family_of, subcluster_of
 from ...modules.pipeline.draft import face_drafts
 from ..demo import BACKGROUND
-from ..pictures import strip, to_pil
+from ..pictures import load, strip, to_pil
 from ..pipeline import Pipeline
 from .tables import word_table
 
@@ -52,7 +51,7 @@ def every_word() -> list[str]:
 
 def drawn_words(pipeline: Pipeline, draft: bool) -> dict[str, Image.Image]:
     """Each word's face crop: painted by the model, or the coarse warp alone."""
-    picture = read_picture(BACKGROUND, "words")
+    picture = load(BACKGROUND, "words")
     identity, _ = pipeline.identity(picture)
     found, names = {}, every_word()
     for first in range(0, len(names), BATCH):

@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 
 from ...modules.errors import DiffSFSRError
-from ...modules.images import read_picture
 from ...modules.pipeline.composite import paste
 from ...modules.pipeline.face import measured
-from ..pictures import to_pil
+from ..pictures import load, to_pil
 from ..pipeline import Pipeline, Rendered
 from .figures import psnr
 from .groups import describe
@@ -93,7 +92,7 @@ class Study:
         return made
 
     def picture(self, person: str) -> torch.Tensor:
-        return read_picture(self.files[person], person)
+        return load(self.files[person], person)
 
     def person(self, person: str) -> Seen:
         """The observer's measurements of a person's own picture [1, ...]."""

@@ -3,13 +3,14 @@
 Without guidance by default (cfg 1): guidance would bring the null tokens back into every row.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from dev.pack import ROOT
 
-from ...modules.denoiser.attention import BalancedCrossAttention
+from ...modules.denoiser.attention import GROUPS, BalancedCrossAttention
+from ...modules.host.conditioning import KEY
 from ...nodes.background_condition import BackgroundCondition
 from ..metrics.evaluate import Study
 from ..metrics.measure import Observer
@@ -51,16 +52,15 @@ GUIDES = {"guide on": True, "guide off": False}
 
 def told(positive: list, negative: list, variant: Variant, guide: bool) -> tuple[list, list]:
     """The CONDITIONING pair of Background Condition, changed as the variant says."""
-    null, sides = negative[0][1]["diffsfsr"], []
+    null, sides = negative[0][1][KEY], []
     for text, extras in (positive[0], negative[0]):
-        changed = dict(extras["diffsfsr"])
-        changed |= {group: null[group] for group in variant.null}
-        changed |= {group: changed[group] * factor for group, factor in variant.norm.items()}
-        changed["strength"] = {**changed["strength"], **variant.strength}
-        if not guide:  # as in the node: the coarse warp's channels, the last third, are zero
-            changed["concat"] = changed["concat"].clone()
-            changed["concat"][:, -(changed["concat"].shape[1] // 2) :] = 0
-        sides.append([[text, {**extras, "diffsfsr": changed}]])
+        given = extras[KEY]
+        groups = {group: getattr(null if group in variant.null else given, group) for group in GROUPS}
+        groups |= {group: groups[group] * factor for group, factor in variant.norm.items()}
+        given = replace(given, **groups, strength=replace(given.strength, **variant.strength))
+        if not guide:  # as the node does it
+            given = replace(given, warp=torch.zeros_like(given.warp))
+        sides.append([[text, {**extras, KEY: given}]])
     return sides[0], sides[1]
 
 

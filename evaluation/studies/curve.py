@@ -20,14 +20,14 @@ from safetensors.torch import load_file, save_file
 
 from dev.pack import ROOT
 
+from ...modules.host.conditioning import KEY
 from ...modules.host.sampler import guider, midpoint_sampler, noise_for, schedule
-from ...modules.images import read_picture
 from ...nodes.background_condition import BackgroundCondition
 from ...nodes.midpoint_sampler import MidpointSampler
 from ..demo import BACKGROUND, WORDS
 from ..media import plots
 from ..metrics.report import write_docs
-from ..pictures import astronaut
+from ..pictures import astronaut, load
 from ..pipeline import Pipeline, call, defaults
 from .judge import Judge
 
@@ -82,16 +82,15 @@ class Scene:
         who, _ = pipeline.identity(self.selfie)
         each = pipeline.expression([(word, 1.0) for word in self.words])
         positive, negative, latent, *_ = call(BackgroundCondition, encoders=pipeline.encoders, vae=pipeline.vae, identity=who,
-                                              expression=each, image=read_picture(BACKGROUND, "curve"))  # fmt: skip
+                                              expression=each, image=load(BACKGROUND, "curve"))  # fmt: skip
         self.sides, self.latent = (positive, negative), latent["samples"]
-        self.mask = positive[0][1]["diffsfsr"]["concat"][:, self.latent.shape[1]] > 0.5  # [rows, h, w]
+        self.mask = positive[0][1][KEY].mask[:, 0] > 0.5  # [rows, h, w]
 
     def only(self, rows: slice) -> list:
         """Both sides of the guidance for some of the rows."""
         sides = []
         for ((text, extras),) in self.sides:
-            told = {name: v[rows] if isinstance(v, torch.Tensor) else v for name, v in extras["diffsfsr"].items()}
-            sides.append([[text, {**extras, "diffsfsr": told}]])
+            sides.append([[text, {**extras, KEY: extras[KEY].rows(rows)}]])
         return sides
 
 
@@ -114,7 +113,7 @@ class Study:
         sigmas = comfy.k_diffusion.sampling.get_sigmas_karras(steps, self.low, self.start)
         latent, self.evaluations = self.scene.latent[rows], 0
         noise = noise_for(latent, 0, [1000 * k for k in range(len(self.scene.latent))][rows])
-        guide = guider(self.model, *self.scene.only(rows), self.cfg, self.cfg, "curve")
+        guide = guider(self.model, *self.scene.only(rows), self.cfg, self.cfg)
         return guide.sample(noise, latent, make(), sigmas, seed=0, disable_pbar=True), self.evaluations
 
     def errors(self, ends: torch.Tensor, reference: torch.Tensor, rows: slice = slice(None)) -> list[float]:

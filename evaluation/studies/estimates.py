@@ -63,7 +63,7 @@ class Paths:
             return found["end"]
 
         sigmas = comfy.k_diffusion.sampling.get_sigmas_karras(steps, low, r)
-        guide = guider(self.study.model, *self.study.scene.sides, 1.0, 1.0, "estimates")
+        guide = guider(self.study.model, *self.study.scene.sides, 1.0, 1.0)
         guide.sample(_noise(self.clean, 0), self.clean, comfy.samplers.KSAMPLER(run), sigmas, seed=0, disable_pbar=True)
         return found
 

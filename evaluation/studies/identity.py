@@ -19,6 +19,7 @@ from ...modules.encoders.identity import COMPACT, INPUT, STRANGER, IdentityNetwo
 from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.host import folders
 from ...modules.pipeline.encoders import build_encoders, face_networks
+from ...modules.types import Face
 from ...training.data import load_portraits
 from ...training.identity import separation
 from ...training.synth.degrade import covered, small, toned

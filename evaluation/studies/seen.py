@@ -4,7 +4,6 @@ Prototypes were mended with it (`docs/expressions.md`, "What can be seen"). Only
 of the evaluation part judge the result and must not shape it.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.labels import BLENDSHAPES, prototype
 from ...modules.pipeline.draft import Person, Place, coarse_warp_of
 from ...modules.pipeline.encoders import Encoders, face_networks
+from ...modules.warp.coarse import BackgroundFace
 from ...modules.warp.neutral import fit_neutral
 from ...training.data import load_part
 from ...training.rig import portrait_face

@@ -33,7 +33,8 @@ from .words import (
 )
 
 __all__ = [
-    "ACTION_UNITS", "BLENDSHAPES", "FAMILIES", "JUST_NOTICEABLE", "MAX_INTENSITY", "MAX_LINES", "MENU", "MIRROR", "Part", "Reading",
+    "ACTION_UNITS", "BLENDSHAPES", "FAMILIES", "JUST_NOTICEABLE", "MAX_INTENSITY", "MAX_LINES", "MENU", "MIRROR",
+    "Part", "Reading",
     "SYNONYMS", "VARIANTS", "WORDS", "action_units", "affect", "checked_intensity", "checked_variation", "coefficients",
     "distance_matrix", "encode", "family_of", "index", "nearest_word", "nearest_words", "neighbours", "parse_choice",
     "prototype", "prototype_matrix", "read", "read_lines", "sources_of", "subcluster_of", "suggest", "suggest_among",

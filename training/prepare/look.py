@@ -68,10 +68,10 @@ class Looker:
         self.teachers = None if teachers is None else Teachers(teachers)
 
     @torch.inference_mode()
-    def look(self, file, name: str) -> Kept | str:
+    def look(self, file) -> Kept | str:
         """What is known of the picture, or why it is not used."""
         try:
-            picture = read_picture(file, name)[0]
+            picture = read_picture(file)[0]
         except DiffSFSRError:
             return "unreadable"
         if picture.shape[0] * picture.shape[1] > MAX_PIXELS:
