@@ -1,5 +1,5 @@
 """How good the pack is: pictures without the graph (`generate`), measures, the demonstration and the bench.
 
 Run from the project root: `python -m evaluation generate|evaluate|identity|expression|words|ablation|balance|demo|bench`.
-Nothing of the pack imports this.
+No module of the pack imports this.
 """

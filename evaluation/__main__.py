@@ -66,7 +66,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     beside.set_defaults(selfie=None, background=None)
     sheet = commands.add_parser("words", help="docs/expressions.jpg: all 135 words drawn; or the table of the words")
     sheet.add_argument("--out", type=Path, default=ROOT / "docs" / "expressions.jpg", help="the picture")
-    sheet.add_argument("--draft", action="store_true", help="the coarse drafts alone (quick)")
+    sheet.add_argument("--draft", action="store_true", help="the coarse warps alone (quick)")
     sheet.add_argument("--tables", action="store_true", help="renew the table in docs/expressions.md instead")
     seen = commands.add_parser("seen", help="asked and measured coefficients of all 135 words, drawn on training people")
     seen.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
@@ -87,7 +87,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     ends.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     ends.add_argument("--seeds", type=int, default=32, help="rows, 1.3 minutes of a core each for one cfg and denoise")
     ends.add_argument("--cfgs", type=float, nargs="+", default=(1.0, 1.5))
-    ends.add_argument("--denoises", type=float, nargs="+", default=(0.3, 1.0), help="1: from noise; less: from the draft")
+    ends.add_argument("--denoises", type=float, nargs="+", default=(0.3, 1.0), help="1: from noise; less: from the coarse warp")
     ends.add_argument("--budgets", type=int, nargs="+", default=(6, 10, 16, 20, 30, 40), help="model evaluations")
     ends.add_argument("--data", type=Path, help="the data folder: identity and expression are judged too")
     ends.add_argument("--write-docs", action="store_true", help="put the tables into docs/results.md")
@@ -111,12 +111,12 @@ def add_people(command: argparse.ArgumentParser) -> None:
     """Which pairs of the protocol."""
     command.add_argument("--people", type=int, default=60, help="how many people of the protocol")
     command.add_argument("--limit", type=int, help="only the first N pairs (a quick look)")
-    command.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="whom; settings and "
+    command.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="people; settings and "
                          "checkpoints are chosen on the 20 people of validation (then name another --out)")  # fmt: skip
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
-    """What the nodes are told; whatever is not given stays at the node's own default."""
+    """Settings of the nodes; one that is not given stays at the node's own default."""
     command.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     command.add_argument("--steps", type=int)
     command.add_argument("--seed", type=int, default=0, help="the same for every row")
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     import folder_paths
 
     usual = folder_paths.get_temp_directory()
-    with tempfile.TemporaryDirectory() as previews:  # nodes write previews for a front end; here nobody looks at them
+    with tempfile.TemporaryDirectory() as previews:  # nodes write previews for a front end, which is not there
         folder_paths.set_temp_directory(previews)
         try:
             return command_of(args.command)(args)

@@ -14,10 +14,9 @@ from dev.host import Host
 from dev.pack import ROOT
 
 from ..modules.errors import DiffSFSRError
-from ..modules.images import read_picture
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
 from ..modules.pipeline.identity import encode_identity
-from .pictures import astronaut, save_png, strip, to_pil
+from .pictures import astronaut, load, save_png, strip, to_pil
 from .pipeline import warnings_heard
 
 WORKFLOW = ROOT / "tests" / "workflows" / "portrait.api.json"
@@ -63,7 +62,7 @@ class Graph:
 
 
 class Clock:
-    """Seconds of each node, from the moments at which the host says which one it executes."""
+    """Seconds of each node, from the host's messages on the executing node."""
 
     def __init__(self, host: Host):
         self.host, self.times = host, []
@@ -100,8 +99,8 @@ def main_parts(word: str, count: int = 4) -> dict[str, list[int]]:
 
 def load_inputs(args) -> dict[str, torch.Tensor]:
     """The two pictures [1, H, W, 3]; read here first, so that a bad file is said in one line."""
-    selfie = astronaut() if args.selfie is None else read_picture(args.selfie, "--selfie")
-    return {"selfie": selfie, "background": read_picture(args.background or BACKGROUND, "--background")}
+    selfie = astronaut() if args.selfie is None else load(args.selfie, "--selfie")
+    return {"selfie": selfie, "background": load(args.background or BACKGROUND, "--background")}
 
 
 def run_word(host: Host, graph: Graph, word: str) -> dict:
@@ -130,7 +129,7 @@ def judged(encoders, picture: torch.Tensor):
 
 
 def account(word: str, made: dict, others: dict) -> dict:
-    """What demo.json says of one result. `others`: what `judged` says of the selfie and of the background."""
+    """The entry of one result in demo.json. `others`: `judged` of the selfie and of the background."""
     told = {"label": word, "seconds": made["seconds"], "parts": made["parts"], "warnings": made["warnings"]}
     result = judged(made["encoders"], made["picture"])
     if result is None:
@@ -155,7 +154,7 @@ def make(host: Host, pictures: dict[str, torch.Tensor], words: list[str], out: P
         graph.set(name, "image", file.name)
     if steps is not None:
         graph.set("sampler", "steps", steps)
-    host.reset()  # everything is made anew, so that the seconds are true
+    host.reset()  # nothing is cached, so that the seconds are complete
     made = {}
     for word in words:
         made[word] = run_word(host, graph, word)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..modules.errors import DiffSFSRError
-from ..modules.images import read_picture
-from .pictures import save_png
+from .pictures import load, save_png
 from .pipeline import PAINTING, Kept, Pipeline, warnings_heard
 
 COLUMNS = ("selfie", "background", "label", "intensity")
@@ -92,7 +91,7 @@ class Maker:
         return (self.base / Path(name).expanduser()).resolve()
 
     def picture(self, name: str, where: str):
-        return self.pictures.get(self.path(name), lambda: read_picture(self.path(name), where))
+        return self.pictures.get(self.path(name), lambda: load(self.path(name), where))
 
 
 def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
@@ -106,7 +105,7 @@ def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
             save_png(image, out / name, settings={"label": row.label, **about, "bundle": maker.pipeline.encoders.id})
         except DiffSFSRError as problem:
             error = str(problem)
-        except Exception as problem:  # whatever it is, the other rows still deserve their turn
+        except Exception as problem:  # whatever it is, the other rows are still made
             log.debug("row %d", index, exc_info=True)
             error = f"{type(problem).__name__}: {problem}"
     typed = {k: getattr(row, k) for k in COLUMNS}

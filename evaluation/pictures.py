@@ -8,8 +8,15 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from ..modules.errors import at
 from ..modules.host.provenance import NOTE
 from ..modules.images import read_picture
+
+
+def load(path: Path, name: str) -> torch.Tensor:
+    """IMAGE [1, H, W, 3] of a file; errors call it by the name."""
+    with at(name):
+        return read_picture(path)
 
 
 def astronaut() -> torch.Tensor:
@@ -17,7 +24,7 @@ def astronaut() -> torch.Tensor:
 
     scikit-image is not imported: it brings SciPy along, which `make bench` would count as memory of the graph.
     """
-    return read_picture(Path(find_spec("skimage").origin).parent / "data" / "astronaut.png", "scikit-image")
+    return load(Path(find_spec("skimage").origin).parent / "data" / "astronaut.png", "scikit-image")
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:

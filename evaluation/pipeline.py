@@ -25,12 +25,12 @@ ADJUSTABLE = {**{name: MidpointSampler for name in PAINTING},
 
 @dataclass(frozen=True)
 class Rendered:
-    """E pictures of one person in one place."""
+    """E pictures of one person on one background."""
 
     images: torch.Tensor  # [E, H, W, C] 0..1
     mask: torch.Tensor  # [E, H, W] 0..1 what was repainted, soft
     crops: torch.Tensor  # [E, S, S, 3] as decoded
-    drafts: torch.Tensor  # [E, S, S, 3] the guides
+    drafts: torch.Tensor  # [E, S, S, 3] the coarse warps
     place: PasteRegion
     seconds: dict[str, float]  # by part: condition, sample, decode, composite
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from .denoiser.config import UNetConfig
 from .encoders.identity import COMPACT, OWN, WIDTHS, width_of
 from .encoders.tokens import TokenConfig
-from .errors import DiffSFSRError
+from .errors import DiffSFSRError, at
 
 FORMAT, VERSION = "diffsfsr-bundle", 2  # 2: codes have a geometry block
 ENCODER_PARTS = ("tokens", "identity", "shape", "reader")
@@ -82,31 +82,43 @@ def save_bundle(path: Path, config: BundleConfig, tensors: dict[str, torch.Tenso
 
 def load_bundle(path: Path) -> Bundle:
     """Reads and checks a bundle; every problem is a DiffSFSRError that names the file."""
+    with at(str(path)):
+        metadata, tensors = read_file(path)
+        config = read_config(metadata)
+        check_members(config)
+        return split_parts(config, tensors)
+
+
+def read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata and tensors of a safetensors file."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
     except FileNotFoundError as error:
-        raise DiffSFSRError("There is no such bundle", str(path), REMEDY) from error
+        raise DiffSFSRError("There is no such bundle", "", REMEDY) from error
     except (SafetensorError, OSError) as error:
-        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", str(path), REMEDY) from error
-    config = read_config(metadata, str(path))
-    check_members(config, str(path))
+        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", "", REMEDY) from error
+    return metadata, tensors
+
+
+def split_parts(config: BundleConfig, tensors: dict[str, torch.Tensor]) -> Bundle:
+    """The tensors by part; a part that is missing altogether is refused."""
     parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(p + ".")} for p in PARTS[config.kind]}
     vae = {k: v for k, v in tensors.items() if k.startswith(VAE_PREFIXES)}
     wanted = parts if config.kind == "adapter" else {**parts, "autoencoder": vae}
     empty = [name for name, part in wanted.items() if not part]
     if empty:
-        raise DiffSFSRError(f"The bundle lacks its part {', '.join(empty)}", str(path), REMEDY)
+        raise DiffSFSRError(f"The bundle lacks its part {', '.join(empty)}", "", REMEDY)
     return Bundle(config, parts, vae)
 
 
-def read_config(metadata: dict[str, str], where: str) -> BundleConfig:
+def read_config(metadata: dict[str, str]) -> BundleConfig:
     if metadata.get("format") != FORMAT:
-        raise DiffSFSRError("This safetensors file is not a DiffSFSR bundle", where, REMEDY)
+        raise DiffSFSRError("This safetensors file is not a DiffSFSR bundle", "", REMEDY)
     if metadata.get("format_version") != str(VERSION):
         what = f"The bundle has format {metadata.get('format_version')}, this version reads {VERSION}"
-        raise DiffSFSRError(what, where, "Update the pack, or use another bundle")
+        raise DiffSFSRError(what, "", "Update the pack, or use another bundle")
     try:
         raw = json.loads(metadata["config"])
         freeze = lambda d: {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}  # noqa: E731
@@ -117,30 +129,30 @@ def read_config(metadata: dict[str, str], where: str) -> BundleConfig:
             raise ValueError(f"kind is '{config.kind}', it must be one of {', '.join(PARTS)}")
         return config
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", where, REMEDY) from error
+        raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", "", REMEDY) from error
 
 
-def check_members(config: BundleConfig, where: str) -> None:
+def check_members(config: BundleConfig) -> None:
     """The compound identity: known networks, the bundle's own first, and as many values as the tokens are made from."""
     missing = [n for n in config.identity if n not in WIDTHS]
     if missing:
         what = f"The bundle asks for identity networks that this version does not have: {', '.join(missing)}"
-        raise DiffSFSRError(what, where, "Update the pack, or use another bundle")
+        raise DiffSFSRError(what, "", "Update the pack, or use another bundle")
     own = [n in OWN for n in config.identity]
     if not own or not own[0] or any(own[1:]) or len(set(config.identity)) != len(own):
         what = f"The bundle's identity networks are ({', '.join(config.identity)}); its own must be the first, and none twice"
-        raise DiffSFSRError(what, where, REMEDY)
+        raise DiffSFSRError(what, "", REMEDY)
     if width_of(config.identity) != config.tokens.identity_width:
         what = f"The identity networks give {width_of(config.identity)} values, the tokens read {config.tokens.identity_width}"
-        raise DiffSFSRError(what, where, REMEDY)
+        raise DiffSFSRError(what, "", REMEDY)
 
 
-def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str, where: str) -> None:
+def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str) -> None:
     """Loads a part into its module; missing, unknown or wrongly shaped weights are one clear error."""
     own = module.state_dict()
     wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
     wrong += [k for k in own if k not in state] + [k for k in state if k not in own]
     if wrong:
         what = f"The part '{part}' does not fit its configuration ({len(wrong)} weights, first: {wrong[0]})"
-        raise DiffSFSRError(what, where, REMEDY)
+        raise DiffSFSRError(what, "", REMEDY)
     module.load_state_dict(state)

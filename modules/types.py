@@ -3,7 +3,7 @@
 Letters: B batch, n results, E expressions, S side of a crop in pixels, h w latent, N tokens, D width, K geometry directions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -116,7 +116,12 @@ class Conditioning:
     background: torch.Tensor  # [n, C, h, w] latent of the picture with the masked part in grey
     mask: torch.Tensor  # [n, 1, h, w] 0..1, the share of each cell that is repainted
     warp: torch.Tensor  # [n, C, h, w] latent of the coarse warp, or zeros
-    identity: torch.Tensor  # [1, N, D] tokens
-    expression: torch.Tensor  # [E, N, D] tokens
+    identity: torch.Tensor  # [n, N, D] tokens
+    expression: torch.Tensor  # [n, N, D] tokens
     strength: Strength
     bundle: str
+
+    def rows(self, pick) -> "Conditioning":
+        """That of some results, by a slice or places."""
+        some = {name: value[pick] for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
+        return replace(self, **some)

@@ -13,17 +13,15 @@ class BackgroundCondition(io.ComfyNode):
             display_name="Background Condition",
             category=f"{CATEGORY}/conditioning",
             description=(
-                "Where the portrait happens. Finds the face in the background picture, cuts it out, and tells the model "
-                "what to paint there: this person, feeling this, with that pose and light."
+                "Prepares the background picture: finds the face in it, cuts it out, masks it, and conditions the model on "
+                "identity, expression and background. Pose and light come from the background."
             ),
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 io.Vae.Input("vae", tooltip="The VAE of the same DiffSFSR UNet Loader."),
-                io.Image.Input(
-                    "image", tooltip="A photo or a generated picture with a face in it. A batch gives a batch."
-                ),
-                Identity.Input("identity", tooltip="Who: from the Identity Encoder."),
-                Expression.Input("expression", tooltip="What they feel: from the Expression Label Encoder."),
+                io.Image.Input("image", tooltip="A photo or a generated picture with a face in it. A batch gives a batch."),
+                Identity.Input("identity", tooltip="The person, from the Identity Encoder."),
+                Expression.Input("expression", tooltip="The expression, from any of the expression nodes."),
                 *face_choice(),
                 io.Int.Input(
                     "grow",
@@ -44,8 +42,8 @@ class BackgroundCondition(io.ComfyNode):
                 io.Boolean.Input(
                     "guide",
                     default=True,
-                    tooltip="Gives the model a coarse draft of the face to start from. Off: only the encoders tell it what "
-                    "to paint (freer, and less like the person): then set denoise of the sampler to 1.",
+                    tooltip="Gives the model the coarse warp of the face to start from. Off: the model has only the tokens "
+                    "of the encoders (freer, and less like the person); then set denoise of the sampler to 1.",
                 ),
                 io.Mask.Input(
                     "mask",
@@ -58,13 +56,13 @@ class BackgroundCondition(io.ComfyNode):
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
-                io.Conditioning.Output(display_name="negative", tooltip="Nothing said of person and feeling: for cfg."),
+                io.Conditioning.Output(display_name="negative", tooltip="Without identity and expression: for cfg."),
                 io.Latent.Output(
-                    display_name="LATENT", tooltip="What the Midpoint Sampler starts from when denoise is below 1: the draft."
+                    display_name="LATENT", tooltip="The coarse warp, where the sampler starts when denoise is below 1."
                 ),
-                PasteRegion.Output(display_name="PLACE", tooltip="For Composite Face: where the result belongs."),
+                PasteRegion.Output(display_name="PLACE", tooltip="The paste region of each picture, for Composite Face."),
                 io.Image.Output(
-                    display_name="draft", tooltip="The coarse draft that guides the model: an instant preview."
+                    display_name="draft", tooltip="The coarse warp that the model starts from: an instant preview."
                 ),
             ],
         )

@@ -11,23 +11,23 @@ class ExpressionFromImage(io.ComfyNode):
             node_id="DiffSFSRExpressionFromImage",
             display_name="Expression From Image",
             category=f"{CATEGORY}/conditioning",
-            description="What a face in a picture does, to be shown by somebody else. Who it is does not matter.",
+            description="Reads the expression of a face in a picture, to transfer it to another person. Identity is not read.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 io.Image.Input("image", tooltip="A face that shows the expression. A batch gives a batch of expressions."),
                 *face_choice(),
-                intensity("0 is a calm face, 1 what the picture shows, 1.5 overdone."),
+                intensity("0 is a neutral face, 1 the expression of the picture, 1.5 an exaggerated one."),
                 io.Image.Input(
                     "neutral",
                     optional=True,
-                    tooltip="The same person with a calm face, if you have it: then nothing of who they are is mistaken for "
-                    "an expression (naturally low brows, a wide mouth).",
+                    tooltip="The same person with a neutral face, if you have it: then the person's own features (low brows, a "
+                    "wide mouth) are not mistaken for an expression.",
                 ),
             ],
             outputs=[
                 Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition, Mix or Face Draft."),
                 io.Image.Output(display_name="aligned crop", tooltip="The face that was read."),
-                io.String.Output(display_name="reading", tooltip="What was read, and the nearest of the 135 words."),
+                io.String.Output(display_name="reading", tooltip="The strongest coefficients, and the nearest word."),
             ],
         )
 

@@ -12,7 +12,7 @@ class ExpressionLabelEncoder(io.ComfyNode):
             node_id="DiffSFSRExpressionLabelEncoder",
             display_name="Expression Label Encoder",
             category=f"{CATEGORY}/conditioning",
-            description="What the face feels: one of 135 emotion words, grouped by family. Type in the list to search.",
+            description="The expression as one of 135 emotion words, grouped by family. Type in the list to search.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 io.Combo.Input(
@@ -21,7 +21,7 @@ class ExpressionLabelEncoder(io.ComfyNode):
                     default="surprise: amazement",
                     tooltip="135 emotion words in six families: love, joy, surprise, anger, sadness, fear.",
                 ),
-                intensity("0 is a neutral face, 1 the word as it is meant, 1.5 overdone."),
+                intensity("0 is a neutral face, 1 the word's usual strength, 1.5 an exaggerated one."),
                 io.Int.Input(
                     "variation",
                     default=0,
@@ -36,8 +36,8 @@ class ExpressionLabelEncoder(io.ComfyNode):
                     options=list(SOURCES),
                     default=SOURCES[0],
                     optional=True,
-                    tooltip="Where the face comes from: our own idea of the word, or a picture of it in "
-                    "models/diffsfsr/expressions/<word>: the one nearest to our idea, or number 'variation' counted from it.",
+                    tooltip="Where the expression comes from: the built-in prototype of the word, or a picture of it in "
+                    "models/diffsfsr/expressions/<word>: the nearest to it, or number 'variation' in that order.",
                 ),
             ],
             outputs=[Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition.")],

@@ -11,10 +11,10 @@ class ExpressionMix(io.ComfyNode):
             node_id="DiffSFSRExpressionMix",
             display_name="Expression Mix",
             category=f"{CATEGORY}/conditioning",
-            description="Between two expressions: one mix of them, or a batch that travels from the first to the second.",
+            description="Interpolates two expressions: one mix of them, or a batch of steps from the first to the second.",
             inputs=[
-                Expression.Input("first", tooltip="Where the way begins."),
-                Expression.Input("second", tooltip="The expression where it leads."),
+                Expression.Input("first", tooltip="The expression at t = 0."),
+                Expression.Input("second", tooltip="The expression at t = 1."),
                 io.Float.Input(
                     "t",
                     default=1.0,
@@ -29,18 +29,16 @@ class ExpressionMix(io.ComfyNode):
                     default=1,
                     min=1,
                     max=MAX_STEPS,
-                    tooltip="1: only the mix at t. More: a batch of so many faces on the way from the first to t.",
+                    tooltip="1: the mix at t alone. More: a batch of that many steps from the first to the mix at t.",
                 ),
                 io.Combo.Input(
                     "curve",
                     options=list(CURVES),
                     default=CURVES[0],
-                    tooltip="How the steps are spread over the way. Slow at both ends looks natural in a film.",
+                    tooltip="How the steps are spaced. Slow at both ends looks natural in a film.",
                 ),
             ],
-            outputs=[
-                Expression.Output(display_name="EXPRESSION", tooltip="One code, or a batch: for Background Condition.")
-            ],
+            outputs=[Expression.Output(display_name="EXPRESSION", tooltip="One code, or a batch: for Background Condition.")],
         )
 
     @classmethod

@@ -12,17 +12,17 @@ class ExpressionSliders(io.ComfyNode):
             node_id="DiffSFSRExpressionSliders",
             display_name="Expression Sliders",
             category=f"{CATEGORY}/conditioning",
-            description="What the face does, by hand: brows, eyes, mouth. On its own, or on top of another expression.",
+            description="Sets the expression by hand: brows, eyes, mouth. On its own, or added to another expression.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
                 *(_slider(s.name, s.low, s.about) for s in SLIDERS),
-                _slider("asymmetry", -1.0, "Only the person's right side (-1), both alike (0), only the left (1)."),
+                _slider("asymmetry", -1.0, "Only the person's right side (-1), both sides alike (0), only the left side (1)."),
                 io.String.Input(
                     "coefficients",
                     default="",
                     multiline=True,
                     tooltip="For experts: single coefficients by their ARKit name, one a line, such as: mouthDimpleLeft 0.4. "
-                    "They replace what the sliders give for that coefficient.",
+                    "They replace the sliders' value of that coefficient.",
                 ),
                 Expression.Input(
                     "expression",

@@ -13,7 +13,7 @@ class ExpressionWords(io.ComfyNode):
             category=f"{CATEGORY}/conditioning",
             description=(
                 "Many expressions at once, one a line, in plain words: 'rage', 'a bit worried', 'happily surprised'. As a "
-                "list everything behind this node runs once for each of them."
+                "list, the nodes behind this one run once for each of them."
             ),
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
@@ -21,10 +21,10 @@ class ExpressionWords(io.ComfyNode):
                     "text",
                     multiline=True,
                     default="amazement\na bit worried\nhappily surprised\nrage 0.7",
-                    tooltip="One expression a line. 'all', 'family: joy' and 'subcluster: rage' stand for their words; what "
-                    "follows a # is not read.",
+                    tooltip="One expression a line. 'all', 'family: joy' and 'subcluster: rage' stand for their words; text "
+                    "after a # is ignored.",
                 ),
-                intensity("Of all lines together: 0 is a neutral face, 1 as it is written, 1.5 overdone."),
+                intensity("For all lines: 0 is a neutral face, 1 as written, 1.5 an exaggerated one."),
                 io.Int.Input(
                     "variation",
                     default=0,
@@ -36,7 +36,7 @@ class ExpressionWords(io.ComfyNode):
             ],
             outputs=[
                 Expression.Output(
-                    display_name="each", is_output_list=True, tooltip="One after the other: what follows runs for each."
+                    display_name="each", is_output_list=True, tooltip="A list: the next nodes run once for each expression."
                 ),
                 io.String.Output(
                     display_name="names", is_output_list=True, tooltip="What was understood, for captions and file names."

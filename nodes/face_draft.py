@@ -12,19 +12,19 @@ class FaceDraft(io.ComfyNode):
             display_name="Face Draft",
             category=f"{CATEGORY}/image",
             description=(
-                "An instant preview without the model: the selfie's face moved to the expression, on the selfie itself or in "
-                "a picture. Rough on purpose; the Midpoint Sampler paints it properly."
+                "The coarse warp, an instant preview without the model: the selfie's face warped to the expression, on the "
+                "selfie itself or in a picture. The Midpoint Sampler then paints it properly."
             ),
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
-                Identity.Input("identity", tooltip="Who: from the Identity Encoder."),
-                Expression.Input("expression", tooltip="What they do. A batch gives a batch of drafts."),
+                Identity.Input("identity", tooltip="The person, from the Identity Encoder."),
+                Expression.Input("expression", tooltip="The expression. A batch gives a batch of coarse warps."),
                 *face_choice(),
                 io.Image.Input(
                     "image", optional=True, tooltip="A picture whose face is replaced. Without it: the selfie itself."
                 ),
             ],
-            outputs=[io.Image.Output(display_name="draft", tooltip="The face crop, one for each expression.")],
+            outputs=[io.Image.Output(display_name="draft", tooltip="The warped face crop, one for each expression.")],
         )
 
     @classmethod

@@ -12,7 +12,7 @@ class IdentityEncoder(io.ComfyNode):
             display_name="Identity Encoder",
             category=f"{CATEGORY}/conditioning",
             description=(
-                "Who the portrait shows. Give one clear photo of the person, or a batch of several photos of the same "
+                "Encodes the identity. Give one clear photo of the person, or a batch of several photos of the same "
                 "person. Only use pictures of people who agreed to it."
             ),
             inputs=[
@@ -34,7 +34,7 @@ class IdentityEncoder(io.ComfyNode):
             ],
             outputs=[
                 Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
-                io.Image.Output(display_name="aligned crop", tooltip="What the encoder saw of each photo that counts."),
+                io.Image.Output(display_name="aligned crop", tooltip="The aligned face of each photo that is used."),
             ],
         )
 

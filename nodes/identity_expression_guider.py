@@ -1,5 +1,6 @@
 from comfy_api.latest import io
 
+from ..modules.errors import at
 from ..modules.host.sampler import guider
 from .wires import CATEGORY, guidance
 
@@ -11,7 +12,7 @@ class IdentityExpressionGuider(io.ComfyNode):
             node_id="DiffSFSRIdentityExpressionGuider",
             display_name="Identity & Expression Guider",
             category=f"{CATEGORY}/sampling",
-            description="Guidance with one weight for the person and one for the feeling, for SamplerCustomAdvanced.",
+            description="Guidance with one weight for identity and one for expression, for SamplerCustomAdvanced.",
             inputs=[
                 io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),
                 io.Conditioning.Input("positive", tooltip="From Background Condition."),
@@ -19,12 +20,12 @@ class IdentityExpressionGuider(io.ComfyNode):
                 guidance(
                     "identity_cfg",
                     1.5,
-                    "How strongly the person is followed. 1 is what the model says by itself, 1.2 to 2.5 is useful.",
+                    "Guidance weight of the identity. 1 is the model without guidance, 1.2 to 2.5 is useful.",
                 ),
                 guidance(
                     "expression_cfg",
                     1.5,
-                    "How strongly the feeling is followed. Both weights equal: plain cfg, and a third faster.",
+                    "Guidance weight of the expression. Both weights equal: plain cfg, and a third faster.",
                 ),
             ],
             outputs=[io.Guider.Output(display_name="GUIDER", tooltip="For SamplerCustomAdvanced.")],
@@ -32,5 +33,5 @@ class IdentityExpressionGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, negative, identity_cfg, expression_cfg) -> io.NodeOutput:
-        where = "Identity & Expression Guider"
-        return io.NodeOutput(guider(model, positive, negative, identity_cfg, expression_cfg, where))
+        with at("Identity & Expression Guider"):
+            return io.NodeOutput(guider(model, positive, negative, identity_cfg, expression_cfg))

@@ -12,7 +12,7 @@ class MidpointSampler(io.ComfyNode):
             node_id="DiffSFSRMidpointSampler",
             display_name="Midpoint Sampler",
             category=f"{CATEGORY}/sampling",
-            description="Paints the face: the explicit midpoint method, one model call a step and one more for the first.",
+            description="Paints the face by the explicit midpoint method: one model call a step and one more for the first.",
             inputs=[
                 io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),
                 io.Conditioning.Input("positive", tooltip="From Background Condition."),
@@ -29,9 +29,7 @@ class MidpointSampler(io.ComfyNode):
                 io.Int.Input(
                     "steps", default=6, min=1, max=200, tooltip="4 to 8 is enough; each costs a model call (without reuse two)."
                 ),
-                guidance(
-                    "cfg", 1.0, "How strongly person and feeling are followed. 1 is fastest and, with the guide, closest."
-                ),
+                guidance("cfg", 1.0, "Guidance weight of identity and expression. 1 is fastest and, with guide on, closest."),
                 io.Combo.Input(
                     "scheduler",
                     options=SCHEDULER_NAMES,
@@ -44,12 +42,12 @@ class MidpointSampler(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="How much is painted anew: low keeps the coarse draft, 1 invents most. Without guide set it to 1.",
+                    tooltip="How much is painted anew: low keeps the coarse warp, 1 invents most. With guide off set it to 1.",
                 ),
                 guidance(
                     "expression_cfg",
                     0.0,
-                    "0: cfg holds for both. Else cfg is the identity's and this the expression's (half as slow again).",
+                    "0: cfg holds for both. Else cfg is the identity's weight and this the expression's (half as slow again).",
                     optional=True,
                 ),
                 reuse_input(),

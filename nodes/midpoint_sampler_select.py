@@ -21,7 +21,7 @@ class MidpointSamplerSelect(io.ComfyNode):
                     max=100.0,
                     step=0.5,
                     optional=True,
-                    tooltip="New noise before each step: 0 none, 5 to 20 some. It can repair what earlier steps got wrong, but "
+                    tooltip="New noise before each step: 0 none, 5 to 20 some. It can correct errors of earlier steps, but "
                     "needs more steps, each of two model calls.",
                 ),
                 io.Float.Input(

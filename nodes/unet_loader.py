@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
 from ..modules.host import folders
-from ..modules.host.model import WEIGHT_DTYPES
+from ..modules.host.precision import WEIGHT_DTYPES
 from ..modules.pipeline.load import load
 from .wires import CATEGORY, Encoders
 
@@ -29,7 +29,7 @@ class UNetLoader(io.ComfyNode):
                     options=list(WEIGHT_DTYPES),
                     default="auto",
                     display_name="precision",
-                    tooltip="auto: what is fastest on your device without being seen. Others trade memory against precision.",
+                    tooltip="auto: the fastest on your device without a visible difference. Others trade memory for precision.",
                 ),
                 io.Model.Input(
                     "model",
@@ -45,14 +45,12 @@ class UNetLoader(io.ComfyNode):
                     step=0.05,
                     optional=True,
                     display_name="adapter strength",
-                    tooltip="Only for adapter bundles: how much of the adapter; at 0 the model is what it was without it.",
+                    tooltip="Only for adapter bundles: strength of the adapter; at 0 the model is unchanged.",
                 ),
             ],
             outputs=[
                 io.Model.Output(display_name="MODEL", tooltip="For the Midpoint Sampler, or any sampler of ComfyUI."),
-                io.Vae.Output(
-                    display_name="VAE", tooltip="The bundle's autoencoder, for Background Condition and VAE Decode."
-                ),
+                io.Vae.Output(display_name="VAE", tooltip="The bundle's autoencoder, for Background Condition and VAE Decode."),
                 Encoders.Output(display_name="ENCODERS", tooltip="For the encoder nodes and Background Condition."),
             ],
         )

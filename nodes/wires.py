@@ -34,10 +34,10 @@ def face_choice() -> list[io.Input]:
 
 
 def strengths() -> list[io.Input]:
-    """How loud each condition is. Optional, so that graphs saved before there were strengths stay valid."""
+    """The strength of each condition. Optional, so that graphs saved before there were strengths stay valid."""
     about = {
-        "identity": "How much it is the person: 0 is the face that is there, 1 is usual, above 1 overdoes what is special.",
-        "expression": "How strongly the feeling is shown: 0 is a calm face, 1 is usual, above 1 overdoes it.",
+        "identity": "Strength of the identity: 0 is the background's own face, 1 is usual, above 1 exaggerates the person.",
+        "expression": "Strength of the expression: 0 is a neutral face, 1 is usual, above 1 exaggerates it.",
     }
     return [
         io.Float.Input(
@@ -55,7 +55,7 @@ def strengths() -> list[io.Input]:
 
 
 def match_light() -> io.Input:
-    """Optional too, and the last: it came last."""
+    """Optional too, and the last input, because it was added last."""
     return io.Float.Input(
         "match_light",
         default=0.0,
@@ -64,14 +64,14 @@ def match_light() -> io.Input:
         step=0.05,
         optional=True,
         display_name="match light",
-        tooltip="How far light from the side on the selfie is led to the light on the face in the picture. 0 keeps the "
-        "selfie's own, which is nearest to the person; .5 to 1 sits better in the picture.",
+        tooltip="How far the selfie's side light is changed to that of the face in the picture. 0 keeps the selfie's own, "
+        "which is nearest to the person; .5 to 1 fits the picture better.",
     )
 
 
 def prompts() -> list[io.Input]:
-    """What Stable Diffusion is told in words, beside the person and the feeling."""
-    about = "Only for bundles made for Stable Diffusion: {} from CLIP Text Encode. It keeps steering hair, clothes and light."
+    """The prompts of a Stable Diffusion bundle, beside identity and expression."""
+    about = "Only for bundles made for Stable Diffusion: {} from CLIP Text Encode. It still controls hair, clothes and light."
     sides = {"positive": "the prompt", "negative": "the negative prompt (may be empty)"}
     return [
         io.Conditioning.Input(f"text_{side}", optional=True, display_name=f"text {side}", tooltip=about.format(what))
@@ -101,11 +101,11 @@ def intensity(tooltip: str) -> io.Float.Input:
 
 
 def reuse_input() -> io.Boolean.Input:
-    """Whether the midpoint sampler uses evaluations again."""
+    """Whether the midpoint sampler reuses evaluations."""
     return io.Boolean.Input(
         "reuse",
         default=REUSE,
         optional=True,
-        tooltip="One model call a step (and one more for the first) instead of two: the way to the middle of a step is taken "
-        "with the slopes of the steps before.",
+        tooltip="One model call a step (and one more for the first) instead of two: the half step to the middle is "
+        "extrapolated from the slopes of the steps before.",
     )

@@ -1,1 +1,1 @@
-"""How the weights are made: data, synthesis, networks' training, export. Imports `modules`; nobody imports it."""
+"""How the weights are made: data, synthesis, networks' training, export. Imports `modules`; no module imports it."""

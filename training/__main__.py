@@ -63,14 +63,14 @@ def add_unet_arguments(group) -> None:
         "--estimate",
         choices=("midpoint", "one-step", "none"),
         default="midpoint",
-        help="which estimate of the clean picture the losses on identity and expression look at",
+        help="which estimate of the clean picture the losses on identity and expression use",
     )
     group.add_argument(
-        "--adversarial", "--finish", action="store_true", help="learn from paths that begin at coarse warps too"
+        "--adversarial", "--finish", action="store_true", help="fine-tune on paths from coarse warps too, with a critic"
     )
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
-    group.add_argument("--watch-every", type=int, default=500, help="steps between two looks at the validation people")
-    group.add_argument("--watch-rows", type=int, default=16, help="pairs looked at each time")
+    group.add_argument("--watch-every", type=int, default=500, help="steps between two validations")
+    group.add_argument("--watch-rows", type=int, default=16, help="validation pairs of each")
 
 
 def add_prepare_arguments(group) -> None:
@@ -90,7 +90,7 @@ def add_base_arguments(group) -> None:
         "--kind", choices=("checkpoint", "adapter", "full"), help="what export (adapter) and convert (checkpoint) write"
     )
     group.add_argument("--source", type=Path, help="convert: a diffusers folder, or a checkpoint file")
-    group.add_argument("--accumulate", type=int, default=1, help="parts in which a step's rows are looked at")
+    group.add_argument("--accumulate", type=int, default=1, help="parts in which a step's rows are computed")
     group.add_argument("--optimizer", choices=("adamw", "adamw8bit"), default="adamw")
     group.add_argument("--checkpointing", action="store_true", help="less memory, a third more time")
     group.add_argument("--no-ema", action="store_true", help="no averaged weights: less memory, rougher pictures")

@@ -1,10 +1,10 @@
-"""What the sampler makes of a draft, learned as it is used: from the noised guide, not from the noised target.
+"""Adversarial fine-tuning on paths that begin where the nodes begin: at the noised coarse warp, not at the noised target.
 
-Below full denoising the nodes start from the guide. A network that has only seen noised portraits takes the guide's faults for
-the portrait's own. So some rows of each step begin there too, and the end of their path is held to the target: by distance, by
-what it shows (`pictures.py`), and by a critic that learns to tell it from portraits. The distance alone would ask for the mean
-of all skins that could be meant, which is a smooth one. The pull of the critic is kept at a share of the others' pull, by the
-sizes of both gradients on the picture (as Esser et al. 2021 balance theirs).
+Below full denoising the nodes start from the coarse warp. A network trained on noised portraits alone keeps the warp's faults.
+So some rows of each step begin at the coarse warp, and the end of their path is compared with the target: by distance, by the
+losses on pictures (`pictures.py`), and by a critic trained to tell it from portraits. The distance alone has its optimum at the
+mean of all plausible skins, which is a smooth one. The critic's gradient on the picture is scaled to a share of the other
+losses' gradient (as Esser et al. 2021 balance theirs).
 """
 
 from dataclasses import dataclass, field
@@ -21,24 +21,24 @@ from .velocity import LOSS, conditions, importance
 
 ADVERSARIAL = {
     "rows": 4,  # of each step
-    "looked_at": 1,  # of them, by the judges of pictures
+    "looked_at": 1,  # of them, with losses on pictures
     "begin": (0.3, 0.65),  # noise r at which a path begins; in use .27 at denoise .3, .52 at .4
-    "onward": 0.5,  # share of the rows that a step without gradient first brings on, as the sampler's later steps find them
-    "left": (0.2, 0.9),  # of their noise, after that step
-    "critic": 0.3,  # its pull on a picture, of that of all other losses
+    "onward": 0.5,  # share of the rows that first take a step without gradient, as in the sampler's later steps
+    "left": (0.2, 0.9),  # share of the noise that is left after that step
+    "critic": 0.3,  # size of its gradient on a picture, as a share of that of all other losses
     "critic_rate": 4e-4,
-    "critic_alone": 60,  # steps in which it learns and is not heard
-    "seed": 7919,  # not the run's: its noise is drawn from other numbers
-    "portraits": 16,  # rows drawn for the critic, of which it sees the untouched portraits
-    "rate": 1.5e-4,  # of the network, in place of the run's own: a critic that it outruns says nothing
-    "ema": 0.995,  # likewise: what the critic asks for wanders, and the run is short
+    "critic_alone": 60,  # steps in which it learns, before the network gets its gradient
+    "seed": 7919,  # not the run's: other noise than the run's rows
+    "portraits": 16,  # rows drawn for the critic, which learns from the untouched portraits among them
+    "rate": 1.5e-4,  # learning rate of the network, in place of the run's: the critic must keep up with it
+    "ema": 0.995,  # likewise: the critic's optimum moves, and the run is short
 }
 
 
 class Critic(nn.Module):
     """Latents [B, C, h, w] and mask [B, 1, h, w] -> how real each patch is [B, 1, h / 2, w / 2]; a patch spans about 15 cells.
 
-    So narrow that it judges skin and seams, and cannot learn the few people by heart.
+    The receptive field is small: it judges skin and seams, and cannot memorise the few people.
     """
 
     def __init__(self, channels: int, width: int = 96):
@@ -59,7 +59,7 @@ class Critic(nn.Module):
 
 @dataclass
 class AdversarialLoss:
-    """The losses of paths that begin at guides. pictures: judges of some each step, if any. prediction: "v" or "eps"."""
+    """The losses of paths from coarse warps. pictures: losses on some rows of each step, if any. prediction: "v" or "eps"."""
 
     alpha_bar: torch.Tensor
     pictures: PictureLosses | None
@@ -67,7 +67,7 @@ class AdversarialLoss:
     prediction: str = "v"
     device: torch.device | str = "cpu"
     rng: torch.Generator = field(default_factory=torch.Generator, init=False)
-    seen: tuple = field(default=(), init=False)  # by the critic, at the last step: pictures, masks, what of them counts
+    seen: tuple = field(default=(), init=False)  # by the critic, at the last step: pictures, masks, weights
 
     def __post_init__(self):
         self.alpha_bar = self.alpha_bar.to(self.device)
@@ -85,16 +85,16 @@ class AdversarialLoss:
         self.optimiser.load_state_dict(state["optimiser"])
 
     def loss(self, model, samples: Samples, step: int) -> torch.Tensor:
-        """Of `FINISH["rows"]` rows, drawn for this step; the critic is heard from step `FINISH["critic_alone"]` on.
+        """Of `ADVERSARIAL["rows"]` rows, drawn for this step; the critic counts from step `ADVERSARIAL["critic_alone"]` on.
 
-        Its gradient is that of the losses; its value says nothing.
+        The gradient is that of the losses; the value has no meaning.
         """
         rng = self.rng.manual_seed(ADVERSARIAL["seed"] * 1_000_003 + step)
         x = {name: value.to(self.device) for name, value in samples.batch(ADVERSARIAL["rows"], rng).items()}
         path = self.path(model, x, rng)
-        end = path.detach().requires_grad_()  # so that the judges are gone through once, though two pulls are weighed
+        end = path.detach().requires_grad_()  # so that the picture losses are computed once for both gradients
         target, mask = x["target"].float(), x["mask"].float()
-        # what is beside the mask comes from the picture itself
+        # outside the mask the picture is the target
         picture = mask * end + (1 - mask) * target
         (pull,) = torch.autograd.grad(self.judged(x, end, picture), end, retain_graph=True)
         counts = F.avg_pool2d(mask, 2) * F.avg_pool2d(1 - x["painted"].float()[:, None] / 255, 2)
@@ -105,7 +105,7 @@ class AdversarialLoss:
         return (path * pull).sum()
 
     def judged(self, x: dict[str, torch.Tensor], end: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
-        """The distance of the ends to their targets, and what the judges say of some of the pictures [B, C, h, w]."""
+        """The distance of the ends to their targets, and the losses on some of the pictures [B, C, h, w]."""
         target, weight = x["target"].float(), importance(x)
         total = ((end - target) ** 2 * weight).mean() / weight.mean()
         if self.pictures is None:
@@ -116,7 +116,7 @@ class AdversarialLoss:
         return total
 
     def path(self, model, x: dict[str, torch.Tensor], rng: torch.Generator) -> torch.Tensor:
-        """Ends [B, C, h, w] of one step of the judges' estimate, from noised guides or from a step after them."""
+        """Ends [B, C, h, w] of one step of the estimate, from noised coarse warps or from one step after them."""
         warp = x["warp"].float()
         count, between = len(warp), lambda u, ends: ends[0] + (ends[1] - ends[0]) * u
         u, drawn = torch.rand(3, count, generator=rng), torch.randn(warp.shape, generator=rng)

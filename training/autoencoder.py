@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from kornia.filters import spatial_gradient
 from safetensors.torch import load_file, save_file
 
-from .data import crop_frame, load_part, manifest_hash
+from .data import load_part, manifest_hash
+from .portrait import crop_frame
 from .runlog import Run
 
 CONFIG = {"latent_channels": 16, "batch": 5, "crop": 128, "lr": 4e-4, "features": 0.1, "edges": 0.5, "seed": 0}

@@ -1,4 +1,4 @@
-"""A Stable Diffusion 1.5 checkpoint as what training begins with: its UNet, its autoencoder and its text encoder.
+"""A Stable Diffusion 1.5 checkpoint as the start of training: its UNet, its autoencoder and its text encoder.
 
 All three are read by the host's own code, so whatever layout its checkpoint loader knows is known here.
 """
@@ -24,7 +24,7 @@ WANTED = "Give a Stable Diffusion 1.5 checkpoint as safetensors; `python -m trai
 
 @dataclass
 class BaseUNet:
-    """What a denoiser begins with: its configuration, the plain UNet's weights, text tokens [1, T, W] of the empty prompt."""
+    """What a denoiser starts from: configuration, the base UNet's plain weights, text tokens [1, T, W] of the empty prompt."""
 
     config: UNetConfig
     unet: dict[str, torch.Tensor]
@@ -146,7 +146,7 @@ def start_from(unet: torch.nn.Module, base: dict[str, torch.Tensor], config: UNe
 
 
 def ordered_input(theirs: torch.Tensor, ours: torch.Tensor, channels: int) -> torch.Tensor:
-    """The first convolution's weight [out, in, 3, 3] in the order [z | background | mask | guide]."""
+    """The first convolution's weight [out, in, 3, 3] in the order [z | background | mask | coarse warp]."""
     weight = torch.zeros_like(ours)
     weight[:, :channels] = theirs[:, :channels]
     if theirs.shape[1] == 2 * channels + 1:

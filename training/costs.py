@@ -47,7 +47,7 @@ def inputs(device: str) -> tuple[torch.Tensor, ...]:
 
 
 def products(train: str, backward: bool) -> float:
-    """Floating point operations of a row, with the way back if asked (a product and a sum are two): counted, not computed."""
+    """Floating point operations of a row, with the backward pass if asked (a product and a sum are two): counted, not run."""
     with torch.device("meta"):
         model, rows = model_of(train), inputs("meta")
         with FlopCounterMode(display=False) as counter, contextlib.nullcontext() if backward else torch.no_grad():
@@ -58,7 +58,7 @@ def products(train: str, backward: bool) -> float:
 
 
 def decoder_products() -> float:
-    """Of decoding one latent with the way back to it: what a loss on pictures needs beside the UNet. Convolutions alone."""
+    """Of decoding one latent, forward and backward, which a loss on pictures needs besides the UNet. Convolutions alone."""
     with torch.device("meta"):
         decoder = Decoder(
             ch=128, out_ch=3, ch_mult=(1, 2, 4, 4), num_res_blocks=2, attn_resolutions=[], in_channels=3, resolution=8 * LATENT,
@@ -71,7 +71,7 @@ def decoder_products() -> float:
 
 
 def step(model: Denoiser, rows: tuple[torch.Tensor, ...], device: str, precision: str) -> float:
-    """Seconds of a call with its way back; the optimiser's own work is small beside it."""
+    """Seconds of a forward and backward pass; the optimiser's own work is small beside it."""
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     with torch.autocast(device, kind, enabled=kind is not None):
         start = time.perf_counter()

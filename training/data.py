@@ -1,58 +1,18 @@
-"""Training portraits: reading, the canonical 256 px face frame, and the split by identity.
+"""Training portraits: reading the data folder, and the split by identity.
 
 The data folder is described in its own README; nothing of it is part of the pack. Every picture is a synthetic adult.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from .portrait import Portrait
+from .prepare.read import is_prepared, load_prepared
 
 SPLIT_FILE = Path(__file__).with_name("split.json")
-FRAME = 256  # side of the canonical face frame in pixels
-MARGIN = 48  # context kept around the frame when a picture is warped, in frame pixels
-
-
-def margin(size: int) -> int:
-    """Context kept around a frame of `size` pixels, in its pixels."""
-    return MARGIN * size // FRAME
-
-
-@dataclass(frozen=True)
-class Portrait:
-    """One person of the data: where the picture is, and what is known of it.
-
-    `landmarks` [478, 3] are in the pixels of the wide frame (352 px, faces) at scale 1, so that the canonical frame is
-    `[48:304, 48:304]` for both sets.
-    """
-
-    id: str
-    group: str  # "faces" or "portraits"
-    file: Path  # or what has open(), as in `prepare/read.py`
-    scene: Path | None
-    landmarks: np.ndarray = field(repr=False)
-    blendshapes: np.ndarray = field(repr=False)
-    yaw: float
-    pitch: float
-    tier: str
-    age: float
-    caption: str = ""
-
-    def wide(self, size: int = FRAME) -> np.ndarray:
-        """The aligned picture with context for a frame of `size` pixels: uint8 RGB, of 352 pixels a side for 256."""
-        file = self.file if isinstance(self.file, Path) else self.file.open()
-        image, side = Image.open(file).convert("RGB"), size + 2 * margin(size)
-        if image.width != side:
-            image = image.resize((side, side), Image.Resampling.LANCZOS)
-        return np.asarray(image)
-
-
-def crop_frame(wide: np.ndarray) -> np.ndarray:
-    """[352, 352, ...] -> the canonical frame [256, 256, ...]."""
-    return wide[MARGIN : MARGIN + FRAME, MARGIN : MARGIN + FRAME]
 
 
 def load_portraits(data: Path, tiers: str = "ABC") -> list[Portrait]:
@@ -117,8 +77,6 @@ def read_split() -> dict[str, list[str]]:
 
 def load_part(data: Path, part: str) -> list[Portrait]:
     """The portraits of one part of the split ("train", "validation", "evaluation"); also of a prepared folder."""
-    from .prepare.read import is_prepared, load_prepared
-
     if is_prepared(data):
         return load_prepared(data, part)
     wanted = set(read_split()[part])

@@ -42,7 +42,7 @@ def runge_kutta(
 
 
 def midpoint(noise: Noise, y: torch.Tensor, r: torch.Tensor, first: torch.Tensor | None = None) -> torch.Tensor:
-    """`runge_kutta` with c = 1/2: y - r e(y - r/2 e, r/2). The first slope leads to the middle, and counts no more."""
+    """`runge_kutta` with c = 1/2: y - r e(y - r/2 e, r/2). The first slope only leads to the middle."""
     return runge_kutta(noise, y, r, first)
 
 

@@ -15,8 +15,9 @@ from ..modules.denoiser.config import UNetConfig
 from ..modules.encoders.tokens import TokenConfig
 from ..modules.host.unet import build_unet
 from .base import Base, start_from
-from .data import crop_frame, load_part
+from .data import load_part
 from .denoiser import initialise
+from .portrait import crop_frame
 from .runlog import read_curve
 from .unpack import PARTS, runs_of, unpacked
 

@@ -38,7 +38,7 @@ def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> libra
     if not pictures:
         remedy = "Name a folder that has one for each word in it, or a table"
         raise DiffSFSRError("There are no pictures of the 135 words", str(table or folder), remedy)
-    maker = maker_of(build_encoders(load_bundle(bundle), str(bundle)))
+    maker = maker_of(build_encoders(load_bundle(bundle)))
     before = library.load(folder)
     before = before if before is not None and before.maker == maker else library.empty(maker)
     new = library.missing(before, pictures)
@@ -95,7 +95,7 @@ def from_table(folder: Path, table: Path) -> tuple[list[Picture], dict[Picture, 
 def understood(said: str) -> str | None:
     """The one word of the 135 that is meant, if there is one."""
     try:
-        parts = read(said, "table").parts
+        parts = read(said).parts
     except DiffSFSRError:
         return None
     return parts[0].word if len(parts) == 1 else None
@@ -131,7 +131,7 @@ def share(folder: Path, bundle: Path, number: int, of: int) -> None:
     """What one of several processes measures: every `of`th part from `number` on."""
     told = json.loads((folder / PARTS / "plan.json").read_text())["pictures"]
     pictures = [Picture(*row) for row in told]
-    encoders, start = build_encoders(load_bundle(bundle), str(bundle)), time.perf_counter()
+    encoders, start = build_encoders(load_bundle(bundle)), time.perf_counter()
     for part in range(number, -(-len(pictures) // TOGETHER), of):
         if part_file(folder, part).exists():
             continue

@@ -1,7 +1,7 @@
-"""Train the compact identity network: both teachers distilled into one vector, on training people, new people and their views.
+"""Train the compact identity network: both teachers distilled into one vector, on training people and synthetic identities.
 
-What the teachers say of a person's clean picture, joined and reduced to 256 values, is what the network must say of every
-view of that person, however worn the picture: so it is less moved by expression, light and quality than they are.
+The target is the teachers' vectors of a person's clean picture, joined and reduced to 256 values. The network must give it for
+every view of that person, however degraded: so it is less sensitive to expression, light and quality than the teachers are.
 
     python -m training identity --data DATA
 """
@@ -40,7 +40,7 @@ def joined(faceres: torch.Tensor, mobileface: torch.Tensor, share: float, means:
 
 
 class Material:
-    """Crops uint8 [R, 3, 128, 128], the person of each [R], and what is wanted of each person [P, 256], from shards.
+    """Crops uint8 [R, 3, 128, 128], the person of each [R], and the target of each person [P, 256], from shards.
 
     Reading again takes in what another process has written meanwhile.
     """
@@ -64,7 +64,7 @@ class Material:
         self.table = [(k, row) for k, shard in enumerate(self.crops) for row in range(len(shard))]
 
     def batch(self, size: int, seed: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Worn pictures [B, 3, 128, 128] 0..1 and their people [B]; the same for the same seed."""
+        """Degraded pictures [B, 3, 128, 128] 0..1 and their people [B]; the same for the same seed."""
         rng = np.random.default_rng(seed)
         person = rng.integers(len(self.table), size=size)
         rows = []
@@ -77,9 +77,9 @@ class Material:
 
 
 def loss_of(vector: torch.Tensor, person: torch.Tensor, wanted: torch.Tensor, sharpness: float) -> torch.Tensor:
-    """The vector [B, 256] must be the wanted one, and must stand to all people [P, 256] as the wanted one does.
+    """1 - cosine of vector [B, 256] and target, and the divergence of their similarities to all people [P, 256].
 
-    The second term is the divergence of two soft choices among all people: it tells near strangers apart.
+    The second term, between two softmax distributions over all people, separates similar people.
     """
     right = wanted[person]
     apart = F.kl_div(F.log_softmax(sharpness * vector @ wanted.T, 1), F.log_softmax(sharpness * right @ wanted.T, 1),
@@ -117,7 +117,7 @@ def separation(gallery: torch.Tensor, probes: torch.Tensor) -> dict[str, float]:
 
 
 def look(net: IdentityNetwork, watched: dict[str, torch.Tensor]) -> dict[str, float]:
-    """`separation` of the validation people on plain views, and on the same views worn."""
+    """`separation` of the validation people on plain views, and on the same views degraded."""
     net.eval()
     gallery = vectors(net, watched["clean"])
     found = separation(gallery, vectors(net, watched["views"]))
@@ -127,7 +127,7 @@ def look(net: IdentityNetwork, watched: dict[str, torch.Tensor]) -> dict[str, fl
 
 
 def train(data: Path, out: Path, people: Path, minutes: float, device: str = "cpu") -> None:
-    """Runs until `minutes` are spent over all its resumptions. `people`: the folder of shards (`synth/crowd.py`).
+    """Runs until `minutes` are spent over all its resumptions. `people`: the folder of shards (`synth/identities.py`).
 
     Single precision: this network is small, and half of it is slower on CPUs without instructions for it.
     """

@@ -1,4 +1,4 @@
-"""Latents of the training pairs, made once: target, masked background, guide."""
+"""Latents of the training pairs, made once: target, masked background, coarse warp."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ def encode_all(
 
 
 class Texts:
-    """What is said of each person's picture, as text tokens. captions: by the person's number; tell: captions -> [n, T, W]."""
+    """The captions of each person's picture, as text tokens. captions: by the person's number; tell: captions -> [n, T, W]."""
 
     def __init__(self, captions: list[str], tell: Callable[[list[str]], torch.Tensor]):
         self.captions, self.tell = captions, tell

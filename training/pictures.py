@@ -1,4 +1,4 @@
-"""Losses on what the painted face shows: who it is and what it does, on the decoded estimate of the clean picture.
+"""Losses on identity and expression of the painted face, on the decoded estimate of the clean picture.
 
 That a two-step estimate makes such losses possible is the paper's idea; which networks, where and how much is our choice.
 """
@@ -19,7 +19,7 @@ from ..modules.faces.networks import FaceNetworks
 from .estimators import midpoint, one_step
 
 Estimate = Callable[..., torch.Tensor]
-ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses can look at one
+ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses use one
 
 
 def clean_estimate(
@@ -34,7 +34,7 @@ def clean_estimate(
     """Clean latents [B, C, h, w] from noisy ones z at steps t [B], by one of `training/estimators.py`.
 
     predict(z, t) -> v, or the noise, at other, fractional steps; answer: the same at (z, t). e = alpha v + sigma z. Below the
-    lowest noise of the table (r = .029) the network is asked at its first step.
+    lowest noise of the table (r = .029) the network gets its first step.
     """
     alpha_bar = alpha_bar.to(z.device)
     r = (1 / alpha_bar - 1).sqrt()[t]
@@ -57,13 +57,13 @@ def noise_of(predict, alpha_bar: torch.Tensor, prediction: str = "v"):
 
 
 def as_noise(said: torch.Tensor, z: torch.Tensor, r: torch.Tensor, prediction: str) -> torch.Tensor:
-    """What a network says of z at noise r [B], as the noise."""
+    """A network's prediction for z at noise r [B], as the noise."""
     wide = r[:, None, None, None]
     return said if prediction == "eps" else (said + wide * z) * (1 + wide**2).rsqrt()
 
 
 class Seen(NamedTuple):
-    """What the judges see of latents: pictures [B, 3, S, S] 0..1, points [B, 478, 2] in shares of the side, codes [B, 52]."""
+    """Decoded latents, measured: pictures [B, 3, S, S] 0..1, points [B, 478, 2] in shares of the side, codes [B, 52]."""
 
     pictures: torch.Tensor
     points: torch.Tensor
@@ -74,7 +74,7 @@ class Seen(NamedTuple):
 class PictureLosses:
     """Frozen judges: the autoencoder's decoder, the landmark network, and the recognition network that may be a loss.
 
-    `estimate`: how the clean picture, that they judge while the UNet is trained, is made from a noisy one.
+    `estimate`: how the clean picture is estimated from a noisy one while the UNet is trained.
     """
 
     decoder: nn.Module
@@ -106,8 +106,8 @@ class PictureLosses:
         return self.between(self.seen(estimate), true)
 
     def between(self, made: Seen, true: Seen) -> dict[str, torch.Tensor]:
-        """The same of what was seen of both."""
-        # both chips are cut at the target's points: a face in another place is another picture
+        """The same losses between two measurements."""
+        # both chips are cut at the target's points: a face at another position is another picture
         corners = true.points * true.pictures.shape[-1]
         with torch.no_grad():
             who = F.normalize(self.mobileface(chip(true.pictures, corners)), dim=1)

@@ -1,8 +1,8 @@
-"""Teach `modules/encoders/regressor.py`: from what was measured on a picture to the coefficients that it was drawn with.
+"""Train the coefficient regressor (`modules/encoders/regressor.py`): from measurements of a picture to its coefficients.
 
-Half of it are the selfies of the training pairs: drawn with known coefficients, turned, relit, degraded, and measured again as
-any photo is. The other half are points of the morphable model itself, of people that do not exist, beside their calm face in
-another pose. People are kept apart: every tenth only watches.
+Half of the material are the selfies of the training pairs: drawn with known coefficients, turned, relit, degraded, and measured
+like any photo. The other half are points of the morphable model itself, of synthetic people, with their neutral face in another
+pose. People are kept apart: every tenth is for validation.
 
     python -m training reader --data DATA
 """
@@ -57,8 +57,8 @@ def model_faces(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Faces of the morphable model: what is measured on their points [N, 52 + K], and the coefficients shown [N, 52].
 
-    Each has a face shape of its own, an expression, a pose; its calm face, in another pose, tells who it is. `rare`: the share
-    that shows two coefficients more, any of them: words never show some, such as puffed cheeks.
+    Each has a face shape of its own, an expression, a pose; its neutral face, in another pose, gives its identity. `rare`: the
+    share that shows two coefficients more, any of them: words never show some, such as puffed cheeks.
     """
     rng, rows = np.random.default_rng(seed), []
     for size in [CHUNK] * (count // CHUNK):

@@ -1,13 +1,12 @@
-"""Teach the face model how far a coefficient must move the points before it can be seen: `modules/faces/morphable.py`.
+"""Rig calibration: how far a coefficient must move the points to be measured as asked (`modules/faces/morphable.py`).
 
-The morphable rig alone is too shy in a drawn picture: brows asked to lower by 1 measure as .4, and two coefficients asked
-together hide each other. So faces are drawn with known coefficients and measured; a network learns what is measured from what
-was drawn; and a second one learns what to draw so that the first says what was asked.
+The morphable rig alone moves too little in a drawn picture: brows asked to lower by 1 measure as .4, and two coefficients
+together can hide each other. So faces are drawn with known coefficients and measured. One network learns the measured from the
+drawn coefficients; a second one learns which coefficients to draw so that the first gives the asked ones.
 
     python -m training drive --data DATA
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,13 @@ from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.morphable import FaceShape, RigCalibration, retarget
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import BLENDSHAPES, prototype_matrix
-from ..modules.warp.coarse import Face, coarse_warp, face_mask
+from ..modules.types import Face
+from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.neutral import GROWN, fit_neutral
-from .data import Portrait, crop_frame, load_part, manifest_hash
+from ..modules.warp.skin import Skin
+from .data import load_part, manifest_hash
+from .portrait import Portrait, crop_frame
 from .runlog import Run
 from .shape import load_shape
 from .synth.codes import random_code
@@ -30,17 +32,17 @@ from .synth.codes import random_code
 CONFIG = {"people": 120, "codes": 32, "hold": 0.15, "seed": 0}  # drawn faces: people of the training part, codes for each
 
 
-def portrait_crop(networks: FaceNetworks, portrait: Portrait) -> Face:
+def portrait_face(networks: FaceNetworks, shape: FaceShape, portrait: Portrait) -> Face:
     """The canonical crop of a portrait, measured as the nodes do."""
     image = torch.from_numpy(crop_frame(portrait.wide()).copy()).permute(2, 0, 1).float() / 255
     points, _, code = landmarks_in_crop(networks, image[None])
     code = code[0].clone()
     code[0] = 0
-    return Face(image, points[0], code)
+    return shape.face(image, points[0], code)
 
 
 def drawn_code(rng: np.random.Generator) -> np.ndarray:
-    """[52], -.4 to 1.8: what is drawn reaches beyond what can be asked, since that is where the answers may lie."""
+    """[52], -.4 to 1.8: wider than the range that can be asked, because the answers may lie outside it."""
     code = random_code(rng, strong=True) * rng.uniform(0.4, 1.8, len(BLENDSHAPES))
     if rng.random() < 0.5:
         few = rng.choice(np.arange(1, len(BLENDSHAPES)), 4, replace=False)
@@ -51,17 +53,16 @@ def drawn_code(rng: np.random.Generator) -> np.ndarray:
 @torch.inference_mode()
 def responses(data: Path, networks: FaceNetworks, shape: FaceShape, seed: int, people: int):
     """Drawn faces of training people: coefficients drawn [N, 52], measured [N, 52], person [N]; first each neutral face."""
-    rng, triangles, rows = np.random.default_rng(seed), networks.triangles, []
+    rng, topology, rows = np.random.default_rng(seed), networks.topology, []
     everybody = load_part(data, "train")
     for number in rng.permutation(len(everybody))[:people]:
-        crop = portrait_crop(networks, everybody[number])
-        fit = crop.fit(shape)
-        fit = replace(fit, rest=fit_neutral(shape, networks, crop, fit)[None])
+        face = fit_neutral(shape, networks, portrait_face(networks, shape, everybody[number]))
+        background, skin = BackgroundFace.of(face, topology), Skin.of(face)
         drawn = torch.from_numpy(np.stack([np.zeros(52, np.float32), *(drawn_code(rng) for _ in range(CONFIG["codes"]))]))
         geometry, pictures = shape.geometry_of_rig(drawn), []
         for k in range(len(drawn)):
-            placed = Mesh.of(retarget(shape, fit, fit, geometry[k : k + 1])[0], triangles, crop.image.shape[-1])
-            pictures.append(coarse_warp(crop, crop, placed, face_mask(crop, placed, triangles, GROWN), triangles, colour=0.0))
+            mesh = Mesh.of(retarget(shape, face.fit, face.fit, geometry[k : k + 1])[0], topology, face.size)
+            pictures.append(coarse_warp(skin, background, mesh, face_mask(background, mesh, GROWN), colour=0.0))
         measured = torch.cat([landmarks_in_crop(networks, torch.stack(part))[2] for part in _chunks(pictures, 8)])
         rows.append((drawn, measured.clone(), torch.full((len(drawn),), int(number))))
         print(f"drive: {len(rows)} of {people} people", end="\r", flush=True)
@@ -73,7 +74,7 @@ def _chunks(items: list, size: int) -> list[list]:
 
 
 def train(data: Path, out: Path, networks: FaceNetworks, shape_file: Path) -> None:
-    """Draws and measures (kept in `out`), fits both networks, and writes the drive into the face model's file."""
+    """Draws and measures (kept in `out`), fits both networks, and writes the rig calibration into the face model's file."""
     run, cache = Run(out, CONFIG, manifest_hash(data)), out / "responses.pt"
     if not cache.exists():
         torch.save(responses(data, networks, load_shape(shape_file), CONFIG["seed"], CONFIG["people"]), cache)
@@ -87,7 +88,7 @@ def train(data: Path, out: Path, networks: FaceNetworks, shape_file: Path) -> No
 
 @torch.no_grad()
 def improvement(forward: nn.Module, known: torch.Tensor, drive: RigCalibration) -> dict[str, float]:
-    """Mean distance of what the 135 words measure to what they ask, over coefficients that can be measured: before, after."""
+    """Mean distance of the measured to the asked coefficients of the 135 words, where they can be measured: before, after."""
     words, sure = torch.from_numpy(prototype_matrix()), known > 0.5
     error = lambda drawn: (forward(drawn) - words)[:, sure].abs().mean().item()  # noqa: E731
     return {"error_rig": error(words), "error_drive": error(drive(words))}
@@ -117,9 +118,9 @@ def fit_forward(drawn: torch.Tensor, measured: torch.Tensor, kept: torch.Tensor,
 
 
 def fit_drive(forward: nn.Module, known: torch.Tensor, steps: int = 4000, hold: float = CONFIG["hold"]) -> RigCalibration:
-    """What to draw so that it measures as asked. Coefficients that measuring does not follow (`known`) stay as asked.
+    """The network from asked to drawn coefficients. Coefficients that are not measured reliably (`known`) stay as asked.
 
-    hold: price of leaving what was asked; the more a coefficient can be measured, the less it is held.
+    hold: weight of the distance to the asked coefficient; the better a coefficient is measured, the lower it is.
     """
     drive, rng = RigCalibration().requires_grad_(True), np.random.default_rng(1)
     asked = torch.from_numpy(np.stack([random_code(rng, strong=True) for _ in range(8000)]))
@@ -130,7 +131,7 @@ def fit_drive(forward: nn.Module, known: torch.Tensor, steps: int = 4000, hold: 
         optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
         wanted = asked[torch.randint(len(asked), (256,), generator=generator)]
         drawn = drive(wanted)
-        rest = forward(torch.zeros(1, 52))  # what a calm face measures is no fault of the answer
+        rest = forward(torch.zeros(1, 52))  # a neutral face does not measure as 0
         seen = forward(drawn) - rest * (1 - wanted)
         loss = (known * (seen - wanted).pow(2)).sum(1).mean() + (hold * (1.2 - known) * (drawn - wanted).pow(2)).sum(1).mean()
         optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""What the UNet is trained on: shards of latents, mapped from their files, so that a set may be larger than the memory."""
+"""The training samples of the UNet: shards of latents, mapped from their files, so that a set may be larger than the memory."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ VECTORS = "vectors.safetensors"  # beside the shards: identity vectors, of the n
 
 
 def mapped(file: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file; their values are read when they are looked at."""
+    """The tensors of a safetensors file; values are read on access."""
     with safe_open(file, "pt") as handle:
         return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118  (not a dict)
 
@@ -30,7 +30,7 @@ class Samples:
 
     @classmethod
     def load(cls, folder: Path, identity: nn.Module, reader: nn.Module) -> "Samples":
-        """The latents of a folder. What untouched portraits show was only measured: `reader` says what that means."""
+        """The latents of a folder. Untouched portraits have measurements only: `reader` turns them into coefficients."""
         files = sorted(file for file in Path(folder).glob("*.safetensors") if file.name != VECTORS)
         if not files:
             raise SystemExit(f"training: no latents in {folder}; the stages `pairs` and `latents` make them")

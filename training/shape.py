@@ -127,7 +127,7 @@ def make_shape(data: Path, modes: int = 40) -> dict[str, torch.Tensor]:
         "expression": torch.from_numpy(expression).float(),
         "weight": torch.from_numpy(strength).float(),
         "geometry": torch.from_numpy(geometry_basis(expression)).float(),
-        **{f"drive.{k}": v for k, v in RigCalibration().state_dict().items()},  # changes nothing until the stage `drive`
+        **{f"drive.{k}": v for k, v in RigCalibration().state_dict().items()},  # identity until the stage `drive`
     }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .data import SPLIT_FILE, Portrait, load_portraits
+from .data import SPLIT_FILE, load_portraits
+from .portrait import Portrait
 from .teachers import Teachers
 
 LOOK_ALIKE = 0.8  # faceres cosine above which two pictures count as one person for the split

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from ..modules.denoiser.config import UNetConfig
 from ..modules.encoders.tokens import TokenConfig
-from ..modules.faces.networks import FaceNetworks, mirrored_points
+from ..modules.faces.networks import FaceNetworks
 from . import autoencoder as autoencoder_training
 from . import average_face
 from . import convert as converting
@@ -25,9 +25,10 @@ from . import split as splitting
 from . import unet as unet_training
 from . import unpack as unpacking
 from .base import load_base
-from .data import FRAME, load_part, manifest_hash
+from .data import load_part, manifest_hash
 from .export import BUILT_IN
 from .pictures import ESTIMATES, PictureLosses
+from .portrait import FRAME
 from .prepare import run as preparing
 from .prepare.look import Limits
 from .samples import Samples
@@ -96,11 +97,10 @@ def reader(args: Namespace) -> None:
 
 def identity(args: Namespace) -> None:
     shape = shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
-    mesh, out = load_file(args.face_model), args.runs / "identity"
-    mirror = mirrored_points(mesh["mesh.vertices"])
-    crowd = people_making.SyntheticIdentities(args.data, out / "people", shape, mesh["mesh.triangles"], mirror)
-    crowd.make(identity_training.CONFIG["new_people"], args.seeds[0])
-    crowd.validation(args.data)
+    topology, out = FaceNetworks.load(args.face_model).topology, args.runs / "identity"
+    identities = people_making.SyntheticIdentities(args.data, out / "people", shape, topology)
+    identities.make(identity_training.CONFIG["new_people"], args.seeds[0])
+    identities.validation(args.data)
     identity_training.train(args.data, out, out / "people", args.minutes or 30, args.device)
 
 
@@ -118,7 +118,7 @@ def latents(args: Namespace) -> None:
 
 
 def validation(args: Namespace) -> None:
-    """Pairs and latents of the validation people, one pass: what `unet` is watched on."""
+    """Pairs and latents of the validation people, one pass, for the validation of `unet`."""
     make_pairs(args, "pairs_validation", "validation", 0)
     make_latents(args, "pairs_validation", "latents_validation", "validation")
 
@@ -199,4 +199,4 @@ def synth(args: Namespace) -> None:
 
 def nobody(args: Namespace) -> None:
     out = (args.out or BUILT_IN).parents[1] / "evaluation" / "assets" / "background.jpg"
-    average_face.main(args.data, out, load_file(args.face_model)["mesh.triangles"])
+    average_face.main(args.data, out, FaceNetworks.load(args.face_model).topology)

@@ -1,6 +1,6 @@
 """Train the UNet with its token encoder: loss on latents, masked part first, conditions dropped by group, EMA.
 
-One process or many, on CPUs or GPUs, by the same loop; the default UNet, or what is added to a Stable Diffusion checkpoint:
+One process or many, on CPUs or GPUs, by the same loop; the default UNet, or the adapter of a Stable Diffusion checkpoint:
 
     python -m training unet --data DATA --minutes 60
     accelerate launch --multi_gpu --num_processes 4 -m training unet --data DATA --device cuda --batch 64 --steps 20000
@@ -55,10 +55,10 @@ class Plan:
 
     minutes: of training; the rate falls with the time spent, so that two runs are never quite the same. steps: in their
     place; the rate then follows the steps, and the same plan gives the same weights. batch: rows a step, of all
-    processes together. start: a bundle whose weights the run begins with. estimate: which one the picture losses look at.
+    processes together. start: a bundle whose weights the run begins with. estimate: which one the picture losses use.
 
     On a Stable Diffusion base: train, one of `scope.SCOPES`. To fit a device: accumulate, in how many parts each step's rows
-    are looked at; optimizer, see `scope.optimiser_of`; checkpointing, see `scope.recompute`; ema, whether there is an average.
+    are computed; optimizer, see `scope.optimiser_of`; checkpointing, see `scope.recompute`; ema, whether there is an average.
     """
 
     minutes: float = 60.0
@@ -71,7 +71,7 @@ class Plan:
     optimizer: str = "adamw"
     checkpointing: bool = False
     ema: bool = True
-    adversarial: bool = False  # paths that begin at guides, see `finish.py`; the losses on pictures are then on these
+    adversarial: bool = False  # paths from coarse warps, see `adversarial.py`; the losses on pictures are then on these
 
     def done(self, step: int, spent: float) -> float:
         """The share of the run behind it: 1 and more at the end. spent: seconds."""
@@ -86,7 +86,7 @@ class Plan:
 
 
 def make_accelerator(device: str = "cpu", precision: str = "fp32") -> Accelerator:
-    """Device, precision and the other processes. What they are `accelerate launch` says; without it this is the only one."""
+    """Device, precision and the other processes. `accelerate launch` sets them; without it there is one."""
     return Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
 
 
@@ -97,10 +97,10 @@ def learning_rate(step: int, done: float, highest: float) -> float:
 
 
 class Training:
-    """What a run needs to go on exactly where it stopped: model, its running average, optimiser, steps and seconds spent.
+    """The state from which a run resumes exactly: model, its running average, optimiser, steps and seconds spent.
 
-    The average is kept by the main process alone, and so is the run's folder. `ground`: the Stable Diffusion UNet to begin
-    with; what of it is not trained is neither averaged nor saved.
+    The average is kept by the main process alone, and so is the run's folder. `base_unet`: the Stable Diffusion UNet to begin
+    with; its frozen weights are neither averaged nor saved.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Training:
         self.model, self.optimiser = accelerator.prepare(self.own, optimiser)
 
     def save(self) -> None:
-        """What is frozen is in the base's file already, and is not written again."""
+        """Frozen weights are in the base's file already, and are not written again."""
         states = {name: module.state_dict() for name, module in self.saved.items()}
         state = {kind: {name: whole[name] for name in self.names} for kind, whole in states.items()}
         if self.adversarial is not None:
@@ -157,9 +157,9 @@ class Training:
         self.run.save(**state, optimiser=self.optimiser.state_dict(), step=self.step, elapsed=self.spent)
 
     def update(self, parts: list[Callable[[], torch.Tensor]], rate: float, beside=None) -> torch.Tensor:
-        """One step on the mean of what the parts of a batch lose, looked at one after the other; returns that mean.
+        """One step on the mean loss of the parts of a batch, computed one after the other; returns that mean.
 
-        beside: a loss that is learned from as well.
+        beside: a further loss.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -201,8 +201,8 @@ def train(
 ) -> Training:
     """Runs `plan` to its end, from the run's checkpoint if there is one.
 
-    `pictures`: the losses on what decoded estimates show. `watch`: looks at people that the run never learns from. `ground`: a
-    Stable Diffusion UNet to begin with.
+    `pictures`: the losses on decoded estimates. `validation`: measures on people that are not in the training set. `base_unet`:
+    a Stable Diffusion UNet to begin with.
     """
     world = accelerator.num_processes * plan.accumulate
     if plan.batch % world:
@@ -250,7 +250,7 @@ def train(
 
 
 def part_loss(model, batch, alpha_bar, drawn: torch.Tensor, pictures, prediction: str, share: Share) -> torch.Tensor:
-    """The loss of a share of the batch, with what all shares draw from the same state of a generator."""
+    """The loss of a share of the batch; all shares draw from the same state of a generator."""
     rng = torch.Generator()
     rng.set_state(drawn)
     return velocity_loss(model, batch, alpha_bar, rng, pictures, share, prediction)

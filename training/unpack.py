@@ -1,4 +1,4 @@
-"""Take a bundle apart again: its parts as the stages would have written them, so that the later stages can go on from it.
+"""Take a bundle apart again: its parts as the stages would have written them, so that the later stages can continue from it.
 
 python -m training unpack --start BUNDLE
 """

@@ -1,4 +1,4 @@
-"""How a run does on people that it never learns from: columns of its curve, and the curve as a picture."""
+"""Validation of a run on people that are not in its training set: columns of its curve, and the curve as a picture."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from .runlog import Run, read_curve
 from .velocity import conditions, importance, noised
 
 LEVELS = (0.3, 1.0, 3.0)  # noise r = sigma / alpha at which the loss is taken
-DECODED = 1.0  # the level from which a clean picture is estimated, by one midpoint step whatever the run itself looks at
+DECODED = 1.0  # the level from which a clean picture is estimated, by one midpoint step, whichever estimate the run itself uses
 LOSSES = tuple(f"val_loss_{level:g}" for level in LEVELS)
 COSINES = ("val_mobileface", "val_compact")  # of the estimate with the target, by both recognition networks
 DISTANCES = ("val_code", "val_points")  # mean differences of coefficients, and of points in shares of the side
@@ -25,9 +25,9 @@ COLUMNS = (*LOSSES, *COSINES, *DISTANCES)
 
 
 class Validation:
-    """Looks at some pairs (`Samples.some`) of validation people; all conditions are told, and the noise is always the same.
+    """Measures on some pairs (`Samples.some`) of validation people; all conditions are given, and the noise is always the same.
 
-    every: steps between two looks. judges: their networks see every estimate beside its decoded target.
+    every: steps between two validations. judges: their networks compare every estimate with its decoded target.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Validation:
         self.rows, self.judges, self.identity, self.alpha_bar, self.every = rows, judges, identity, alpha_bar, every
         self.prediction = prediction
         self.noise = torch.randn(rows["target"].shape, generator=torch.Generator().manual_seed(0))
-        self.targets = None  # what the judges see of them, kept from the first look on
+        self.targets = None  # their measurements, kept from the first validation on
 
     @torch.no_grad()
     def look(self, model: nn.Module, accelerator, folder: Path | None = None, step: int = 0) -> dict[str, float]:
@@ -74,7 +74,7 @@ class Validation:
         return {name: found[name] for name in COLUMNS}
 
     def _show(self, estimates: torch.Tensor, rows: dict[str, torch.Tensor], file: Path) -> None:
-        """A line for each of the first rows: place, guide, estimate, target."""
+        """A line for each of the first rows: background, coarse warp, estimate, target."""
         shown = (rows["background"], rows["warp"], estimates, rows["target"])
         lines = [
             torch.cat([self.judges.decoder(latents[k : k + 1].float())[0].clamp(0, 1).cpu() for latents in shown], -1)

@@ -1,4 +1,4 @@
-"""What the UNet learns: v, or the noise, the masked part first, and what an estimate of the clean picture shows."""
+"""The losses of the UNet: on v or the noise, weighted towards the mask, and on pictures of the estimated clean latent."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ LOSS = {
     "snr": 5.0,  # the noise counts min(SNR, this) / SNR: "min-SNR" (Hang et al. 2023); v needs no such weight
     "outside": 0.15,
     "painted": 0.15,
-    "pictures_of": 8,  # rows of which one is looked at: decoding and judging it costs as much as the rest of their step
+    "pictures_of": 8,  # rows of which one has losses on pictures, which cost as much as the rest of their step
     "pictures_below": 1.5,  # noise r = sigma / alpha, above which the estimate is no picture yet; the weight is 1 / (1 + r^2)
     "pictures": {"identity": 0.1, "points": 5.0, "code": 1.0},
 }
@@ -54,9 +54,9 @@ def importance(batch: dict[str, torch.Tensor]) -> torch.Tensor:
 def conditions(
     batch: dict[str, torch.Tensor], drop: torch.Tensor, warp: torch.Tensor | float = 1.0
 ) -> tuple[torch.Tensor, ...]:
-    """What the denoiser is told beside z and t: concat [B, 2 C + 1, h, w], vector, selfie 0..1, code, drop, text if there is.
+    """The conditioning of the denoiser: concat [B, 2 C + 1, h, w], vector, selfie 0..1, code, drop, text if there is.
 
-    drop [B, 2 or 3]: which of identity, expression, text are left out; guide 0 leaves that out.
+    drop [B, 2 or 3]: which of identity, expression, text are left out. warp: factor of the coarse warp; 0 leaves it out.
     """
     concat = torch.cat([batch["background"].float(), batch["mask"].float(), batch["warp"].float() * warp], 1)
     told = (concat, batch["vector"].float(), batch["selfie"].float() / 255, batch["code"].float(), drop)
@@ -83,7 +83,7 @@ def velocity_loss(
     """The loss of this process's share of the batch: the mean over the processes is the loss of the whole batch.
 
     Everything random is drawn for the whole batch, so that it does not depend on how many processes there are. With
-    `pictures`, what some of the estimates show is a part of the loss too. prediction: what the model says, "v" or "eps".
+    `pictures`, some of the estimates have losses on pictures too. prediction: the model's output, "v" or "eps".
     """
     device, size = next(model.parameters()).device, len(batch["target"])
     mine = share.rows(size)
@@ -122,7 +122,7 @@ def velocity_loss(
 
 
 def readable(t: torch.Tensor, alpha_bar: torch.Tensor) -> list[int]:
-    """Of every eight rows the noisiest from which a picture can still be told, if there is one. t [B] -> rows."""
+    """Of every eight rows the noisiest from which a picture can still be estimated, if there is one. t [B] -> rows."""
     r = (1 / alpha_bar[t] - 1).sqrt()
     r = torch.where(r <= LOSS["pictures_below"], r, -1)
     groups = [range(k, k + LOSS["pictures_of"]) for k in range(0, max(len(t), 1), LOSS["pictures_of"])]

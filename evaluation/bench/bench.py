@@ -1,4 +1,4 @@
-"""Where the time and the memory go: ratios against the bare network, ComfyUI's own sampler and its own graph, with targets.
+"""Time and memory: ratios against the bare network, ComfyUI's own sampler and its own graph, with targets.
 
 Everything is queued in the real host. What is compared is timed close together, so that a busy machine slows both alike.
 """
@@ -18,7 +18,8 @@ import torch
 from dev.pack import ROOT
 
 from ...modules.denoiser.midpoint import evaluations
-from ...modules.host.model import bf16_unit
+from ...modules.host.conditioning import KEY
+from ...modules.host.precision import bf16_unit
 from ...modules.host.sampler import guider, midpoint_sampler, noise_for
 from ...modules.labels import WORDS
 from ..metrics.report import verdict, write_docs
@@ -45,7 +46,7 @@ Timed().load()
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and the limit that it must not pass; without a limit it is only told."""
+    """A figure and the limit that it must not pass; without a limit it is only reported."""
 
     name: str
     value: float
@@ -71,13 +72,14 @@ def import_seconds(times: int = 3) -> float:
 def bare_seconds(desk: Desk, run) -> tuple[float, float]:
     """The calls of one run alone: of the UNet (both sides of the guidance in one batch), of the autoencoder (2 in, 1 out)."""
     positive, latent = desk.value(run, PLACE), desk.value(run, PLACE, 2)
-    told, count = positive[0][1]["diffsfsr"], 2 if desk.graph.get("sampler", "cfg") != 1 else 1
+    told, count = positive[0][1][KEY], 2 if desk.graph.get("sampler", "cfg") != 1 else 1
     model, vae = desk.value(run, "loader"), desk.value(run, "loader", 1)
     unet = model.model.diffusion_model
     weight = next(unet.parameters())
     many = lambda x: x.expand(count, *x.shape[1:]).to(weight).contiguous()  # noqa: E731
-    x, times = many(torch.cat([latent["samples"], told["concat"]], 1)), torch.full((count,), 500.0, device=weight.device)
-    tokens, seconds = {f"{name}_tokens": many(told[name]) for name in ("identity", "expression")}, {}
+    inputs = torch.cat([latent["samples"], told.background, told.mask, told.warp], 1)
+    x, times = many(inputs), torch.full((count,), 500.0, device=weight.device)
+    tokens, seconds = {f"{name}_tokens": many(getattr(told, name)) for name in ("identity", "expression")}, {}
     with torch.inference_mode():
         with timed(seconds, "unet"):
             for _ in range(evaluations(desk.graph.get("sampler", "steps"), desk.graph.get("sampler", "reuse"))):
@@ -136,7 +138,7 @@ def overhead(desk: Desk, run, calls: int = 21, rounds: int = 6) -> dict[str, flo
         for name, (solver, steps) in solvers.items():
             sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", steps)
             inside["network"], start = 0.0, time.perf_counter()
-            guide = guider(model, positive, negative, 1.0, 1.0, "bench")
+            guide = guider(model, positive, negative, 1.0, 1.0)
             guide.sample(noise, latent, solver, sigmas, seed=0, disable_pbar=True)
             around[name].append((time.perf_counter() - start - inside["network"]) / calls)
             network.append(inside["network"] / calls)

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from ...modules.host.model import WEIGHT_DTYPES, bf16_unit
+from ...modules.host.precision import WEIGHT_DTYPES, bf16_unit
 
 LAST = torch.channels_last
 FORMS = {  # precision, memory layout

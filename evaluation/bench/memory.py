@@ -89,7 +89,8 @@ class PlainParts:
 
         from ...modules.bundle import load_bundle
         from ...modules.host import folders
-        from ...modules.host.model import Latent, ModelConfig, build_vae, unet_dtypes
+        from ...modules.host.model import Latent, ModelConfig, build_vae
+        from ...modules.host.precision import unet_dtypes
 
         bundle = load_bundle(folders.BUILT_IN)
         unet = bundle.config.unet
@@ -102,7 +103,7 @@ class PlainParts:
         for weight in model.diffusion_model.parameters():
             torch.nn.init.normal_(weight.requires_grad_(False), std=0.02)
         patcher = comfy.model_patcher.ModelPatcher(model, load_device=device, offload_device=device)
-        return patcher, [[torch.zeros(1, 20, unet.token_width), {}]], build_vae(bundle, "bench")
+        return patcher, [[torch.zeros(1, 20, unet.token_width), {}]], build_vae(bundle)
 
 
 def _print(queue) -> None:

@@ -11,10 +11,9 @@ import torch
 from dev.host import Host
 
 from ...modules.errors import DiffSFSRError
-from ...modules.images import read_picture
 from ...modules.labels import WORDS, family_of
 from ..demo import BACKGROUND, WORKFLOW, Clock, Graph
-from ..pictures import astronaut, to_pil
+from ..pictures import astronaut, load, to_pil
 from ..pipeline import warnings_heard
 
 LOAD, WHO, WORD, PLACE = "loader", "identity", "word", "place"
@@ -46,7 +45,7 @@ class Desk:
         kinds = {"VAEDecode": "decode", "SaveImage": "save"}
         self.names |= {node: kinds[entry["class_type"]] for node, entry in self.graph.prompt.items()
                        if entry["class_type"] in kinds}  # fmt: skip
-        self.pictures = {"selfie": astronaut(), "background": read_picture(BACKGROUND, "bench")}
+        self.pictures = {"selfie": astronaut(), "background": load(BACKGROUND, "bench")}
         for name, value in settings.items():
             if value is not None:
                 self.graph.set("loader" if name == "bundle" else "sampler", name, value)

@@ -1,4 +1,4 @@
-"""docs/balance.jpg: both knobs against each other. One selfie, one background, one word, one noise; only weights differ."""
+"""docs/balance.jpg: identity weight against expression weight. One selfie, background, word and noise; only weights differ."""
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -12,8 +12,8 @@ from ..metrics.measure import box_around
 from ..pictures import strip, to_pil
 from ..pipeline import Pipeline, call
 
-STRENGTHS = (0.0, 0.5, 1.0, 1.5)  # with the guide: it carries most of both conditions
-WEIGHTS = (1.0, 2.0, 3.0, 4.0)  # without it: guidance of the tokens
+STRENGTHS = (0.0, 0.5, 1.0, 1.5)  # with guide on: the coarse warp carries most of both conditions
+WEIGHTS = (1.0, 2.0, 3.0, 4.0)  # with guide off: guidance of the tokens
 SIDE, MARGIN, LINE, GAP, QUALITY = 152, 34, 24, 12, 86
 
 

@@ -38,7 +38,7 @@ def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Te
 
 
 def words_alone(text: str) -> Image.Image:
-    """For a graph whose weights nobody has trained yet: words, and no picture that could be taken for a result."""
+    """For a graph whose weights are not trained yet: a text, and no picture that could be taken for a result."""
     image = Image.new("RGB", (SIDE, SIDE), (44, 52, 64))
     ImageDraw.Draw(image).multiline_text(
         (SIDE / 2, SIDE / 2), text, (222, 226, 232), ImageFont.load_default(34), "mm", spacing=14, align="center"

@@ -1,6 +1,6 @@
 """All 135 words drawn on one page, for a person to look through, and the table of the words in the documentation.
 
-The face is that of nobody: the background person of the demonstration, as selfie and as background at once.
+The face is the average face, the background person of the demonstration, as selfie and as background at once.
 """
 
 import time
@@ -13,11 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
-from ...modules.images import read_picture
 from ...modules.labels import FAMILIES, family_of, subcluster_of
 from ...modules.pipeline.draft import face_drafts
 from ..demo import BACKGROUND
-from ..pictures import strip, to_pil
+from ..pictures import load, strip, to_pil
 from ..pipeline import Pipeline
 from .tables import word_table
 
@@ -40,7 +39,7 @@ def words(args) -> int:
     faces = drawn_words(pipeline, args.draft)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     size = save_small(sheet(faces), args.out)
-    what = "drafts" if args.draft else f"{pipeline.settings['steps']} steps, cfg {pipeline.settings['cfg']}"
+    what = "coarse warps" if args.draft else f"{pipeline.settings['steps']} steps, cfg {pipeline.settings['cfg']}"
     print(f"words: {len(faces)} faces ({what}) in {time.perf_counter() - start:.0f} s: {args.out}, {size // 1000} kB")
     return 0
 
@@ -51,8 +50,8 @@ def every_word() -> list[str]:
 
 
 def drawn_words(pipeline: Pipeline, draft: bool) -> dict[str, Image.Image]:
-    """Each word's face crop: painted by the model, or the coarse draft alone."""
-    picture = read_picture(BACKGROUND, "words")
+    """Each word's face crop: painted by the model, or the coarse warp alone."""
+    picture = load(BACKGROUND, "words")
     identity, _ = pipeline.identity(picture)
     found, names = {}, every_word()
     for first in range(0, len(names), BATCH):

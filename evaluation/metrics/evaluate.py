@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 
 from ...modules.errors import DiffSFSRError
-from ...modules.images import read_picture
 from ...modules.pipeline.composite import paste
 from ...modules.pipeline.face import measured
-from ..pictures import to_pil
+from ..pictures import load, to_pil
 from ..pipeline import Pipeline, Rendered
 from .figures import psnr
 from .groups import describe
@@ -93,17 +92,17 @@ class Study:
         return made
 
     def picture(self, person: str) -> torch.Tensor:
-        return read_picture(self.files[person], person)
+        return load(self.files[person], person)
 
     def person(self, person: str) -> Seen:
-        """What the observer sees on a person's own picture [1, ...]."""
+        """The observer's measurements of a person's own picture [1, ...]."""
         if person not in self.known:
             stored = self.stored(f"own_{person}", lambda: self.observer.look(self.picture(person)).as_dict())
             self.known[person] = Seen.of_dict({k: v for k, v in stored.items() if k != "key"})
         return self.known[person]
 
     def about(self, person: str) -> dict[str, float]:
-        """What kind of person it is, for the figures by group."""
+        """The groups of a person, for the figures by group."""
         stored = self.stored(f"about_{person}", lambda: describe(self.observer, self.picture(person)))
         return {name: value for name, value in stored.items() if name != "key"}
 
@@ -141,7 +140,7 @@ class Study:
             picture.crop(box).save(folder / f"{name}_{k}_{word}_head.jpg", quality=92)
 
     def ceiling(self, people: list[str]) -> dict[str, dict]:
-        """The people's own crops through the autoencoder and back: what no result can be expected to surpass."""
+        """The people's own crops through the autoencoder and back: an upper bound for the results."""
         return {p: self.stored(f"round_{p}", lambda p=p: self._round_trip(p)) for p in dict.fromkeys(people)}
 
     @torch.inference_mode()

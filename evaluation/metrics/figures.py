@@ -67,10 +67,10 @@ def interval(values, people, statistic=np.mean, rounds: int = 2000, seed: int = 
 
 
 def kernel_distance(blocks: dict[str, np.ndarray], rounds: int = 2000, seed: int = 0) -> tuple[float, float, float]:
-    """Squared maximum mean discrepancy of two sets of pictures, 0 where nothing tells them apart, with a 95 % interval.
+    """Squared maximum mean discrepancy of two sets of pictures, 0 for equal distributions, with a 95 % interval.
 
     `blocks`, from `kernel_blocks`: mean kernels [P, P] of person with person. Pairs of one person are left out, so that
-    somebody who looks like himself in both sets is no argument; people are drawn again for the interval.
+    a person's similarity to itself does not count; people are drawn again for the interval.
     """
     total = blocks["made"] + blocks["real"] - 2 * blocks["across"]
     apart = ~np.eye(len(total), dtype=bool)

@@ -1,4 +1,4 @@
-"""What kind of person a picture shows, roughly, so that nobody's failures hide in a mean. Guesses of networks and of colour."""
+"""Groups of people by rough estimates of networks and of colour, so that a mean does not hide the failures of one group."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Looks at finished pictures as anybody would: finds the face again, says who it is like, what it does, where it looks."""
+"""Measures finished pictures alone: the face found again, its identity, expression and pose."""
 
 import math
 from dataclasses import dataclass

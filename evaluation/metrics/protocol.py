@@ -1,4 +1,4 @@
-"""Who is shown where, and with which words: fixed once, by ids only, from the part of the split kept out of training."""
+"""The pairs of selfie and background, and the words: fixed once, by ids only, from the part kept out of training."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ...modules.errors import DiffSFSRError
-from ...training.data import Portrait, load_part, read_split
+from ...training.data import load_part, read_split
+from ...training.portrait import Portrait
 
 FILE = Path(__file__).with_name("protocol.csv")
 PEOPLE, PLACES = 60, 1  # people as selfies; backgrounds for each

@@ -1,4 +1,4 @@
-"""Does the new face sit in the picture? Seams at the mask's border, and what is left of the background there."""
+"""Realism at the mask's border: the seam, and the similarity to the background there."""
 
 import torch
 from kornia.color import rgb_to_grayscale

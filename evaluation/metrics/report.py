@@ -52,7 +52,7 @@ def markdown(result: dict) -> str:
         f"{result['people']} people kept out of training, {result['pairs']} pairs, {result['pictures']} pictures "
         f"({len(WORDS)} words each; beside them one neutral picture a pair). Brackets: 95 % bootstrap interval over people. "
         "Identity is judged by faceres, which was never a loss on pictures.", "",
-        "| measure | result | target | met | coarse draft alone |", "|---|---|---|---|---|",
+        "| measure | result | target | met | coarse warp alone |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for r, d in zip(result["results"], result["drafts"], strict=True):
         target = "" if r["target"] is None else f"{r['target']:g}"
@@ -62,7 +62,7 @@ def markdown(result: dict) -> str:
         f"| background: largest difference outside the mask | {result['outside']:g} | 0 | {verdict(exact)} | |",
         f"| {result['seconds']['name']} (batch of {len(LABELS)}) | {figure(result['seconds'])} | 10 | "
         f"{verdict(result['seconds']['met'])} | |", "",
-        "Result minus draft (below 0: the model makes it better):", "", "| measure | difference |", "|---|---|",
+        "Result minus coarse warp (below 0: the model makes it better):", "", "| measure | difference |", "|---|---|",
         *(f"| {r['name']} | {figure(r)} |" for r in result["gain"]), "",
         "| selfie person | people | cosine to the selfie | closer to the selfie | rank 1 | asked against measured |",
         "|---|---|---|---|---|---|",

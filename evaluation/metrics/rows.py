@@ -58,7 +58,7 @@ def row(name: str, values, people, target: float | None = None, unit: str = "sha
 
 
 def identity_rows(e: Evidence, kind: str) -> list[dict]:
-    """Who the six words' results look like. A result without a face counts as unlike the selfie."""
+    """Identity of the results of the six words. A result without a face counts as unlike the selfie."""
     found, vectors = e.stack(kind, "found")[:, 1:], e.stack(kind, "vector")[:, 1:]
     count = found.shape[1]
     repeat = lambda x: np.repeat(x, count, 0)  # noqa: E731
@@ -79,7 +79,7 @@ def identity_rows(e: Evidence, kind: str) -> list[dict]:
 
 
 def expression_rows(e: Evidence, kind: str) -> list[dict]:
-    """What the face does, against the neutral result of the same pair. Without a face it counts as not moved."""
+    """Expression against the neutral result of the same pair. Without a face it counts as not moved."""
     found, codes = e.stack(kind, "found"), e.stack(kind, "code")
     people, rows, every = np.array([selfie for selfie, _ in e.pairs]), [], []
     for word in MOVES:
@@ -150,7 +150,7 @@ def place_rows(e: Evidence, kind: str) -> list[dict]:
 
 
 def border_rows(e: Evidence, kind: str) -> list[dict]:
-    """How the face sits in the picture, inside the feather ring; see `realism.py`."""
+    """Seam and background inside the feather ring; see `realism.py`."""
     names = {
         "seam": ("seam: gradient added, grey levels a pixel", "grey"),
         "ring_psnr": ("ring: PSNR to the background", "dB"),
@@ -172,7 +172,7 @@ def distance_row(e: Evidence, kind: str) -> dict:
 
 
 def gain_rows(e: Evidence) -> list[dict]:
-    """What the model adds to the draft it was guided by: result minus draft, so below 0 is better."""
+    """What the model adds to its coarse warp: result minus coarse warp, so below 0 is better."""
     blocks = [distance_blocks(e, kind) for kind in ("results", "drafts")]
     change = kernel_distance({name: blocks[0][name] - blocks[1][name] for name in blocks[0]})
     seams = [e.stack(kind, "seam")[:, 1:].ravel() for kind in ("results", "drafts")]

@@ -1,4 +1,4 @@
-"""Sixty results side by side, for looking: figures do not see what is wrong with a face."""
+"""Sixty results side by side, to be looked at: figures do not show every fault of a face."""
 
 from pathlib import Path
 
@@ -21,13 +21,13 @@ def chosen(pairs: int, count: int = COUNT) -> list[tuple[int, int]]:
 
 
 def write_sheet(pairs: list[tuple[str, str]], files: dict[str, Path], out: Path) -> Path:
-    """out/sheet.jpg: selfie, background, draft, result of 60 results, each with its word."""
+    """out/sheet.jpg: selfie, background, coarse warp, result of 60 results, each with its word."""
     tiles = []
     for p, k in chosen(len(pairs)):
         selfie, background = pairs[p]
         word, stem = LABELS[k][0], out / "pictures" / f"{selfie}_{background}"
         names = [files[selfie], f"{stem}_background.jpg", f"{stem}_{k}_{word}_draft.jpg", f"{stem}_{k}_{word}_head.jpg"]
-        tiles.append(strip([Image.open(n) for n in names], [selfie, background, "draft", word], SIDE, 16))
+        tiles.append(strip([Image.open(n) for n in names], [selfie, background, "coarse warp", word], SIDE, 16))
     path = out / "sheet.jpg"
     stacked(tiles, COLUMNS).save(path, quality=90)
     return path

@@ -1,15 +1,16 @@
-"""What each condition does, and what balance prevents: the default bundle with parts of its conditioning changed or left out.
+"""The effect of each condition, and of balance: the default bundle with parts of its conditioning changed or left out.
 
 Without guidance by default (cfg 1): guidance would bring the null tokens back into every row.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from dev.pack import ROOT
 
-from ...modules.denoiser.attention import BalancedCrossAttention
+from ...modules.denoiser.attention import GROUPS, BalancedCrossAttention
+from ...modules.host.conditioning import KEY
 from ...nodes.background_condition import BackgroundCondition
 from ..metrics.evaluate import Study
 from ..metrics.measure import Observer
@@ -51,16 +52,15 @@ GUIDES = {"guide on": True, "guide off": False}
 
 def told(positive: list, negative: list, variant: Variant, guide: bool) -> tuple[list, list]:
     """The CONDITIONING pair of Background Condition, changed as the variant says."""
-    null, sides = negative[0][1]["diffsfsr"], []
+    null, sides = negative[0][1][KEY], []
     for text, extras in (positive[0], negative[0]):
-        changed = dict(extras["diffsfsr"])
-        changed |= {group: null[group] for group in variant.null}
-        changed |= {group: changed[group] * factor for group, factor in variant.norm.items()}
-        changed["strength"] = {**changed["strength"], **variant.strength}
-        if not guide:  # as the node does it: the guide's channels, the last third, are zero
-            changed["concat"] = changed["concat"].clone()
-            changed["concat"][:, -(changed["concat"].shape[1] // 2) :] = 0
-        sides.append([[text, {**extras, "diffsfsr": changed}]])
+        given = extras[KEY]
+        groups = {group: getattr(null if group in variant.null else given, group) for group in GROUPS}
+        groups |= {group: groups[group] * factor for group, factor in variant.norm.items()}
+        given = replace(given, **groups, strength=replace(given.strength, **variant.strength))
+        if not guide:  # as the node does it
+            given = replace(given, warp=torch.zeros_like(given.warp))
+        sides.append([[text, {**extras, KEY: given}]])
     return sides[0], sides[1]
 
 
@@ -80,17 +80,17 @@ def unnormalised(model, variant: Variant):
 
 
 def painted(pipeline: Pipeline, positive: list, negative: list, latent: dict, variant: Variant, guide: bool = True) -> dict:
-    """The LATENT that the pipeline paints with its conditioning changed as the variant says, with the guide or without."""
+    """The LATENT that the pipeline paints with its conditioning changed as the variant says, with guide on or off."""
     positive, negative = told(positive, negative, variant, guide)
     changed = {"model": unnormalised(pipeline.model, variant)}
     if not guide:
-        changed["denoise"] = 1.0  # else what it starts from would tell the draft
+        changed["denoise"] = 1.0  # else the path would start at the coarse warp
         latent = {**latent, "samples": torch.zeros_like(latent["samples"])}
     return pipeline.paint(positive, negative, latent, **changed)
 
 
 class Ablation(Study):
-    """The study of `run.py`, with one record a pair that holds what was seen of every variant."""
+    """The study of `metrics/evaluate.py`, with one record a pair that holds the measurements of every variant."""
 
     variants, guides = VARIANTS, GUIDES
 
@@ -109,7 +109,7 @@ class Ablation(Study):
         return {"seen": seen, "asked": expression.codes[:, :52]}
 
     def _look(self, samples: torch.Tensor, known: list) -> dict[str, torch.Tensor]:
-        """What is seen on the decoded crops; one that was seen before, but for rounding, is not looked at again."""
+        """Measurements of the decoded crops; one that equals an earlier one up to rounding is not measured again."""
         rows = []
         for sample in samples:
             row = next((row for other, row in known if (other - sample).abs().max() < SAME), None)
@@ -133,7 +133,7 @@ def line(name: str, e: Evidence) -> str:
 
 
 def table(pairs: list, records: list[dict], people: dict, settings: dict) -> str:
-    """Markdown: a row for each variant with the guide and without."""
+    """Markdown: a row for each variant with the coarse warp and without."""
     head = [
         f"Bundle `{settings['id']}`, {settings['steps']} midpoint steps, cfg {settings['cfg']:g}, {settings['scheduler']}, "
         f"seed {settings['seed']}: {len(pairs)} pairs of people kept out of training, {len(WORDS)} words and the neutral face "

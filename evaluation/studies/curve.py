@@ -1,7 +1,7 @@
-"""How near a sampler comes to the converged picture for how many model evaluations: ours beside the host's, on the bundle.
+"""The distance of samplers to the converged picture against model evaluations: ours beside the host's, on the bundle.
 
-One person, one place. Row k has the k-th of four words in turn and noise of its own; all rows of a run are one batch. Two uses:
-below a denoise of 1, as the node has it, from the draft, and 1, from noise alone. All runs of a use begin at the same level,
+One person, one background. Row k has the k-th of four words in turn and noise of its own; all rows of a run are one batch. Two
+uses: denoise below 1, as in the node, from the coarse warp; and 1, from noise alone. All runs of a use begin at the same level,
 that of the node's default steps: by itself the host begins a little higher or lower with other steps, which would be another
 problem with another end. What was measured is kept in `--out`, so that a run that was cut short goes on.
 """
@@ -20,14 +20,14 @@ from safetensors.torch import load_file, save_file
 
 from dev.pack import ROOT
 
+from ...modules.host.conditioning import KEY
 from ...modules.host.sampler import guider, midpoint_sampler, noise_for, schedule
-from ...modules.images import read_picture
 from ...nodes.background_condition import BackgroundCondition
 from ...nodes.midpoint_sampler import MidpointSampler
 from ..demo import BACKGROUND, WORDS
 from ..media import plots
 from ..metrics.report import write_docs
-from ..pictures import astronaut
+from ..pictures import astronaut, load
 from ..pipeline import Pipeline, call, defaults
 from .judge import Judge
 
@@ -74,7 +74,7 @@ METHODS = {
 
 
 class Scene:
-    """The person in the place with the word of each row, as CONDITIONING and LATENT: the same for every use."""
+    """The person on the background with the word of each row, as CONDITIONING and LATENT: the same for every use."""
 
     def __init__(self, pipeline: Pipeline, rows: int):
         self.words = [WORDS[k % len(WORDS)] for k in range(rows)]
@@ -82,16 +82,15 @@ class Scene:
         who, _ = pipeline.identity(self.selfie)
         each = pipeline.expression([(word, 1.0) for word in self.words])
         positive, negative, latent, *_ = call(BackgroundCondition, encoders=pipeline.encoders, vae=pipeline.vae, identity=who,
-                                              expression=each, image=read_picture(BACKGROUND, "curve"))  # fmt: skip
+                                              expression=each, image=load(BACKGROUND, "curve"))  # fmt: skip
         self.sides, self.latent = (positive, negative), latent["samples"]
-        self.mask = positive[0][1]["diffsfsr"]["concat"][:, self.latent.shape[1]] > 0.5  # [rows, h, w]
+        self.mask = positive[0][1][KEY].mask[:, 0] > 0.5  # [rows, h, w]
 
     def only(self, rows: slice) -> list:
         """Both sides of the guidance for some of the rows."""
         sides = []
         for ((text, extras),) in self.sides:
-            told = {name: v[rows] if isinstance(v, torch.Tensor) else v for name, v in extras["diffsfsr"].items()}
-            sides.append([[text, {**extras, "diffsfsr": told}]])
+            sides.append([[text, {**extras, KEY: extras[KEY].rows(rows)}]])
         return sides
 
 
@@ -114,7 +113,7 @@ class Study:
         sigmas = comfy.k_diffusion.sampling.get_sigmas_karras(steps, self.low, self.start)
         latent, self.evaluations = self.scene.latent[rows], 0
         noise = noise_for(latent, 0, [1000 * k for k in range(len(self.scene.latent))][rows])
-        guide = guider(self.model, *self.scene.only(rows), self.cfg, self.cfg, "curve")
+        guide = guider(self.model, *self.scene.only(rows), self.cfg, self.cfg)
         return guide.sample(noise, latent, make(), sigmas, seed=0, disable_pbar=True), self.evaluations
 
     def errors(self, ends: torch.Tensor, reference: torch.Tensor, rows: slice = slice(None)) -> list[float]:
@@ -134,7 +133,7 @@ class Study:
 
 
 class Records:
-    """What is known of one use, in files of its own: errors by method and budget, the reference, what was seen."""
+    """The results of one use, in files of its own: errors by method and budget, the reference, the measures of pictures."""
 
     def __init__(self, folder: Path, cfg: float, denoise: float):
         self.folder, self.name = folder, f"cfg{cfg:g}_denoise{denoise:g}"
@@ -178,7 +177,7 @@ def measured(study: Study, records: Records, budgets: list[int]) -> tuple[dict, 
 
 
 def looked(study: Study, records: Records, budgets: list[int], judge: Judge) -> dict:
-    """(method, budget) -> what the judge sees in the first rows; ("converged end", 0) and ("draft", 0) beside them."""
+    """(method, budget) -> the judge's measures of the first rows; ("converged end", 0) and ("draft", 0) beside them."""
     rows = slice(0, LOOKED)
     words = study.scene.words[rows]
     reference = records.reference(lambda: study.ends(METHODS["midpoint"].make, REFERENCE)[0])
@@ -258,7 +257,7 @@ def looks_table(seen: dict, budgets: list[int], seeds: int) -> str:
     text = lambda s: f"{s['cosine']:.3f} / {s['follows']:.2f}"  # noqa: E731
     lines = [
         f"The same ends as pictures, the first {min(LOOKED, seeds)} seeds: cosine to the selfie (faceres) / correlation of "
-        f"asked and measured. The draft itself {text(seen['the draft', 0])}, the converged end "
+        f"asked and measured. The coarse warp itself {text(seen['the draft', 0])}, the converged end "
         f"{text(seen['converged end', 0])}.", "",
         "| sampler | " + " | ".join(f"{b} evaluations" for b in budgets) + " |", "|---|" + "---|" * len(budgets),
     ]  # fmt: skip

@@ -1,5 +1,5 @@
-"""Estimates of the clean latent from a noisy one (`training/estimators.py`) on the bundle: how far each is from where
-many steps lead, from what was noised, and what its picture shows.
+"""Estimates of the clean latent from a noisy one (`training/estimators.py`) on the bundle: distance of each to the end
+of many steps and to the noised latent, and measurements of its picture.
 
 One person in one place, four words in turn. What is noised are finished latents of the bundle itself. A small squared distance
 to them says little: it is least for the mean of all pictures that could be meant, which is a blur, and the better a network is
@@ -29,7 +29,7 @@ from .judge import Judge
 MARKS = "<!-- estimates:begin -->", "<!-- estimates:end -->"
 LEVELS = (0.1, 0.2, 0.3, 0.6, 1.0, 1.5)  # r, the host's sigma
 END = 32  # steps of the plain midpoint to the end of the path, 63 evaluations
-FINISHED = 12  # steps of ours from the draft to what is noised
+FINISHED = 12  # steps of ours from the coarse warp to the latents that are noised
 KINDS = {
     "one step": estimators.one_step,
     "two steps (DDIM), c = 1/2": estimators.two_step,
@@ -63,7 +63,7 @@ class Paths:
             return found["end"]
 
         sigmas = comfy.k_diffusion.sampling.get_sigmas_karras(steps, low, r)
-        guide = guider(self.study.model, *self.study.scene.sides, 1.0, 1.0, "estimates")
+        guide = guider(self.study.model, *self.study.scene.sides, 1.0, 1.0)
         guide.sample(_noise(self.clean, 0), self.clean, comfy.samplers.KSAMPLER(run), sigmas, seed=0, disable_pbar=True)
         return found
 
@@ -76,7 +76,7 @@ def _noise(like: torch.Tensor, seed: int) -> torch.Tensor:
 
 
 def level(paths: Paths, r: float, judge: Judge | None) -> dict[str, dict[str, float]]:
-    """By estimate: "end", distance to the end of the path; "clean", mean squared distance to what was noised; what is seen."""
+    """By estimate: "end", distance to the end of the path; "clean", mean squared distance to the noised latent; measures."""
     found, words, told = paths.at(r), paths.study.scene.words, {}
     for name, latents in found.items():
         squares = [e**2 for e in paths.study.errors(latents, paths.clean)]

@@ -13,13 +13,14 @@ from dev.pack import ROOT
 
 from ...modules.labels import BLENDSHAPES
 from ...modules.pipeline.encoders import Encoders, face_networks
-from ...modules.pipeline.expression import code_of_crop
-from ...modules.pipeline.face import measured
-from ...modules.warp.coarse import Face
+from ...modules.pipeline.expression import code_of_face
+from ...modules.pipeline.face import face_of
+from ...modules.types import Face
 from ...modules.warp.neutral import fit_neutral
-from ...training.data import MARGIN, Portrait, load_part
+from ...training.data import load_part
+from ...training.portrait import MARGIN, Portrait
 from ...training.regressor import determination, model_faces, most_used
-from ...training.rig import portrait_crop
+from ...training.rig import portrait_face
 from ...training.synth.codes import random_code
 from ...training.synth.reenact import moved_points, redraw_person
 from ..metrics.report import write_docs
@@ -52,7 +53,7 @@ def on_portraits(encoders: Encoders, people: list[Portrait]) -> dict[str, torch.
         codes = [CALM, *(random_code(rng, strong=True) for _ in range(EACH))]
         calm, *shown = redrawn(encoders, person, codes)
         for code, crop in zip(codes[1:], shown, strict=True):
-            exact, guessed = code_of_crop(encoders, crop, calm)[:52], code_of_crop(encoders, crop)[:52]
+            exact, guessed = code_of_face(encoders, crop, calm)[:52], code_of_face(encoders, crop)[:52]
             rows.append((torch.from_numpy(code), exact, guessed, crop.code))
         print(f"  {number} of {len(people)} people", end="\r", flush=True)
     asked, *found = (torch.stack(column) for column in zip(*rows, strict=True))
@@ -64,17 +65,15 @@ def redrawn(encoders: Encoders, person: Portrait, codes: list[np.ndarray]) -> li
     """The person with each code [52], as aligned crops that were measured again."""
     shape, networks = encoders.shape, face_networks().ready()
     image = torch.from_numpy(person.wide().copy()).permute(2, 0, 1).float() / 255
-    points, before = torch.from_numpy(person.landmarks).float(), torch.from_numpy(person.blendshapes).clone()
+    points, before = person.points(), torch.from_numpy(person.blendshapes).clone()
     before[0] = 0
-    crop = portrait_crop(networks, person)
-    rest = fit_neutral(shape, networks, crop, crop.fit(shape))
-    fit = replace(shape.fit(points[None], before[None]), rest=rest[None].to(shape.mean))
+    offset = fit_neutral(shape, networks, portrait_face(networks, shape, person)).fit.neutral_offset
+    fit = replace(shape.fit(points[None], before[None]), neutral_offset=offset.to(shape.mean))
     crops = []
     for code in codes:
         geometry = shape.geometry_of_code(torch.from_numpy(code)[None])[0]
-        drawn, _ = redraw_person(image, points, moved_points(shape, fit, points, geometry), networks.triangles)
-        inner = drawn[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        crops.append(Face(inner, *measured(inner)))
+        drawn, _ = redraw_person(image, points, moved_points(shape, fit, points, geometry), networks.topology)
+        crops.append(face_of(encoders, drawn[:, MARGIN:-MARGIN, MARGIN:-MARGIN]))
     return crops
 
 

@@ -1,4 +1,4 @@
-"""How well the compact identity network knows people again: 150 people that it was never trained on, beside its teachers.
+"""Recognition by the compact identity network, beside its teachers, on 150 people that it was never trained on.
 
 Each person's portrait is compared with other pictures of all of them: another expression, pose and light, drawn by the face
 model; then the same small, grey and compressed, or partly covered. The landmarks are found anew on every picture, as the nodes
@@ -19,11 +19,12 @@ from ...modules.encoders.identity import COMPACT, INPUT, STRANGER, IdentityNetwo
 from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.host import folders
 from ...modules.pipeline.encoders import build_encoders, face_networks
+from ...modules.types import Face
 from ...training.data import load_portraits
 from ...training.identity import separation
 from ...training.synth.degrade import covered, small, toned
 from ...training.synth.identities import faces, held_out
-from ...training.synth.people import SyntheticFace, view
+from ...training.synth.people import view
 from ...training.teachers import Teachers
 from ..metrics.figures import interval, ranks
 from ..metrics.report import verdict, write_docs
@@ -45,7 +46,7 @@ def grey(image: torch.Tensor) -> torch.Tensor:
 
 
 class Witness:
-    """What is stored of every picture: the small crop that the network reads, and what both teachers say."""
+    """The stored data of every picture: the small crop that the network reads, and both teachers' vectors."""
 
     def __init__(self, data: Path):
         self.teachers, self.networks = Teachers(data / "teachers"), face_networks().ready()
@@ -62,12 +63,12 @@ class Witness:
 
 
 @torch.inference_mode()
-def witnessed(people: list[SyntheticFace], shape, data: Path) -> dict[str, torch.Tensor]:
+def witnessed(people: list[Face], shape, data: Path) -> dict[str, torch.Tensor]:
     """"crop", "faceres", "mobileface", each [P, 1 + conditions * VIEWS, ...]: the portrait first."""
-    witness, triangles, rows = Witness(data), face_networks().ready().triangles.cpu(), []
+    witness, topology, rows = Witness(data), face_networks().ready().topology.to("cpu"), []
     for number, person in enumerate(people):
         rng = np.random.default_rng([1, number])
-        views = [view(person, SIZE, shape, triangles, rng)[0] for _ in range(VIEWS)]
+        views = [view(person, SIZE, shape, topology, rng)[0] for _ in range(VIEWS)]
         pictures = [person.image, *(wear(v, rng) for wear in WEAR.values() for v in views)]
         seen = [witness.look(p) for p in pictures]
         rows.append({name: torch.stack([s[name] for s in seen]) for name in seen[0]})
@@ -158,9 +159,8 @@ def identity(args) -> int:
     path = folders.bundle_path(args.bundle or folders.DEFAULT)
     bundle = load_bundle(path)
     net = IdentityNetwork().eval()
-    fill_module(net, {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts["identity"].items()}, "identity",
-                str(path))  # fmt: skip
-    seen = stored(args.data, args.out, build_encoders(bundle, str(path)).shape)
+    fill_module(net, {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts["identity"].items()}, "identity")
+    seen = stored(args.data, args.out, build_encoders(bundle).shape)
     vectors, milliseconds = compact_vectors(net, seen["crop"])
     told = {"compact": vectors, **{name: seen[name] for name in ("faceres", "mobileface")}}
     rows = {name: measured(v) for name, v in told.items()}

@@ -1,4 +1,4 @@
-"""What independent networks see in latents, decoded: how much of the selfie, and whether the face does what was asked."""
+"""Measures of decoded latents by independent networks: similarity to the selfie, and the asked expression."""
 
 from pathlib import Path
 

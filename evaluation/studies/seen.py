@@ -1,10 +1,9 @@
-"""What the measuring network sees of every word: drafts of training people, asked against measured, word by word.
+"""The measured coefficients of every word: coarse warps of training people, asked against measured, word by word.
 
 Prototypes were mended with it (`docs/expressions.md`, "What can be seen"). Only people of the training part are drawn: those
 of the evaluation part judge the result and must not shape it.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,12 @@ import torch
 
 from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.labels import BLENDSHAPES, prototype
-from ...modules.pipeline.draft import GROW, FittedFace, drawn
+from ...modules.pipeline.draft import Person, Place, coarse_warp_of
 from ...modules.pipeline.encoders import Encoders, face_networks
+from ...modules.warp.coarse import BackgroundFace
 from ...modules.warp.neutral import fit_neutral
 from ...training.data import load_part
-from ...training.rig import portrait_crop
+from ...training.rig import portrait_face
 from ..media.wordsheet import every_word
 from ..metrics.figures import CHANNELS, correlation, part
 from ..pipeline import Pipeline
@@ -30,17 +30,18 @@ def measured_words(encoders: Encoders, data: Path, people: int, codes: np.ndarra
     """Codes [n, 52] drawn on each person in the place of the next one -> measured [people, n, 52], 0..1."""
     everybody, networks = load_part(data, "train"), face_networks().ready()
     order = np.random.default_rng(SEED).permutation(len(everybody))[:people]
-    crops = [portrait_crop(networks, everybody[number]) for number in order]
-    there = [FittedFace(crop, crop.fit(encoders.shape)) for crop in crops]
+    topology = networks.topology.to("cpu")
+    faces = [portrait_face(networks, encoders.shape, everybody[number]) for number in order]
+    there = [Place(BackgroundFace.of(face, topology), torch.eye(2, 3), f"{k}") for k, face in enumerate(faces)]
     geometry, rows = encoders.shape.geometry_of_code(torch.from_numpy(codes)), []
-    for k, face in enumerate(there):
-        rest = fit_neutral(encoders.shape, networks, face.crop, face.fit)
-        who, place = FittedFace(face.crop, replace(face.fit, rest=rest[None])), there[(k + 1) % len(there)]
-        seen = []
+    for k, face in enumerate(faces):
+        person = Person(fit_neutral(encoders.shape, networks, face), f"{k}")
+        place, measurements = there[(k + 1) % len(there)], []
         for first in range(0, len(geometry), BATCH):
-            drafts = [drawn(encoders, who, place, one, GROW)[0] for one in geometry[first : first + BATCH]]
-            seen.append(landmarks_in_crop(networks, torch.stack(drafts).to(networks.triangles.device))[2].cpu().numpy())
-        rows.append(np.concatenate(seen))
+            warps = [coarse_warp_of(encoders, person, place, one) for one in geometry[first : first + BATCH]]
+            measured = landmarks_in_crop(networks, torch.stack(warps).to(networks.triangles.device))[2]
+            measurements.append(measured.cpu().numpy())
+        rows.append(np.concatenate(measurements))
         print(f"seen: {len(rows)} of {people} people", end="\r", flush=True)
     measured = np.stack(rows)
     measured[..., 0] = 0  # the unused first value

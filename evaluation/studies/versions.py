@@ -1,9 +1,9 @@
-"""What each part of the model is worth: the protocol on versions of it that lack one, as rows of one table.
+"""The effect of each part of the model: the protocol on versions that lack one, as rows of one table.
 
     python -m evaluation versions --data DATA --trained "without losses on pictures=plain.safetensors" --write-docs
 
-Without the guide and without balance are the default bundle, changed as in `ablation.py`; versions that were trained otherwise
-are bundles of their own.
+Without the coarse warp and without balance are the default bundle, changed as in `ablation.py`; versions that were trained
+otherwise are bundles of their own.
 """
 
 from dev.pack import ROOT
@@ -34,7 +34,7 @@ CHANGED = {
 }
 HEAD = (
     "cosine to the selfie", "closer to the selfie", "rank 1", "asked against measured", "nearest family", "face found", "pose",
-    "distance to portraits", "the same minus the draft's", "seam",
+    "distance to portraits", "the same minus the coarse warp's", "seam",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def line(name: str, e: Evidence, kind: str = "results") -> str:
 
 
 def table(versions: dict[str, Evidence], settings: dict) -> str:
-    """Markdown: portraits, drafts, then each version. The first is the full model: drafts, portraits and settings are its."""
+    """Markdown: portraits, coarse warps, then each version. The first is the full model, which gives both and the settings."""
     first = next(iter(versions.values()))
     pairs, s = len(first.pairs), settings
     _, cosine, rank = ceiling_rows(first)[:3]
@@ -85,7 +85,7 @@ def table(versions: dict[str, Evidence], settings: dict) -> str:
         f"over people; rank 1 is among {len(first.gallery)}.", "",
         f"| version | {' | '.join(HEAD)} |", f"|---|{'---|' * len(HEAD)}",
         f"| portraits through the autoencoder | {figure(cosine)} | | {figure(rank)} |{' |' * (len(HEAD) - 3)}",
-        line("coarse draft alone", first, "drafts"),
+        line("coarse warp alone", first, "drafts"),
         *(line(name, e) for name, e in versions.items()), "",
     ])  # fmt: skip
 

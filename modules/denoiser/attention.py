@@ -45,21 +45,21 @@ class GroupAttention(nn.Module):
             # one factor a head, as a layer and not a parameter, so that the host casts it like any other weight
             self.add_module(f"gate_{group}", operations.Linear(1, heads, bias=False, **made))
 
-    def groups(self, q: torch.Tensor, told: dict) -> torch.Tensor | None:
+    def groups(self, q: torch.Tensor, conditioning: dict) -> torch.Tensor | None:
         """Queries [B, N, heads * d] -> the gated sum of both groups, of the same shape; None when both strengths are 0.
 
-        told: {"identity": [B, N, D], "expression": [B, N, D], "strength": {"identity": float, "expression": float}}.
+        conditioning: {"identity": [B, N, D], "expression": [B, N, D], "strength": {"identity": float, "expression": float}}.
         """
         total, one = None, torch.ones(1, 1, dtype=q.dtype, device=q.device)
         for group in GROUPS:
-            strength = told["strength"][group]
+            strength = conditioning["strength"][group]
             if strength == 0:
                 continue
-            tokens = getattr(self, f"norm_{group}")(told[group].to(q.dtype))
+            tokens = getattr(self, f"norm_{group}")(conditioning[group].to(q.dtype))
             k, v = getattr(self, f"to_k_{group}")(tokens), getattr(self, f"to_v_{group}")(tokens)
             gate = getattr(self, f"gate_{group}")(one) * strength
-            seen = self.attention(q, k, v, self.heads) * gate.repeat_interleave(self.dim_head, -1)
-            total = seen if total is None else total + seen
+            attended = self.attention(q, k, v, self.heads) * gate.repeat_interleave(self.dim_head, -1)
+            total = attended if total is None else total + attended
         return total
 
 

@@ -12,7 +12,7 @@ class UNetConfig:
     The values here are the default recipe's. `num_head_channels` -1: `num_heads` heads in every layer, as Stable Diffusion
     1.5 has them. `text_width`: width of the text tokens that the cross-attention reads too, 0 without text. `prediction`: what
     the network says, v (Salimans & Ho 2022) or the noise. `step_window`: noise steps over which the step embedding is
-    averaged, see `steps.py`; 0: it is not.
+    averaged, see `timestep.py`; 0: it is not.
     """
 
     latent_channels: int = 16

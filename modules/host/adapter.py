@@ -21,10 +21,9 @@ from ..bundle import Bundle, fill_module
 from ..denoiser.adapter import Adapter, Layer
 from ..denoiser.config import UNetConfig
 from ..errors import DiffSFSRError
-from .conditioning import LATENTS, TOLD, told_conds
-from .unet import told_tokens
+from .conditioning import KEY, LATENTS, TOKENS, to_conds
+from .unet import attention_options
 
-KEY = "diffsfsr"
 WANTED = "Connect MODEL of a checkpoint loader with a Stable Diffusion 1.5 checkpoint"
 
 
@@ -37,9 +36,9 @@ class Patches:
 
     def unet(self, executor, x, timesteps, context, y, control, transformer_options, **given):
         """Around the whole UNet: what our conditioning brought, if it did, goes to where the patches below find it."""
-        told = [given.pop(name, None) for name in TOLD]
+        tokens = [given.pop(name, None) for name in TOKENS]
         others = transformer_options.get("patches_replace", {}).get("attn2", {})
-        ours = {**told_tokens(*told), "latents": given.pop(LATENTS, None), "others": others}
+        ours = {**attention_options(*tokens), "latents": given.pop(LATENTS, None), "others": others}
         return executor(x, timesteps, context, y, control, {**transformer_options, KEY: ours}, **given)
 
     def input(self, h: torch.Tensor, options: dict) -> torch.Tensor:
@@ -58,8 +57,8 @@ class Patches:
             text = (before or ours["others"].get(options["block"]) or plain)(q, k, v, options)
             if ours["latents"] is None:
                 return text
-            seen = self.patcher.model.attention(path).groups(q, ours)
-            return text if seen is None else text + self.strength * seen
+            attended = self.patcher.model.attention(path).groups(q, ours)
+            return text if attended is None else text + self.strength * attended
 
         return replaced
 
@@ -71,19 +70,19 @@ def plain(q, k, v, options):
     )
 
 
-def apply_adapter(base, bundle: Bundle, strength: float, where: str):
+def apply_adapter(base, bundle: Bundle, strength: float):
     """A clone of `base`, a MODEL of Stable Diffusion 1.5 (4 channels, or 9 for inpainting), with the adapter on it.
 
     strength 0..2: how much of the adapter; at 0 it is the plain UNet, to the bit. Raises DiffSFSRError for another model.
     """
     if not 0.0 <= strength <= 2.0:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{strength} is outside 0 to 2", f"{where}, adapter strength", "Choose a value in that range")
-    layers = fitting_layers(base, bundle.config.unet, where)
+        raise DiffSFSRError(f"{strength} is outside 0 to 2", "adapter strength", "Choose a value in that range")
+    layers = fitting_layers(base, bundle.config.unet)
     model = base.clone()
     model.set_attachments(KEY, bundle.config.id)
     if strength == 0:
         return model
-    patches = Patches(managed(base, bundle, layers, where), strength)
+    patches = Patches(managed(base, bundle, layers), strength)
     model.set_additional_models(KEY, [patches.patcher])
     model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, KEY, patches.unet)
     model.set_model_input_block_patch(patches.input)
@@ -99,10 +98,10 @@ def adapted_for(model) -> str | None:
     return model.get_attachment(KEY)
 
 
-def managed(base, bundle: Bundle, layers: dict, where: str):
+def managed(base, bundle: Bundle, layers: dict):
     """The adapter's weights in the base's precision, as a model in the host's memory management."""
     adapter = Adapter(bundle.config.unet, list(layers), comfy.ops.manual_cast, optimized_attention, base.model.get_dtype())
-    fill_module(adapter, bundle.parts["adapter"], "adapter", where)
+    fill_module(adapter, bundle.parts["adapter"], "adapter")
     return comfy.model_patcher.ModelPatcher(
         adapter.requires_grad_(False).eval(), load_device=base.load_device, offload_device=base.offload_device
     )
@@ -113,10 +112,10 @@ def extend_conds(model, bundle_id: str) -> None:
     own, inner = model.get_model_object("extra_conds"), model.model
 
     def extra_conds(**given):
-        told = given.get(KEY)
-        if told is None:
+        conditioning = given.get(KEY)
+        if conditioning is None:
             return own(**given)
-        latents, conds = told_conds(inner, told, bundle_id, **given)
+        latents, conds = to_conds(inner, conditioning, bundle_id, **given)
         return {**own(**given), **conds, LATENTS: latents}
 
     model.add_object_patch("extra_conds", extra_conds)
@@ -125,14 +124,14 @@ def extend_conds(model, bundle_id: str) -> None:
 # --- is it a model that the adapter is for -----------------------------------------------------------------------------
 
 
-def fitting_layers(base, config: UNetConfig, where: str) -> dict[Layer, tuple]:
+def fitting_layers(base, config: UNetConfig) -> dict[Layer, tuple]:
     """The cross-attention layers of the base and the host's names for them; refuses a model of another shape."""
     unet, name = base.model.diffusion_model, type(base.model.model_config).__name__
     if adapted_for(base) is not None:
         what, remedy = "This MODEL has a DiffSFSR adapter already", "Connect the checkpoint loader's MODEL"
-        raise DiffSFSRError(what, f"{where}, model", remedy)
+        raise DiffSFSRError(what, "model", remedy)
     if not isinstance(unet, UNetModel):
-        raise DiffSFSRError(f"The adapter is for Stable Diffusion 1.5, the MODEL is {name}", f"{where}, model", WANTED)
+        raise DiffSFSRError(f"The adapter is for Stable Diffusion 1.5, the MODEL is {name}", "model", WANTED)
     layers = dict(layers_of(unet))
     found = {
         "text width": {unet.get_submodule(layer.path).to_k.in_features for layer in layers},
@@ -150,7 +149,7 @@ def fitting_layers(base, config: UNetConfig, where: str) -> dict[Layer, tuple]:
         if found[part] != wanted[part]:
             there, here = (", ".join(map(str, sorted(s, key=str))) for s in (found[part], wanted[part]))
             what = f"The adapter is for Stable Diffusion 1.5, the MODEL is {name}: {part} {there or 'none'}, not {here}"
-            raise DiffSFSRError(what, f"{where}, model", WANTED)
+            raise DiffSFSRError(what, "model", WANTED)
     return layers
 
 

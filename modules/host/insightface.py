@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ..encoders.identity import ARCFACE, CHIP, WIDTHS, chip
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, here
 
 KEY = "insightface"
 PLACE = "such as w600k_r50.onnx of the pack buffalo_l"
@@ -42,27 +42,27 @@ def folders() -> list[Path]:
     return list(dict.fromkeys(places))
 
 
-def load_arcface(where: str) -> ArcFace:
+def load_arcface() -> ArcFace:
     """The first recognition network found; what is missing is one error that says what to install and where to put it."""
-    runtime = _onnxruntime(where)
+    runtime = _onnxruntime()
     files = sorted({f for place in folders() if place.is_dir() for f in place.rglob("*.onnx")})
     for file in files:
         session = _session(runtime, file)
         if session is not None:
-            log.info("%s: %s is %s", where, ARCFACE, file)
+            log.info("%s: %s is %s", here(), ARCFACE, file)
             return ArcFace(session, file)
     what = f"The bundle asks for {ARCFACE}, but there is no recognition network among {len(files)} ONNX files"
     places = " or ".join(map(str, folders()))
-    raise DiffSFSRError(what, where, f"Put one ({CHIP} x {CHIP} to {WIDTHS[ARCFACE]}, {PLACE}) into {places}")
+    raise DiffSFSRError(what, "", f"Put one ({CHIP} x {CHIP} to {WIDTHS[ARCFACE]}, {PLACE}) into {places}")
 
 
-def _onnxruntime(where: str):
+def _onnxruntime():
     try:
         import onnxruntime
     except ImportError as error:
         what = f"The bundle asks for {ARCFACE}, but the package onnxruntime cannot be imported ({error})"
         remedy = f"Run `pip install onnxruntime` in ComfyUI's Python, and put a network, {PLACE}, into {folders()[-1]}"
-        raise DiffSFSRError(what, where, remedy) from error
+        raise DiffSFSRError(what, "", remedy) from error
     return onnxruntime
 
 

@@ -1,9 +1,5 @@
 """The host's MODEL and VAE objects around our weights: real ModelPatcher, real VAE, so that everything of the host works."""
 
-import re
-import types
-
-import comfy.cli_args
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
@@ -17,15 +13,16 @@ from comfy.model_base import ModelType
 from ..bundle import REMEDY, Bundle, fill_module
 from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
-from .conditioning import WHERE, told_conds
+from .conditioning import KEY, to_conds
+from .precision import unet_dtypes, vae_dtype
 from .unet import DiffSFSRUNet
 
 
 class Between:
     """The host's discrete noise schedule, with steps between the steps.
 
-    The host tells the network the nearest of 1000 steps, so its answer jumps along the way from noise to picture. Our
-    network's embedding of the step is continuous, and training asks it in between as well: so it is told where the noise is.
+    The host gives the network the nearest of 1000 steps, so its answer jumps along the way from noise to picture. Our
+    network's embedding of the step is continuous, and training uses steps in between as well: so it gets the true one.
     """
 
     def timestep(self, sigma: torch.Tensor) -> torch.Tensor:
@@ -42,7 +39,6 @@ class EpsSampling(Between, comfy.model_sampling.ModelSamplingDiscrete, comfy.mod
 
 
 PREDICTIONS = {"v": (ModelType.V_PREDICTION, VSampling), "eps": (ModelType.EPS, EpsSampling)}
-WEIGHT_DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Latent(comfy.latent_formats.LatentFormat):
@@ -72,11 +68,12 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
         self.bundle_id = bundle_id
 
     def extra_conds(self, **kwargs):
-        told = kwargs.get("diffsfsr")
-        if told is None:
+        conditioning = kwargs.get(KEY)
+        if conditioning is None:
             what = "The conditioning was not made for DiffSFSR: it has no identity and no expression"
-            raise DiffSFSRError(what, WHERE, "Connect positive and negative of a Background Condition node")
-        latents, conds = told_conds(self, told, self.bundle_id, **kwargs)
+            remedy = "Connect positive and negative of a Background Condition node"
+            raise DiffSFSRError(what, "DiffSFSR MODEL, conditioning", remedy)
+        latents, conds = to_conds(self, conditioning, self.bundle_id, **kwargs)
         text = {name: cond for name, cond in super().extra_conds(**kwargs).items() if name != "c_concat"}
         return {**(text if self.reads_text else {}), **conds, "c_concat": latents}
 
@@ -85,7 +82,7 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
         return self.model_config.unet_config["text_width"] > 0
 
 
-def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.model_patcher.ModelPatcher:
+def build_model(bundle: Bundle, dtype: torch.dtype | None) -> comfy.model_patcher.ModelPatcher:
     """The MODEL. `dtype` None: what the host finds best for its device."""
     config = ModelConfig(bundle.config.unet.arguments())
     unet = bundle.config.unet
@@ -100,67 +97,34 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None, where: str) -> comfy.
     config.set_inference_dtype(*unet_dtypes(dtype, parameters, config.supported_inference_dtypes, device))
     offload = comfy.model_management.unet_offload_device()
     model = DiffSFSRModel(config, offload, bundle.config.id, unet.prediction)
-    fill_module(model.diffusion_model, bundle.parts["unet"], "unet", where)
+    fill_module(model.diffusion_model, bundle.parts["unet"], "unet")
     # newer hosts rebind this name for dynamic memory, so it is looked up at call time
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return patcher(model, load_device=device, offload_device=offload)
 
 
-def unet_dtypes(
-    asked: torch.dtype | None, parameters: int, supported: list[torch.dtype], device: torch.device
-) -> tuple[torch.dtype, torch.dtype | None]:
-    """Of the weights, and what they are cast to for computing (None: they are not). asked None: what is best for the device.
+class PicturewiseVAE(comfy.sd.VAE):
+    """The host's VAE, which finds the layout by its keys; on a CPU it decodes picture by picture.
 
-    That is for the host to say, but on a CPU it always computes in fp32, for many are slow in anything else: see `fast_bf16`.
+    The host decodes as many at once as memory allows: they leave a CPU's cache, and each takes 8 % longer.
     """
-    if asked in (None, torch.bfloat16) and fast_bf16("unet", device):
-        return torch.bfloat16, None
-    weights = asked or comfy.model_management.unet_dtype(device=device, model_params=parameters, supported_dtypes=supported)
-    return weights, comfy.model_management.unet_manual_cast(weights, device)
+
+    def decode(self, samples_in, vae_options={}):  # noqa: B006 (the host's signature)
+        """Latents [B, C, h, w] -> pictures [B, H, W, 3], 0..1."""
+        decode, on_cpu = super().decode, comfy.model_management.is_device_cpu(self.device)
+        return torch.cat([decode(some, vae_options) for some in (samples_in.split(1) if on_cpu else [samples_in])])
 
 
-def vae_dtype() -> torch.dtype | None:
-    """bfloat16 where that is fast; None: the host's choice, which is fp32 on every CPU."""
-    return torch.bfloat16 if fast_bf16("vae", comfy.model_management.vae_device()) else None
-
-
-def fast_bf16(kind: str, device: torch.device) -> bool:
-    """Whether the device is a processor that multiplies bfloat16 at once: a quarter to two thirds of the time, the picture
-    within rounding. Not where the host was started with a word about it: for the kind "vae" --fp32-vae, or --force-fp32.
-    """
-    args = vars(comfy.cli_args.args)
-    told = any(args[name] for name in args if re.fullmatch(rf"force_fp\d+|(fp|bf)\d\w*_{kind}", name))
-    return comfy.model_management.is_device_cpu(device) and bool(bf16_unit()) and not told
-
-
-def bf16_unit() -> str:
-    """What of this CPU multiplies bfloat16 at once: "AMX", "AVX512-BF16", or "" where nothing does and it would be slow.
-
-    torch has no public question for that; a torch without it answers no.
-    """
-    units = {"AMX": "_is_amx_tile_supported", "AVX512-BF16": "_is_avx512_bf16_supported"}
-    return next((unit for unit, asked in units.items() if getattr(torch.cpu, asked, bool)()), "")
-
-
-def build_vae(bundle: Bundle, where: str) -> comfy.sd.VAE:
-    """The host's own VAE, which finds the layout by its keys. It only logs what is missing, so that is checked here."""
+def build_vae(bundle: Bundle) -> comfy.sd.VAE:
+    """The VAE. The host only logs what is missing, so that is checked here."""
     try:
-        vae = comfy.sd.VAE(sd=dict(bundle.vae), dtype=vae_dtype())
+        vae = PicturewiseVAE(sd=dict(bundle.vae), dtype=vae_dtype())
     except (RuntimeError, KeyError, IndexError) as error:
         what = f"The autoencoder does not fit the host's layout ({str(error).splitlines()[-1].strip()})"
-        raise DiffSFSRError(what, where, REMEDY) from error
+        raise DiffSFSRError(what, "", REMEDY) from error
     own = vae.first_stage_model.state_dict() if vae.first_stage_model is not None else {"taesd_decoder.1.weight": None}
     lost = sorted(set(own) - set(bundle.vae))
     if lost:
-        raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", where, REMEDY)
-    network = vae.first_stage_model
-    network.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
-    network.decode = types.MethodType(decode_singly_on_cpu, network)
+        raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", "", REMEDY)
+    vae.first_stage_model.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
     return vae
-
-
-def decode_singly_on_cpu(network: torch.nn.Module, latents: torch.Tensor, **options) -> torch.Tensor:
-    """The network's own `decode`, on a CPU picture by picture: as many as memory allows leave its cache (8 % slower)."""
-    decode = type(network).decode
-    rows = latents.split(1) if latents.device.type == "cpu" else [latents]
-    return torch.cat([decode(network, some, **options) for some in rows])

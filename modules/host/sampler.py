@@ -1,4 +1,6 @@
-"""The midpoint sampler on the host's sampling machinery: its noise, guider, progress, preview and interruption."""
+"""Our sampler and our guider on the host's sampling machinery: its noise, progress, preview, patches and interruption."""
+
+import math
 
 import comfy.model_management
 import comfy.sample
@@ -10,10 +12,59 @@ from ..denoiser.midpoint import sample_midpoint
 from ..errors import DiffSFSRError, at
 from ..types import check_bundle
 from .adapter import adapted_for
-from .guider import IdentityExpressionGuider
+from .conditioning import KEY, identity_only
 from .model import DiffSFSRModel
 
-WHERE = "Midpoint Sampler"
+PATCHES = ("disable_cfg1_optimization", "sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
+
+
+class IdentityExpressionGuider(comfy.samplers.CFGGuider):
+    """Guidance with a weight for each condition; linear, so it holds for noise, velocity and clean estimates alike.
+
+        e = n + w_id (i - n) + w_ex (p - i)
+
+    n: no condition (negative), i: the identity alone, p: identity and expression (positive). The form is InstructPix2Pix's
+    (Brooks et al. 2023, image and text there) and of the host's DualCFGGuider. With equal weights i drops out, and this is the
+    host's guider of p against n, to the bit and at its cost. Else it is the host's guider on estimates made in one batch, with
+    this formula in place of its own, so that guidance patches keep their meaning:
+    - functions before and after guidance get the estimates of positive and negative;
+    - a function in place of guidance gets an equivalent pair: c with n + s (c - n) = e, and the scale s, the larger weight.
+    """
+
+    def __init__(self, model, positive, negative, identity: float, expression: float):
+        super().__init__(model)
+        self.identity, self.expression = identity, expression
+        self.set_cfg(max(identity, expression))
+        self.set_conds(positive, negative)
+        if not math.isclose(identity, expression):
+            self.inner_set_conds({"identity": identity_only(positive, negative)})
+
+    def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006 (the host's signature)
+        """x [B, C, h, w] -> guided clean estimate [B, C, h, w]."""
+        if "identity" not in self.conds:
+            return super().predict_noise(x, timestep, model_options, seed)
+        every = any(model_options.get(name) for name in PATCHES)  # else what has the factor 0 is left out, and is 0
+        positive = self.conds["positive"] if every or self.expression != 0 else None
+        negative = self.conds["negative"] if every or not math.isclose(self.identity, 1.0) else None
+        *pair, i = comfy.samplers.calc_cond_batch(
+            self.inner_model, [positive, negative, self.conds["identity"]], x, timestep, model_options
+        )
+        patch = model_options.get("sampler_cfg_function")
+
+        def formula(args):
+            n, p = args["uncond_denoised"], args["cond_denoised"]
+            if patch is None:
+                return x - combine(n, i, p, self.identity, self.expression)
+            c = combine(n, i, p, self.identity / self.cfg, self.expression / self.cfg)
+            return patch({**args, "cond": x - c, "cond_denoised": c})
+
+        ours = {"sampler_calc_cond_batch_function": lambda _: pair, "sampler_cfg_function": formula}
+        return super().predict_noise(x, timestep, {**model_options, **ours}, seed)
+
+
+def combine(n: torch.Tensor, i: torch.Tensor, p: torch.Tensor, identity: float, expression: float) -> torch.Tensor:
+    """Estimates [B, C, h, w] each, as `IdentityExpressionGuider` names them, and weights 0 or more -> [B, C, h, w]."""
+    return n + identity * (i - n) + expression * (p - i)
 
 
 def midpoint_sampler(reuse: bool, churn: float = 0.0, churn_noise: float = 1.0) -> comfy.samplers.KSAMPLER:
@@ -26,20 +77,21 @@ def sampled(model, x, sigmas, **options) -> torch.Tensor:
     return sample_midpoint(model, x, sigmas, least=float(model.inner_model.inner_model.model_sampling.sigma_min), **options)
 
 
-def guider(model, positive, negative, identity: float, expression: float, where: str) -> IdentityExpressionGuider:
+def guider(model, positive, negative, identity: float, expression: float) -> IdentityExpressionGuider:
     """The GUIDER object for the two weights, after the wires were checked."""
-    check(model, positive, negative, where)
-    return IdentityExpressionGuider(model, positive, negative, identity, expression, where)
+    check(model, positive, negative)
+    return IdentityExpressionGuider(model, positive, negative, identity, expression)
 
 
+@at("Midpoint Sampler")
 def sample(model, positive, negative, latent, seed, steps, weights, scheduler, denoise, reuse) -> dict:
     """LATENT in, LATENT out; arguments as the host's KSampler has them, `weights` the cfg of identity and of expression,
     `reuse` whether evaluations are used again.
     """
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
         known = ", ".join(comfy.samplers.SCHEDULER_NAMES)
-        raise DiffSFSRError(f"'{scheduler}' is no scheduler", WHERE, f"Choose one of: {known}")
-    guide = guider(model, positive, negative, *weights, WHERE)
+        raise DiffSFSRError(f"'{scheduler}' is no scheduler", "", f"Choose one of: {known}")
+    guide = guider(model, positive, negative, *weights)
     if denoise == 0:
         return latent.copy()
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
@@ -59,7 +111,7 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
     except ValueError as error:
         if isinstance(error, DiffSFSRError) or "not finite" not in str(error):
             raise
-        raise DiffSFSRError(str(error), WHERE, "Lower cfg, or set the loader's precision to fp32") from error
+        raise DiffSFSRError(str(error), "", "Lower cfg, or set the loader's precision to fp32") from error
     return {**latent, "samples": result.to(comfy.model_management.intermediate_device())}
 
 
@@ -78,21 +130,21 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
     return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
 
 
-def check(model, positive, negative, where: str) -> None:
+def check(model, positive, negative) -> None:
     """Our conditioning with our model, both of one bundle; foreign conditioning only with a model that reads text."""
     inner, bundle = model.model, bundle_of(model)
     for name, value in (("positive", positive), ("negative", negative)):
         for _, extras in value:
-            told = extras.get("diffsfsr")
-            if isinstance(inner, DiffSFSRModel) and told is None:
+            conditioning = extras.get(KEY)
+            if isinstance(inner, DiffSFSRModel) and conditioning is None:
                 what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
-                raise DiffSFSRError(what, f"{where}, {name}", "Connect the outputs of Background Condition")
-            if told is not None and bundle is None:
+                raise DiffSFSRError(what, name, "Connect the outputs of Background Condition")
+            if conditioning is not None and bundle is None:
                 what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
-                raise DiffSFSRError(what, f"{where}, model", "Connect MODEL of a DiffSFSR UNet Loader")
-            if told is not None:
-                with at(where, name):
-                    check_bundle(told["bundle"], bundle)
+                raise DiffSFSRError(what, "model", "Connect MODEL of a DiffSFSR UNet Loader")
+            if conditioning is not None:
+                with at(name):
+                    check_bundle(conditioning.bundle, bundle)
 
 
 def bundle_of(model) -> str | None:

@@ -8,6 +8,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from ..denoiser.attention import BalancedCrossAttention
 from ..denoiser.config import UNetConfig
 from ..denoiser.timestep import SteadySteps
+from .conditioning import KEY
 
 CPU_ROWS = 16  # in one call: more leave a processor's cache, 135 take 8 % more each
 PATCHED = ("patches", "patches_replace", "wrappers", "callbacks")  # of transformer_options: they may count the rows
@@ -66,8 +67,8 @@ class DiffSFSRUNet(UNetModel):
             rows = (x, timesteps, context, y, identity_tokens, expression_tokens)
             parts = zip(*(in_parts(value, len(x)) for value in rows), strict=True)
             return torch.cat([self.forward(*p[:4], None, options, *p[4:], *strengths, **kwargs) for p in parts])
-        told = told_tokens(identity_tokens, expression_tokens, *strengths)
-        return super().forward(x, timesteps, context, y, control, {**options, "diffsfsr": told}, **kwargs)
+        ours = attention_options(identity_tokens, expression_tokens, *strengths)
+        return super().forward(x, timesteps, context, y, control, {**options, KEY: ours}, **kwargs)
 
 
 def in_parts(value: torch.Tensor | None, count: int) -> list:
@@ -76,7 +77,7 @@ def in_parts(value: torch.Tensor | None, count: int) -> list:
     return list(value.split(CPU_ROWS)) if value is not None and len(value) == count else [value] * parts
 
 
-def told_tokens(identity, expression, identity_strength=None, expression_strength=None) -> dict:
+def attention_options(identity, expression, identity_strength=None, expression_strength=None) -> dict:
     """What the cross-attention reads under `transformer_options["diffsfsr"]`, see `GroupAttention.groups`."""
     strength = {"identity": identity_strength, "expression": expression_strength}
     strength = {name: 1.0 if value is None else value for name, value in strength.items()}

@@ -22,6 +22,10 @@ BLENDSHAPES: tuple[str, ...] = (
     "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight",
 )
 _INDEX = {name: i for i, name in enumerate(BLENDSHAPES)}
+# for each coefficient the one of the other side of the face: what a mirror shows
+MIRROR: tuple[int, ...] = tuple(
+    _INDEX[name.replace("Left", "#").replace("Right", "Left").replace("#", "Right")] for name in BLENDSHAPES
+)
 
 # "*" stands for both sides; a unit written with a side in the table ("14R") drives that side alone
 ACTION_UNITS: dict[str, dict[str, float]] = {

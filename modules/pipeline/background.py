@@ -11,9 +11,10 @@ import torch
 from ..affine import FRAME
 from ..encoders.expression import split
 from ..errors import DiffSFSRError, at
+from ..host.conditioning import KEY
 from ..host.progress import steps
 from ..images import broadcast, checked_image, checked_mask
-from ..types import USUAL, Expression, Identity, PasteRegion, Strength, check_bundle
+from ..types import USUAL, Conditioning, Expression, Identity, PasteRegion, Strength, check_bundle
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
@@ -66,7 +67,7 @@ def condition(encoders: Encoders, vae, request: Request):
             masks.append(area)
     masks, warps = torch.stack(masks), torch.stack(warps)
     background, guide, start = encode(encoders, vae, request, person, places, warps)
-    positive, negative = tell(encoders, request, torch.cat([background, latent_mask(masks), guide], 1))
+    positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
     if wire.shape[-1] == 1:
         wire = wire.expand(-1, -1, -1, 3)  # a painted face has colour
@@ -176,32 +177,29 @@ def encode(
     return background, torch.zeros_like(background), one_each(start, request.total)
 
 
-def tell(encoders: Encoders, request: Request, concat: torch.Tensor) -> tuple[list, list]:
-    """CONDITIONING pair. The tokens travel as extras of every entry of the text, or of one empty entry where no text is read.
+def tell(
+    encoders: Encoders, request: Request, background: torch.Tensor, mask: torch.Tensor, guide: torch.Tensor
+) -> tuple[list, list]:
+    """CONDITIONING pair. Ours travels in the extras of every entry of the text, or of one empty entry where no text is read.
 
-    concat [n, 2 C + 1, h, w]: latent of the masked background, mask, latent of the coarse warp. Both sides of the guidance get
-    the same strengths: a group of strength 0 is then left out altogether, and the host can run both sides as one batch.
+    Latents [n, C, h, w] of the masked background and of the coarse warp, mask [n, 1, h, w]. Both sides of the guidance get the
+    same strengths: a group of strength 0 is then left out altogether, and the host can run both sides as one batch.
     """
     identity, tokens, device = request.identity, encoders.stack.ready().tokens, encoders.stack.device
     vectors = identity.vector[None].expand(len(identity.selfies), -1)
     who = tokens.identity_tokens(vectors.to(device), identity.selfies.to(device)).mean(0, keepdim=True)
-    feels = tokens.expression_tokens(request.expression.codes.to(device))
+    expression = tokens.expression_tokens(request.expression.codes.to(device))
     empty = [[torch.zeros(1, 1, encoders.config.tokens.width), {}]]
+    # the same background as the host's own inpainting models want it told; others do not look at it
+    inpainting = {"concat_latent_image": background, "concat_mask": mask}
 
-    def side(who: torch.Tensor, feels: torch.Tensor, entries: list | None) -> list:
-        ours = {"bundle": encoders.id, "concat": concat, "strength": vars(request.strength)}
-        for name, value in (("identity", who), ("expression", feels)):
-            ours[name] = value.expand(len(concat), -1, -1).cpu()
-        given = inpainting(encoders, concat) if entries else {}
-        return [[tensor, {**given, **extras, "diffsfsr": ours}] for tensor, extras in entries or empty]
+    def side(who: torch.Tensor, expression: torch.Tensor, entries: list | None) -> list:
+        groups = (value.expand(len(mask), -1, -1).cpu() for value in (who, expression))
+        ours = Conditioning(background, mask, guide, *groups, request.strength, encoders.id)
+        given = inpainting if entries else {}
+        return [[tensor, {**given, **extras, KEY: ours}] for tensor, extras in entries or empty]
 
-    return side(who, feels, request.text[0]), side(*tokens.null(len(concat)), request.text[1])
-
-
-def inpainting(encoders: Encoders, concat: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The same background as the host's own inpainting models want it told; others do not look at it."""
-    channels = encoders.config.unet.latent_channels
-    return {"concat_latent_image": concat[:, :channels], "concat_mask": concat[:, channels : channels + 1]}
+    return side(who, expression, request.text[0]), side(*tokens.null(len(mask)), request.text[1])
 
 
 # --- pictures to latents --------------------------------------------------------------------------

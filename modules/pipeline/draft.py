@@ -116,6 +116,13 @@ def area_of(
     return torch.maximum(area, area_of_any_word(encoders, person, place, grow, strength.identity))
 
 
+def coarse_warp_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor) -> torch.Tensor:
+    """The person with geometry [K] in that place, everything as usual: [3, S, S]."""
+    mesh = mesh_of(encoders, person, place, geometry, USUAL)
+    area = area_of(encoders, person, place, mesh, GROW)
+    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0)
+
+
 @at("Face Draft")
 @torch.inference_mode()
 def face_drafts(
@@ -131,10 +138,7 @@ def face_drafts(
     broadcast(len(expression.codes), total, "expressions")
     geometry, results = split(expression.codes)[1], []
     for i in steps(range(total)):
-        place = places[i % len(places)]
-        mesh = mesh_of(encoders, person, place, geometry[i % len(geometry)], USUAL)
-        area = area_of(encoders, person, place, mesh, GROW)
-        results.append(morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0))
+        results.append(coarse_warp_of(encoders, person, places[i % len(places)], geometry[i % len(geometry)]))
     return torch.stack(results).permute(0, 2, 3, 1)
 
 

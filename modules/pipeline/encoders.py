@@ -49,15 +49,15 @@ class Encoders:
         return joined([own] if self.arcface is None else [own, self.arcface(images, points)])
 
 
-def build_encoders(bundle: Bundle, where: str) -> Encoders:
+def build_encoders(bundle: Bundle) -> Encoders:
     modes, directions = (len(bundle.parts["shape"].get(name, ())) for name in ("identity", "geometry"))
     stack, shape = Stack(bundle.config, directions), FaceShape(modes, directions=directions)
     parts = {"identity": stack.identity, "tokens": stack.tokens, "reader": stack.reader, "shape": shape}
     for part, module in parts.items():
         state = {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts[part].items()}
-        fill_module(module, state, part, where)
+        fill_module(module, state, part)
     # single precision rounds by memory address, and the same inputs must give the same warp, bit for bit
-    arcface = insightface.load_arcface(where) if ARCFACE in bundle.config.identity else None
+    arcface = insightface.load_arcface() if ARCFACE in bundle.config.identity else None
     return Encoders(bundle.config, Managed(stack), shape.double(), arcface)
 
 

@@ -1,18 +1,19 @@
-"""One call from a bundle's name to MODEL, VAE and ENCODERS."""
+"""What the DiffSFSR UNet Loader does: a bundle's name to MODEL, VAE and ENCODERS."""
 
 import logging
 
 from ..bundle import Bundle, load_bundle
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at, here
 from ..host import folders
 from ..host.adapter import apply_adapter
-from ..host.model import WEIGHT_DTYPES, build_model, build_vae
+from ..host.model import build_model, build_vae
+from ..host.precision import WEIGHT_DTYPES
 from .encoders import build_encoders
 
-WHERE = "DiffSFSR UNet Loader"
 log = logging.getLogger(__name__)
 
 
+@at("DiffSFSR UNet Loader")
 def load(name: str, precision: str = "auto", model=None, vae=None, strength: float = 1.0):
     """MODEL, VAE, ENCODERS of the bundle called `name` in the loader's list.
 
@@ -21,15 +22,18 @@ def load(name: str, precision: str = "auto", model=None, vae=None, strength: flo
     """
     if precision not in WEIGHT_DTYPES:
         remedy = f"Choose one of: {', '.join(WEIGHT_DTYPES)}"
-        raise DiffSFSRError(f"'{precision}' is no precision", f"{WHERE}, precision", remedy)
+        raise DiffSFSRError(f"'{precision}' is no precision", "precision", remedy)
     path = folders.bundle_path(name)
-    bundle, where = load_bundle(path), str(path)
+    bundle = load_bundle(path)
     check_wires(bundle, model, vae)
     if not bundle.config.runs:
-        log.warning("%s: the bundle '%s' was never trained: it paints nobody in particular", WHERE, name)
+        log.warning("%s: the bundle '%s' was never trained: it paints nobody in particular", here(), name)
     if bundle.config.kind == "adapter":
-        return apply_adapter(model, bundle, strength, WHERE), vae, build_encoders(bundle, where)
-    return build_model(bundle, WEIGHT_DTYPES[precision], where), build_vae(bundle, where), build_encoders(bundle, where)
+        model = apply_adapter(model, bundle, strength)
+    with at(str(path)):
+        if bundle.config.kind == "full":
+            model, vae = build_model(bundle, WEIGHT_DTYPES[precision]), build_vae(bundle)
+        return model, vae, build_encoders(bundle)
 
 
 def check_wires(bundle: Bundle, model, vae) -> None:
@@ -38,7 +42,7 @@ def check_wires(bundle: Bundle, model, vae) -> None:
     for name, wire in (("model", model), ("vae", vae)):
         if adapter and wire is None:
             what = f"This bundle is an adapter and needs the {name.upper()} of a Stable Diffusion 1.5 checkpoint"
-            raise DiffSFSRError(what, f"{WHERE}, {name}", f"Connect {name.upper()} of a checkpoint loader")
+            raise DiffSFSRError(what, name, f"Connect {name.upper()} of a checkpoint loader")
         if wire is not None and not adapter:
             what, remedy = f"This bundle has its own {name.upper()}", "Leave it unconnected, or choose an adapter bundle"
-            raise DiffSFSRError(what, f"{WHERE}, {name}", remedy)
+            raise DiffSFSRError(what, name, remedy)

@@ -18,8 +18,8 @@ def wires(made):
 
 @pytest.fixture(scope="module")
 def estimates(wires):
-    """n, i, p by themselves: nothing told, identity alone, both."""
-    from diffsfsr.modules.host.guider import identity_only
+    """n, i, p by themselves: no condition, identity alone, both."""
+    from diffsfsr.modules.host.conditioning import identity_only
 
     model, positive, negative, latent = wires
     alone = model, identity_only(positive, negative, "Test"), negative, latent
@@ -55,10 +55,10 @@ def test_the_formula_on_the_real_model(wires, estimates, weights):
 
 @pytest.mark.parametrize(
     ("weights", "rows"),
-    [((1, 1), 1), ((2, 2), 2), ((1, 3), 2), ((2, 0), 2), ((1, 0), 1), ((2, 3), 3), ((0, 2), 3)],
+    [((1, 1), 1), ((2, 2), 2), ((1, 3), 2), ((2, 0), 2), ((1, 0), 1), ((2, 3), 3), ((0, 2), 3), ((0.1 + 0.2, 0.3), 2)],
 )
 def test_cost(wires, weights, rows):
-    """Rows of one model call; the host runs them as one batch."""
+    """Rows of one model call, rounding makes no third; the host runs them as one batch."""
     model, seen = counted(wires[0])
     painted(wires, weights, steps=2, model=model)
     assert seen == [rows] * 3, "two steps are three calls"
@@ -80,33 +80,35 @@ def test_a_patch_in_place_of_the_guidance_gets_an_equal_pair(wires):
 
 
 def test_patches_before_and_after_see_the_true_estimates(wires, estimates):
-    model, told = wires[0].clone(), {}
-    n, i, p = estimates
+    model, given = wires[0].clone(), {}
+    n, _, p = estimates
 
     def before(args):
-        told["before"] = args
+        given["before"] = args
         return args["conds_out"]
 
     def after(args):
-        told["after"] = args
+        given["after"] = args
         return args["denoised"] + 1
 
     model.set_model_sampler_pre_cfg_function(before)
     model.set_model_sampler_post_cfg_function(after)
     result = painted(wires, (1.0, 3.0), model=model)
     assert torch.allclose(result, painted(wires, (1.0, 3.0)) + 1, atol=2e-4)
-    for found, wanted in zip(told["before"]["conds_out"], (p, n, i), strict=True):
+    for found, wanted in zip(given["before"]["conds_out"], (p, n), strict=True):
         assert torch.allclose(found, wanted, atol=2e-4)
-    assert torch.allclose(told["after"]["cond_denoised"], p, atol=2e-4)
-    assert torch.allclose(told["after"]["uncond_denoised"], n, atol=2e-4)
+    assert torch.allclose(given["after"]["cond_denoised"], p, atol=2e-4)
+    assert torch.allclose(given["after"]["uncond_denoised"], n, atol=2e-4)
 
 
-def test_rescale_cfg_of_the_host_works_with_two_weights(studio, pictures):
+@pytest.mark.parametrize(("patch", "values"), [("RescaleCFG", {"multiplier": 0.7}), ("TCFG", {})])
+def test_guidance_patches_of_the_host_work_with_two_weights(studio, pictures, patch, values):
+    """In place of the guidance, and before it."""
     if not trained():
-        pytest.skip("the guidance of an untrained UNet has no spread to rescale")
+        pytest.skip("the estimates of an untrained UNet do not differ")
     graph = portrait(*pictures).set(SAMPLER, expression_cfg=4.0)
     free = run(studio, graph).value(SAMPLER)["samples"]
-    graph.add("patch", "RescaleCFG", model=[LOADER, 0], multiplier=0.7)
+    graph.add("patch", patch, model=[LOADER, 0], **values)
     patched = run(studio, graph.set(SAMPLER, model=["patch", 0])).value(SAMPLER)["samples"]
     assert torch.isfinite(patched).all() and not torch.equal(patched, free)
 
@@ -170,8 +172,8 @@ def test_progress_and_noise_mask(studio, pictures, made):
     mask[..., :16] = 1
     graph = portrait(*pictures, steps=2).set(SAMPLER, expression_cfg=3.0)
     result = run(studio, graph.give(SAMPLER, "latent", "LATENT", {**latent, "noise_mask": mask}))
-    told = [event for event in result.progress() if event["node"] == SAMPLER]
-    assert told[-1]["value"] == told[-1]["max"] == 2
+    shown = [event for event in result.progress() if event["node"] == SAMPLER]
+    assert shown[-1]["value"] == shown[-1]["max"] == 2
     moved = (result.value(SAMPLER)["samples"] - latent["samples"]).abs()
     assert moved[..., 16:].max() < 1e-4 < moved[..., :16].max()
 

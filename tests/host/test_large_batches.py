@@ -1,7 +1,5 @@
 """On a CPU large batches are computed in parts: the same answer, and nobody who counts rows is surprised."""
 
-import copy
-
 import pytest
 import torch
 
@@ -71,9 +69,21 @@ def test_a_patch_sees_all_rows(loaded, calls, options):
 
 
 @torch.inference_mode()
-def test_pictures_of_a_batch_are_decoded_as_single_ones_by_a_copy_too(loaded):
-    vae, latents = loaded[1], torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+def test_pictures_of_a_batch_are_decoded_as_single_ones(loaded, monkeypatch):
+    vae, latents, rows = loaded[1], torch.randn(3, 16, 8, 8, generator=torch.Generator().manual_seed(0)), []
+    network, decode = type(vae.first_stage_model), type(vae.first_stage_model).decode
+    monkeypatch.setattr(network, "decode", lambda self, some: (rows.append(len(some)), decode(self, some))[1])
     pictures = vae.decode(latents)
-    assert all(torch.equal(pictures[k], vae.decode(latents[k : k + 1])[0]) for k in range(2))
-    network = copy.deepcopy(vae.first_stage_model)
-    assert network.decode.__self__ is network
+    assert rows == [1, 1, 1] and pictures.shape == (3, 64, 64, 3)
+    assert all(torch.equal(pictures[k], vae.decode(latents[k : k + 1])[0]) for k in range(3))
+
+
+def test_the_autoencoder_is_the_hosts_own(loaded):
+    """As other nodes find it: to save, to tile, to copy."""
+    import comfy.sd
+    from comfy.taesd.taesd import TAESD
+
+    vae = loaded[1]
+    assert isinstance(vae, comfy.sd.VAE) and type(vae.first_stage_model) is TAESD
+    assert vae.get_sd().keys() == TAESD(latent_channels=16).state_dict().keys()
+    assert vae.decode_tiled(torch.zeros(2, 16, 8, 8)).shape == (2, 64, 64, 3)

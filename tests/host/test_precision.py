@@ -1,5 +1,7 @@
 """What is computed in which precision, and that nobody sees it."""
 
+import re
+
 import pytest
 import torch
 
@@ -18,25 +20,25 @@ def test_precisions(studio, pictures, made, monkeypatch, dtype):
 
 
 @pytest.mark.parametrize(
-    ("unit", "told", "wanted"),
+    ("unit", "flag", "wanted"),
     [("AMX", None, torch.bfloat16), ("AVX512-BF16", None, torch.bfloat16), ("", None, None), ("AMX", "fp32_vae", None)],
 )
-def test_the_autoencoder_works_in_bfloat16_where_that_is_fast(host, monkeypatch, unit, told, wanted):
+def test_the_autoencoder_works_in_bfloat16_where_that_is_fast(host, monkeypatch, unit, flag, wanted):
     from comfy.cli_args import args
 
-    from diffsfsr.modules.host import model
+    from diffsfsr.modules.host import precision
 
-    monkeypatch.setattr(model, "bf16_unit", lambda: unit)
-    if told:
-        monkeypatch.setattr(args, told, True)
-    assert model.vae_dtype() == wanted
+    monkeypatch.setattr(precision, "bf16_unit", lambda: unit)
+    if flag:
+        monkeypatch.setattr(args, flag, True)
+    assert precision.vae_dtype() == wanted
 
 
 CPU, HALF = torch.device("cpu"), torch.bfloat16
 
 
 @pytest.mark.parametrize(
-    ("unit", "told", "asked", "wanted"),
+    ("unit", "flag", "asked", "wanted"),
     [
         ("AMX", None, None, (HALF, None)),
         ("AVX512-BF16", None, HALF, (HALF, None)),
@@ -48,16 +50,42 @@ CPU, HALF = torch.device("cpu"), torch.bfloat16
         ("AMX", "fp32_vae", None, (HALF, None)),
     ],
 )
-def test_the_unet_computes_in_bfloat16_where_that_is_fast(host, monkeypatch, unit, told, asked, wanted):
+def test_the_unet_computes_in_bfloat16_where_that_is_fast(host, monkeypatch, unit, flag, asked, wanted):
     from comfy.cli_args import args
 
-    from diffsfsr.modules.host import model
+    from diffsfsr.modules.host import precision
 
-    monkeypatch.setattr(model, "bf16_unit", lambda: unit)
+    monkeypatch.setattr(precision, "bf16_unit", lambda: unit)
     monkeypatch.setattr(args, "fp32_unet", False)
-    if told:
-        monkeypatch.setattr(args, told, True)
-    assert model.unet_dtypes(asked, 15_000_000, [torch.float16, HALF, torch.float32], CPU) == wanted
+    if flag:
+        monkeypatch.setattr(args, flag, True)
+    assert precision.unet_dtypes(asked, 15_000_000, [torch.float16, HALF, torch.float32], CPU) == wanted
+
+
+def test_every_flag_of_the_host_about_precision_is_known(host):
+    """A flag that is not known would be overruled."""
+    from comfy.cli_args import args
+
+    from diffsfsr.modules.host.precision import FLAGS
+
+    for part, known in FLAGS.items():
+        assert {name for name in vars(args) if re.fullmatch(rf"force_fp\d+|(fp|bf)\d\w*_{part}", name)} == set(known)
+
+
+@pytest.mark.parametrize(("has", "wanted"), [((True, True), "AMX"), ((False, True), "AVX512-BF16"), ((False, False), "")])
+def test_torch_old_and_new_is_asked_about_the_cpu(host, monkeypatch, has, wanted):
+    from diffsfsr.modules.host import precision
+
+    names = ("amx_tile", "avx512_bf16")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(zip(names, has, strict=True)), raising=False)
+    assert precision.bf16_unit() == wanted
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    for name, answer in zip(names, has, strict=True):
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda a=answer: a, raising=False)
+    assert precision.bf16_unit() == wanted
+    for name in names:
+        monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")
+    assert precision.bf16_unit() == ""
 
 
 def test_bfloat16_gives_the_picture_that_32_bits_give(host, pictures, monkeypatch):

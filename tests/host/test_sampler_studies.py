@@ -68,7 +68,7 @@ def test_a_run_that_was_cut_short_goes_on(studied, few, monkeypatch, capsys):
 def test_all_step_counts_begin_at_the_level_of_the_default(studied, few):
     """Else a budget would be another problem. At the default steps the levels are the node's own."""
     from diffsfsr.evaluation.pipeline import Pipeline
-    from diffsfsr.modules.host.sampler import levels
+    from diffsfsr.modules.host.sampler import schedule
 
     pipeline = Pipeline()
     study = few.Study(pipeline, few.Scene(pipeline, 1), 1.0, 0.6)
@@ -82,8 +82,8 @@ def test_all_step_counts_begin_at_the_level_of_the_default(studied, few):
     for steps in (3, 6, 9):
         study.ends(lambda: samplers.KSAMPLER(solver), steps)
     assert {float(s[0]) for s in seen.values()} == {study.start}
-    assert seen[7] == pytest.approx(levels(pipeline.model, "karras", 6, 0.6), rel=1e-4)
-    assert float(levels(pipeline.model, "karras", 9, 0.6)[0]) != pytest.approx(study.start, rel=1e-3)
+    assert seen[7] == pytest.approx(schedule(pipeline.model, "karras", 6, 0.6), rel=1e-4)
+    assert float(schedule(pipeline.model, "karras", 9, 0.6)[0]) != pytest.approx(study.start, rel=1e-3)
 
 
 def test_the_curve_is_drawn(studied):

@@ -45,7 +45,7 @@ def test_the_table_of_known_measures(comfy):
     assert text.startswith("Bundle `abc`, 6 midpoint steps, cfg 1, denoise 0.3: 4 pairs")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == [
-        "| version", "| portraits through the autoencoder", "| coarse draft alone", f"| {FULL}", "| without",
+        "| version", "| portraits through the autoencoder", "| coarse warp alone", f"| {FULL}", "| without",
     ]  # fmt: skip
     assert len({row.count("|") for row in rows}) == 1
     assert "| 3.00 (3.00 to 3.00) |" in rows[2] and "| 2.00 (2.00 to 2.00) |" in rows[3], "seams of drafts and results"

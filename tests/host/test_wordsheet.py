@@ -40,7 +40,7 @@ def test_the_command_draws_words(comfy, wordsheet, tmp_path, monkeypatch, capsys
     monkeypatch.setattr(wordsheet, "every_word", lambda: ["joy", "rage"])
     assert main(["words", "--draft", "--out", str(tmp_path / "new" / "page.jpg")]) == 0
     assert Image.open(tmp_path / "new" / "page.jpg").size[0] == 12 * wordsheet.SIDE
-    assert "2 faces (drafts)" in capsys.readouterr().out
+    assert "2 faces (coarse warps)" in capsys.readouterr().out
 
 
 def test_the_table_is_put_between_its_marks(wordsheet, tmp_path):

@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.warp.mesh import redraw, sampled
-from diffsfsr.training.data import MARGIN
+from diffsfsr.training.portrait import MARGIN
 from diffsfsr.training.synth.codes import random_code
 from diffsfsr.training.synth.light import Light, change_of_light, light_of, normals, relit
 from diffsfsr.training.synth.look import sheet, speed

@@ -16,7 +16,7 @@ from ...modules.faces.landmarker import find_faces, landmarks_in_crop
 from ...modules.faces.morphable import FaceShape, angles
 from ...modules.faces.networks import FaceNetworks
 from ...modules.images import MAX_PIXELS, read_picture
-from ..data import FRAME, MARGIN, margin
+from ..portrait import FRAME, MARGIN, margin
 from ..teachers import Teachers
 
 
@@ -68,10 +68,10 @@ class Looker:
         self.teachers = None if teachers is None else Teachers(teachers)
 
     @torch.inference_mode()
-    def look(self, file, name: str) -> Kept | str:
+    def look(self, file) -> Kept | str:
         """What is known of the picture, or why it is not used."""
         try:
-            picture = read_picture(file, name)[0]
+            picture = read_picture(file)[0]
         except DiffSFSRError:
             return "unreadable"
         if picture.shape[0] * picture.shape[1] > MAX_PIXELS:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from ..data import Portrait
+from ..portrait import Portrait
 from . import CHUNKS, PEOPLE, RECORD
 
 

@@ -106,7 +106,7 @@ def begin(out: Path, record: dict) -> None:
 
 def one_chunk(looker: Looker, out: Path, number: int, chunk: Chunk) -> list[str]:
     """One chunk: its three files, whole or not at all; returns the verdicts."""
-    looked = [(item, looker.look(item.file, item.name)) for item in chunk.items()]
+    looked = [(item, looker.look(item.file)) for item in chunk.items()]
     kept = [(item, found) for item, found in looked if isinstance(found, Kept)]
     base = out / CHUNKS / f"{number:06d}"
     with tarfile.open(base.with_suffix(".tar.part"), "w") as tar:

@@ -9,18 +9,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...modules.faces.morphable import FaceShape, Fit
-from ...modules.labels import BLENDSHAPES
-from ..data import MARGIN, Portrait, crop_frame, load_part, load_portraits, read_split
+from ...modules.faces.morphable import FaceShape, mirrored
+from ...modules.labels import MIRROR
+from ...modules.types import Face, Topology
+from ..data import load_part, load_portraits, read_split
+from ..portrait import MARGIN, Portrait, crop_frame
 from ..teachers import Teachers
 from .degrade import worn
-from .people import SyntheticFace, new_person, view
+from .people import new_person, view
 
 SMALL = 128  # side of the stored crops, the identity network's input
 LOOK_ALIKE = 0.8  # faceres cosine above which a training person is left out because of somebody held out
 SHARD = 128
 PLAIN_VIEWS, NEW_VIEWS, WATCHED_VIEWS = 4, 2, 6
-MIRROR = [BLENDSHAPES.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in BLENDSHAPES]
 FRONTAL = 22.0  # degrees: faces turned further are not mixed with others
 
 
@@ -30,28 +31,20 @@ def held_out() -> dict[str, list[str]]:
     return {**{k: split[k] for k in ("evaluation", "validation")}, "further": sorted(split["train"])[::7]}
 
 
-def faces(portraits: list[Portrait], shape: FaceShape, mirror: torch.Tensor | None = None) -> list[SyntheticFace]:
-    """The portraits as faces; with `mirror` [478] (the point on the other side, for each) seen in a mirror."""
+def faces(portraits: list[Portrait], shape: FaceShape, mirror: torch.Tensor | None = None) -> list[Face]:
+    """The portraits as faces; with `mirror` [478], see `Topology`, as a mirror shows them."""
     rows = []
     for p in portraits:
         image = torch.from_numpy(crop_frame(p.wide()).copy()).permute(2, 0, 1).float() / 255
-        points = torch.from_numpy(p.landmarks).float() - torch.tensor([MARGIN, MARGIN, 0.0])
+        points, code = p.points() - torch.tensor([MARGIN, MARGIN, 0.0]), torch.from_numpy(p.blendshapes)
         if mirror is not None:
-            image, points = image.flip(-1), points[mirror].clone()
-            points[:, 0] = image.shape[-1] - points[:, 0]
-        rows.append((image, points))
+            (image, points), code = mirrored(image, points, mirror), code[list(MIRROR)]
+        rows.append((image, points, code))
     fits = []
     for k in range(0, len(rows), 32):
-        points = torch.stack([r[1] for r in rows[k : k + 32]])
-        codes = torch.from_numpy(np.stack([p.blendshapes for p in portraits[k : k + 32]]))
-        fits += each(shape.fit(points, codes if mirror is None else codes[:, MIRROR]))
-    return [SyntheticFace(*row, fit) for row, fit in zip(rows, fits, strict=True)]
-
-
-def each(fit: Fit) -> list[Fit]:
-    """A batched fit as single ones."""
-    count = len(fit.identity)
-    return [Fit(**{name: value[k : k + 1] for name, value in vars(fit).items()}) for k in range(count)]
+        fit = shape.fit(*(torch.stack([row[column] for row in rows[k : k + 32]]) for column in (1, 2)))
+        fits += [fit.rows(slice(i, i + 1)) for i in range(len(fit.identity))]
+    return [Face(*row, fit) for row, fit in zip(rows, fits, strict=True)]
 
 
 def byte(image: torch.Tensor) -> torch.Tensor:
@@ -64,8 +57,8 @@ def byte(image: torch.Tensor) -> torch.Tensor:
 class SyntheticIdentities:
     """Makes shards `plain_NNNN.pt` and `new_NNNN.pt` in a folder; one that exists is kept."""
 
-    def __init__(self, data: Path, out: Path, shape: FaceShape, triangles: torch.Tensor, mirror: torch.Tensor):
-        self.out, self.shape, self.triangles, self.teachers = out, shape, triangles.long(), Teachers(data / "teachers")
+    def __init__(self, data: Path, out: Path, shape: FaceShape, topology: Topology):
+        self.out, self.shape, self.topology, self.teachers = out, shape, topology, Teachers(data / "teachers")
         out.mkdir(parents=True, exist_ok=True)
         portraits, held = load_portraits(data), {i for part in held_out().values() for i in part}
         away = [p for p in portraits if p.id in held]
@@ -73,7 +66,7 @@ class SyntheticIdentities:
         like = self._alike(kept, away)
         self.people = [p for p, alike in zip(kept, like, strict=True) if not alike]
         print(f"{len(away)} people held out, {sum(like)} left out as their look-alikes, {len(self.people)} to learn from")
-        self.faces = faces(self.people, shape) + faces(self.people, shape, mirror)
+        self.faces = faces(self.people, shape) + faces(self.people, shape, topology.mirror)
         self.straight = [k for k in range(len(self.faces)) if abs(self.people[k % len(self.people)].yaw) < FRONTAL]
 
     def _alike(self, kept: list[Portrait], away: list[Portrait]) -> list[bool]:
@@ -86,15 +79,15 @@ class SyntheticIdentities:
 
     def _vector(self, p: Portrait) -> torch.Tensor:
         image = torch.from_numpy(p.wide().copy()).permute(2, 0, 1)[None].float() / 255
-        return self.teachers.faceres(image, torch.from_numpy(p.landmarks[None, :, :2]).float())[0]
+        return self.teachers.faceres(image, p.points()[None, :, :2])[0]
 
-    def told(self, people: list[SyntheticFace]) -> dict[str, torch.Tensor]:
+    def told(self, people: list[Face]) -> dict[str, torch.Tensor]:
         images, points = torch.stack([p.image for p in people]), torch.stack([p.points[:, :2] for p in people])
         return {name: getattr(self.teachers, name)(images, points) for name in ("faceres", "mobileface")}
 
-    def shard(self, people: list[SyntheticFace], views: int, rng) -> dict[str, torch.Tensor]:
+    def shard(self, people: list[Face], views: int, rng) -> dict[str, torch.Tensor]:
         """uint8 "clean" [N, 3, 128, 128] and "views" [N, V, 3, 128, 128], half "faceres" [N, 1024], "mobileface" [N, 256]."""
-        see = lambda person: byte(view(person, SMALL, self.shape, self.triangles, rng)[0])  # noqa: E731
+        see = lambda person: byte(view(person, SMALL, self.shape, self.topology, rng)[0])  # noqa: E731
         told = [self.told(people[k : k + 16]) for k in range(0, len(people), 16)]
         return {
             "clean": torch.stack([byte(p.image) for p in people]),
@@ -102,9 +95,9 @@ class SyntheticIdentities:
             **{name: torch.cat([t[name] for t in told]).half() for name in ("faceres", "mobileface")},
         }
 
-    def newcomer(self, rng: np.random.Generator) -> SyntheticFace:
+    def newcomer(self, rng: np.random.Generator) -> Face:
         chosen = [self.faces[k] for k in rng.choice(self.straight, int(rng.integers(2, 4)), replace=False)]
-        return new_person(chosen[0], chosen[1:], self.shape, self.triangles, rng)
+        return new_person(chosen[0], chosen[1:], self.shape, self.topology, rng)
 
     def make(self, count: int, seed: int) -> None:
         """All training people, mirrored too (with seed 0), then `count` new people; about a quarter of a second each."""

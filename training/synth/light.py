@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 
+from ...modules.types import Topology
 from ...modules.warp.light import gained, luminance_at
 from ...modules.warp.masks import fill
-from ...modules.warp.mesh import at_corners
-from .reenact import Drawn, flat
+from ...modules.warp.mesh import POINTS, Mesh, at_corners
+from .reenact import flat
 
 RIDGE = 0.02  # of the number of points
 BOUNDS = 0.6, 1.6  # of a change of light: what is darker or brighter than that was no shadow
@@ -64,20 +65,21 @@ class Light:
         return cls(*(torch.cat([getattr(light, f.name) for light in lights]) for f in fields(cls)))
 
 
-def normals(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+def normals(points: torch.Tensor, topology: Topology) -> torch.Tensor:
     """Unit normals [*, 468, 3] of the face mesh at its points: x right, y up, z to the viewer."""
-    corners = at_corners(points[..., :468, :] * points.new_tensor([1.0, -1.0, 1.0]), triangles)
+    corners = at_corners(points[..., :POINTS, :] * points.new_tensor([1.0, -1.0, 1.0]), topology.triangles)
     a, b, c = corners.unbind(-2)
     cross = torch.linalg.cross(b - a, c - a)  # as long as twice the triangle's area: large ones count more
-    total = torch.zeros_like(points[..., :468, :]).index_add(-2, triangles.long().flatten(), cross.repeat_interleave(3, -2))
+    corner = topology.triangles.long().flatten()
+    total = torch.zeros_like(points[..., :POINTS, :]).index_add(-2, corner, cross.repeat_interleave(3, -2))
     return F.normalize(total, dim=-1)
 
 
-def relit(image: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor, drawn: Drawn, light: Light) -> torch.Tensor:
+def relit(image: torch.Tensor, mesh: Mesh, light: Light) -> torch.Tensor:
     """The picture in another light, by the normals of the drawn face, continued smoothly around it."""
     device, lead = image.device, image.shape[:-3]
-    seen = drawn.over(normals(points, triangles), triangles)
-    seen = fill(flat(seen, 3).permute(0, 3, 1, 2), flat(drawn.covered, 2)[:, None].to(seen.dtype))
+    seen = mesh.interpolate(normals(mesh.points, mesh.topology))
+    seen = fill(flat(seen, 3).permute(0, 3, 1, 2), flat(mesh.covered, 2)[:, None].to(seen.dtype))
     seen = gaussian_blur2d(seen, (13, 13), (3.0, 3.0))
     shade = torch.einsum("blc,bchw->blhw", light.direction.to(device), seen)
     shade = torch.where(light.hard.to(device)[..., None, None], shade.clamp_min(0), shade)
@@ -87,15 +89,15 @@ def relit(image: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor, dr
     return gained(image, gain.view(*lead, *gain.shape[1:]))
 
 
-def light_of(image: torch.Tensor, points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+def light_of(image: torch.Tensor, points: torch.Tensor, topology: Topology) -> torch.Tensor:
     """The light that a face is seen in: [*, 4], so that luminance is about l0 + l1..3 . normal, in units of its mean.
 
     Least squares over the points that face the viewer, on the first four spherical harmonics (Ramamoorthi and Hanrahan 2001),
     with a ridge on the last three: beards, lips and brows are no shadows.
     """
-    basis = _basis(normals(points, triangles))
+    basis = _basis(normals(points, topology))
     weight = basis[..., 3:].clamp_min(0)
-    seen = luminance_at(image, points[..., :468, :])[..., None]
+    seen = luminance_at(image, points[..., :POINTS, :])[..., None]
     seen = seen / ((weight * seen).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True)).clamp_min(1e-3)
     ridge = torch.diag(image.new_tensor([0.0, 1.0, 1.0, 1.0])) * RIDGE * weight.sum(-2, keepdim=True)
     wanted = seen - 1  # the ridge pulls to even light

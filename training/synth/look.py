@@ -13,7 +13,9 @@ from PIL import Image
 from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.faces.morphable import FaceShape
 from ...modules.faces.networks import FaceNetworks
-from ..data import MARGIN, load_part
+from ...modules.types import Topology
+from ..data import load_part
+from ..portrait import MARGIN
 from ..shape import load_shape
 from ..teachers import Teachers
 from .codes import random_code
@@ -25,7 +27,7 @@ PEOPLE, PICTURES, ROWS = 64, 96, 8  # portraits drawn from; pictures that are ju
 EYES = 468, 473  # the iris centres
 
 
-def sheet(shape: FaceShape, triangles: torch.Tensor, people: People, seed: int) -> Image.Image:
+def sheet(shape: FaceShape, topology: Topology, people: People, seed: int) -> Image.Image:
     """A row for each person: as photographed, turned to both sides, three words, other light, another's face, what is known."""
     rows = []
     for k in range(len(people.image)):
@@ -34,7 +36,7 @@ def sheet(shape: FaceShape, triangles: torch.Tensor, people: People, seed: int) 
         scenes = [Scene.plain(k, calm, -YAW), Scene.plain(k, calm, YAW), Scene.plain(k, words[0], 0.0, PITCH)]
         scenes += [Scene.plain(k, words[1]), Scene.plain(k, words[2], YAW / 2), Scene.plain(k, calm, light=Light.any(rng))]
         scenes += [Scene.plain(k, words[3], -YAW / 2, face=other), Scene.plain(k, calm, face=other)]
-        made = render(shape, triangles, people, Scene.stack(scenes))
+        made = render(shape, topology, people, Scene.stack(scenes))
         own = people.image[k, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
         rows.append(torch.cat([own, *made["picture"], _known(made, -2)], 2).cpu())
     table = torch.cat(rows, 1).permute(1, 2, 0)
@@ -51,12 +53,12 @@ def _known(made: dict[str, torch.Tensor], k: int) -> torch.Tensor:
     return picture
 
 
-def speed(shape: FaceShape, triangles: torch.Tensor, people: People, batch: int, seed: int, pictures: int = 64) -> float:
+def speed(shape: FaceShape, topology: Topology, people: People, batch: int, seed: int, pictures: int = 64) -> float:
     """Pictures a second, random scenes in batches, the first batch not counted."""
     start, made = 0.0, 0
     for first in range(0, max(pictures, 3 * batch) + batch, batch):
         scene = Scene.numbers(seed, range(first, first + batch), len(people.image))
-        picture = render(shape, triangles, people, scene)["picture"]
+        picture = render(shape, topology, people, scene)["picture"]
         picture.sum().item()  # waits for the device
         start, made = (start or time.perf_counter(), made + batch * bool(start))
     return made / (time.perf_counter() - start)
@@ -64,7 +66,7 @@ def speed(shape: FaceShape, triangles: torch.Tensor, people: People, batch: int,
 
 @torch.inference_mode()
 def judged(
-    shape: FaceShape, triangles: torch.Tensor, people: People, networks: FaceNetworks, teachers: Teachers, seed: int, count: int
+    shape: FaceShape, topology: Topology, people: People, networks: FaceNetworks, teachers: Teachers, seed: int, count: int
 ) -> dict[str, float]:
     """Of `count` random scenes: how far the landmark network finds the points from where they are said to be (median, shares of
     the eyes' distance), and the cosine of faceres to the person; of swaps to the face's and to the head's.
@@ -76,7 +78,7 @@ def judged(
     )
     for first in range(0, count, 8):
         scene = Scene.numbers(seed, range(first, min(first + 8, count)), len(people.image))
-        made = render(shape, triangles, people, scene)
+        made = render(shape, topology, people, scene)
         found, _, _ = landmarks_in_crop(networks, made["picture"])
         eyes = (made["points"][:, EYES[0], :2] - made["points"][:, EYES[1], :2]).norm(dim=1)
         off = (found - made["points"])[..., :2].norm(dim=-1).median(1).values / eyes
@@ -96,16 +98,16 @@ def judged(
 def main(data: Path, out: Path, face_model: Path, shape_file: Path, device: str, seed: int) -> None:
     """The command: pictures a second for each batch size, what networks say of the pictures, and the sheet."""
     shape, networks = load_shape(shape_file).to(device), FaceNetworks.load(face_model).to(device)
-    triangles = networks.triangles.long()
+    topology = networks.topology
     people = People.of(load_part(data, "train")[:PEOPLE], shape)
     for batch in BATCHES:
-        rate = speed(shape, triangles, people, batch, seed)
+        rate = speed(shape, topology, people, batch, seed)
         print(f"synth: batch {batch:2d}: {rate:7.1f} pictures a second on {device}", flush=True)
-    said = judged(shape, triangles, people, networks, Teachers(data / "teachers", device), seed, PICTURES)
+    said = judged(shape, topology, people, networks, Teachers(data / "teachers", device), seed, PICTURES)
     print(f"synth: medians of {PICTURES} random pictures: faceres cosine to the person {said['own']:.2f};")
     print(f"       of swaps {said['swap_face']:.2f} to the face, {said['swap_head']:.2f} to the head;")
     print(f"       measured landmarks lie {said['points']:.3f} of the eyes' distance from where they are")
     out.mkdir(parents=True, exist_ok=True)
     few = people[torch.linspace(0, len(people.image) - 1, ROWS).long()]
-    sheet(shape, triangles, few, seed).save(out / "sheet.jpg", quality=92)
+    sheet(shape, topology, few, seed).save(out / "sheet.jpg", quality=92)
     print(f"synth: {out / 'sheet.jpg'}")

@@ -1,39 +1,24 @@
 """Persons redrawn: another expression, another turn of the head. One picture or many, on any device.
 
-The face moves by the linear face model, the same that serves the guide at run time; the picture around it follows with a
+The face moves by the linear face model, the same that serves the coarse warp at run time; the picture around it follows with a
 displacement that fades, so that chin, ears and hair move along and the background stays. `*` stands for any leading dimensions.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 
-from ...modules.faces.morphable import FaceShape, Fit, retarget
+from ...modules.faces.morphable import FaceShape, retarget
+from ...modules.types import Fit, Topology
 from ...modules.warp.masks import fill
-from ...modules.warp.mesh import areas, at_pixels, interpolated, rasterise, sampled, shown
+from ...modules.warp.mesh import POINTS, Mesh, areas, sampled, shown
 from ...modules.warp.mouth import paint_mouth
 
 REACH = 0.22  # of the face's width: how far the movement is felt beside the face
 COARSE = 4  # distances are measured in cells of this many pixels
-
-
-class Drawn(NamedTuple):
-    """A drawn face: its triangle at every pixel [*, S, S] (-1: none) and the weights of the corners [*, S, S, 3]."""
-
-    index: torch.Tensor
-    weight: torch.Tensor
-
-    @property
-    def covered(self) -> torch.Tensor:
-        return self.index >= 0
-
-    def over(self, values: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
-        """Values [*, 468, C] at the points, interpolated over the face: [*, S, S, C], 0 outside it."""
-        return interpolated(values, triangles, *self) * self.covered[..., None]
 
 
 def turned(fit: Fit, yaw: float | torch.Tensor, pitch: float | torch.Tensor) -> Fit:
@@ -65,42 +50,42 @@ def redraw_person(
     image: torch.Tensor,
     before: torch.Tensor,
     after: torch.Tensor,
-    triangles: torch.Tensor,
+    topology: Topology,
     margin: int = 0,
     fade: str = "distance",
     smear: float | None = None,
-) -> tuple[torch.Tensor, Drawn]:
+) -> tuple[torch.Tensor, Mesh]:
     """The whole picture [*, 3, S, S] moved with the face from points `before` to `after` [*, 478, 3].
 
-    Returns the inner part of the picture, `margin` pixels less at each side, and how the new face is drawn in it.
+    Returns the inner part of the picture, `margin` pixels less at each side, and the new face's mesh in it.
     `fade`: the movement around the face fades with the "distance" to it, or to none at an "ellipse" about the head.
     `smear`: skin stretched to more than so many times its area was seen from the side, with hair and background on it; what
     of the face is beside it is continued there instead. None: left as it is.
     """
     size, offset = image.shape[-1] - 2 * margin, after.new_tensor([margin, margin, 0])
-    face = after[..., :468, :] - offset
-    drawn = Drawn(*rasterise(face, triangles, size))
-    shift = drawn.over((before - after)[..., :468, :2], triangles)
-    shift = FADES[fade](flat(shift, 3), flat(drawn.covered, 2), flat(face, 2)).view_as(shift)
+    mesh = Mesh.of(after - offset, topology, size)
+    face = mesh.points[..., :POINTS, :]
+    shift = mesh.interpolate((before - after)[..., :POINTS, :2])
+    shift = FADES[fade](flat(shift, 3), flat(mesh.covered, 2), flat(face, 2)).view_as(shift)
     picture = sampled(image, pixels(size, image.device) + margin + shift, "bicubic").clamp(0, 1)
     if smear is not None:
-        picture = _unsmeared(picture, drawn, _trusted(before[..., :468, :2], face, triangles, smear))
-    return paint_mouth(picture, drawn.index, before, after - offset, triangles), drawn
+        picture = _unsmeared(picture, mesh, _trusted(before[..., :POINTS, :2], face, topology, smear))
+    return paint_mouth(picture, mesh, before), mesh
 
 
-def _trusted(before: torch.Tensor, after: torch.Tensor, triangles: torch.Tensor, smear: float) -> torch.Tensor:
+def _trusted(before: torch.Tensor, after: torch.Tensor, topology: Topology, smear: float) -> torch.Tensor:
     """Triangles [*, T] bool that show skin before and after: none that is stretched, or has been turned over."""
-    old, new = areas(before, triangles), areas(after, triangles)
+    old, new = areas(before, topology), areas(after, topology)
     front = torch.sign(new.sum(-1, keepdim=True))
     over = (old * front > 0) & (new * front < -1)  # by more than rounding
-    return shown(before, after, triangles, smear) & ~over
+    return shown(before, after, topology, smear) & ~over
 
 
-def _unsmeared(picture: torch.Tensor, drawn: Drawn, good: torch.Tensor) -> torch.Tensor:
+def _unsmeared(picture: torch.Tensor, mesh: Mesh, good: torch.Tensor) -> torch.Tensor:
     """Pictures [*, 3, S, S] with triangles that are not `good` [*, T] filled from the rest of the face."""
-    keep = (at_pixels(good, drawn.index) | ~drawn.covered).to(picture.dtype)
+    keep = (mesh.at_pixels(good) | ~mesh.covered).to(picture.dtype)
     weight = ((gaussian_blur2d(flat(keep, 2)[:, None], (9, 9), (2.0, 2.0)) - 0.5) * 2).clamp(0, 1)
-    inside = flat(drawn.covered, 2)[:, None]
+    inside = flat(mesh.covered, 2)[:, None]
     whole = flat(picture, 3)
     return torch.where(inside, fill(whole, weight * inside), whole).view_as(picture)
 

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 
 from ...modules.encoders.expression import compound
-from ...modules.faces.morphable import FaceShape, Fit, retarget
+from ...modules.faces.morphable import FaceShape, retarget
+from ...modules.types import Fit, Topology
 from ...modules.warp.light import gained
-from ...modules.warp.mesh import shown
+from ...modules.warp.mesh import Mesh
 from ...modules.warp.mouth import MOUTH, paint_mouth
-from ..data import MARGIN, Portrait
+from ..portrait import MARGIN, Portrait
 from .codes import random_code
 from .light import Light, change_of_light, light_of, normals, relit
-from .reenact import Drawn, fading, moved_points, redraw_person, turned
-from .swap import inner_face, put_on
+from .reenact import fading, moved_points, redraw_person, turned
+from .swap import blended, inner_face
 
 YAW, PITCH = 25.0, 10.0  # degrees: heads are turned by up to so much from how they are
 RELIT, SWAPPED = 0.6, 0.3  # share of the pictures in new light; with another person's face
@@ -47,8 +48,7 @@ class People:
     def __getitem__(self, rows: torch.Tensor) -> "People":
         """Some of them, by a list of places or a mask."""
         rows = rows.to(self.image.device)
-        fit = Fit(**{name: value[rows] for name, value in vars(self.fit).items()})
-        return People(self.image[rows], self.points[rows], fit)
+        return People(self.image[rows], self.points[rows], self.fit.rows(rows))
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Scene:
 
 
 @torch.inference_mode()
-def render(shape: FaceShape, triangles: torch.Tensor, people: People, scene: Scene) -> dict[str, torch.Tensor]:
+def render(shape: FaceShape, topology: Topology, people: People, scene: Scene) -> dict[str, torch.Tensor]:
     """The pictures of a scene, in the canonical frame of the head as it was photographed, on the device of `people`; S is 256:
 
     "picture" [B, 3, S, S] 0..1; "points" [B, 478, 3] in its pixels, z towards the viewer; "code" [B, 52 + K], see `encoders/
@@ -109,40 +109,31 @@ def render(shape: FaceShape, triangles: torch.Tensor, people: People, scene: Sce
     if len(rows):
         pose = turned(head[rows].fit, scene.yaw[swapped], scene.pitch[swapped])
         after[rows] = retarget(shape, face.fit, pose, code[rows, 52:])
-    picture, drawn = redraw_person(head.image, before, after, triangles, MARGIN, smear=SMEAR)
-    inner = after - after.new_tensor([MARGIN, MARGIN, 0])
-    light, normal = light_of(head.image, before, triangles), normals(after, triangles)
-    gain = drawn.over(change_of_light(light, normals(before, triangles), light, normal) - 1, triangles)
-    gain = 1 + fading(gain, drawn.covered, inner[:, :468]).permute(0, 3, 1, 2)
+    picture, mesh = redraw_person(head.image, before, after, topology, MARGIN, smear=SMEAR)
+    light, normal = light_of(head.image, before, topology), normals(after, topology)
+    gain = mesh.interpolate(change_of_light(light, normals(before, topology), light, normal) - 1)
+    gain = 1 + fading(gain, mesh.covered, mesh.points[:, :468]).permute(0, 3, 1, 2)
     picture = gained(picture, gain)  # the light stays where it is when the head turns
     if len(rows):
-        part = Drawn(*(x[rows] for x in drawn))
-        picture[rows] = with_face(picture[rows], face, part, inner[rows], light[rows], normal[rows], shape, triangles)
+        picture[rows] = with_face(picture[rows], face, mesh.rows(rows), light[rows], normal[rows], shape)
     return {
-        "picture": relit(picture, inner, triangles, drawn, scene.light),
-        "points": inner,
+        "picture": relit(picture, mesh, scene.light),
+        "points": mesh.points,
         "code": code,
-        "mask": drawn.covered.to(picture.dtype),
-        "mouth": MOUTH.inside(drawn.index, triangles),
+        "mask": mesh.covered.to(picture.dtype),
+        "mouth": MOUTH.inside(mesh),
     }
 
 
 def with_face(
-    picture: torch.Tensor,
-    face: People,
-    drawn: Drawn,
-    points: torch.Tensor,
-    light: torch.Tensor,
-    normal: torch.Tensor,
-    shape: FaceShape,
-    triangles: torch.Tensor,
+    picture: torch.Tensor, face: People, mesh: Mesh, light: torch.Tensor, normal: torch.Tensor, shape: FaceShape
 ) -> torch.Tensor:
-    """The faces of other people drawn into the pictures [B, 3, S, S], in the light [B, 4] there.
+    """The faces of other people drawn into the pictures [B, 3, S, S] where `mesh` says, in the light [B, 4] there.
 
-    points [B, 478, 3] and normal [B, 468, 3]: of the face as it is `drawn`.
+    normal [B, 468, 3]: of the face as it is drawn.
     """
     own = torch.cat([face.points[..., :2], retarget(shape, face.fit, face.fit, shape.own_geometry(face.fit))[..., 2:]], -1)
-    gain = change_of_light(light_of(face.image, own, triangles), normals(own, triangles), light, normal)
+    topology = mesh.topology
+    gain = change_of_light(light_of(face.image, own, topology), normals(own, topology), light, normal)
     look = inner_face(picture.device).expand(len(picture), -1)
-    drawn_on = put_on(picture, face.image, own, drawn, triangles, look, TONE, gain, shown(own, points, triangles, SMEAR))
-    return paint_mouth(drawn_on, drawn.index, own, points, triangles)
+    return paint_mouth(blended(picture, mesh, face.image, own, look, TONE, gain, SMEAR), mesh, own)

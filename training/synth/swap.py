@@ -3,37 +3,39 @@
 import torch
 from kornia.filters import gaussian_blur2d
 
-from ...modules.warp.mesh import at_pixels, interpolated, sampled
+from ...modules.warp.light import gained
+from ...modules.warp.mesh import POINTS, Mesh, sampled, shown
 from ...modules.warp.skin import FOREHEAD
-from .reenact import Drawn, flat
+from .reenact import flat
 
 BROW_TO_HAIR = 1.0, 0.5, 0.0  # share of the look in the three rows of FOREHEAD: a hard edge or a foreign fringe would show
 
 
-def put_on(
+def blended(
     image: torch.Tensor,
+    mesh: Mesh,
     other: torch.Tensor,
     points: torch.Tensor,
-    drawn: Drawn,
-    triangles: torch.Tensor,
     look: torch.Tensor,
     tone: float | torch.Tensor,
     gain: torch.Tensor | None = None,
-    seen: torch.Tensor | None = None,
+    smear: float | None = None,
 ) -> torch.Tensor:
-    """The look of the picture `other` [*, 3, H, W], whose face points are `points` [*, 478, >= 2], put on the face of `image`
-    [*, 3, S, S] as it is `drawn`.
+    """The look of the picture `other` [*, 3, H, W], whose face points are `points` [*, 478, >= 2], blended into the face of
+    `image` [*, 3, S, S] that `mesh` says.
 
     look: how much of it at each point [*, 468], 0..1. tone: share of the way that its colours go to those of `image`, a number
-    or [*]. gain: of light at each point [*, 468, 1], see `light.change_of_light`. seen: the triangles that the other picture
-    shows [*, T] bool; elsewhere the face stays the head's own.
+    or [*]. gain: of light at each point [*, 468, 1], see `light.change_of_light`. smear: what the other picture would show
+    stretched to more than so many times its area stays the head's own; None: nothing.
     """
-    theirs = sampled(other, interpolated(points[..., :468, :2], triangles, *drawn)).clamp(0, 1)
+    theirs = sampled(other, mesh.interpolate(points[..., :POINTS, :2])).clamp(0, 1)
     if gain is not None:
-        theirs = theirs * interpolated(gain, triangles, *drawn).movedim(-1, -3) ** (1 / 2.2)
-    theirs = tinted(theirs, image, drawn.covered, tone)
-    where = drawn.covered if seen is None else drawn.covered & at_pixels(seen, drawn.index)
-    share = soft_edge(where) * drawn.over(look[..., None], triangles)[..., 0]
+        theirs = gained(theirs, mesh.interpolate(gain).movedim(-1, -3))
+    theirs = tinted(theirs, image, mesh.covered, tone)
+    where = mesh.covered
+    if smear is not None:
+        where = where & mesh.at_pixels(shown(points, mesh.points, mesh.topology, smear))
+    share = soft_edge(where) * mesh.interpolate(look[..., None])[..., 0]
     return torch.lerp(image, theirs, share.unsqueeze(-3))
 
 
