@@ -15,7 +15,7 @@ def shape():
 
     part = load_bundle(BUNDLE).parts["shape"]
     module = FaceShape(len(part["identity"]), directions=len(part["geometry"]))
-    fill_module(module, {k: v.float() for k, v in part.items()}, "shape", BUNDLE.name)
+    fill_module(module, {k: v.float() for k, v in part.items()}, "shape")
     return module
 
 
