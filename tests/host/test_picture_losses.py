@@ -20,7 +20,7 @@ def judges(pictures, host):
     from diffsfsr.modules.bundle import load_bundle
     from diffsfsr.modules.faces.networks import FaceNetworks
     from diffsfsr.modules.host import folders
-    from tests.unit.test_guide import MODEL
+    from tests.unit.faces import MODEL
 
     state = {k: v.float() for k, v in load_bundle(folders.BUILT_IN).vae.items()}
     model = TAESD(latent_channels=16)

@@ -15,5 +15,22 @@ def shape():
 
     part = load_bundle(BUNDLE).parts["shape"]
     module = FaceShape(len(part["identity"]), directions=len(part["geometry"]))
-    fill_module(module, {k: v.float() for k, v in part.items()}, "shape", BUNDLE.name)
+    fill_module(module, {k: v.float() for k, v in part.items()}, "shape")
     return module
+
+
+@pytest.fixture(scope="session")
+def topology():
+    """Of the 478 face points."""
+    from diffsfsr.modules.faces.networks import FaceNetworks
+    from tests.unit.faces import MODEL
+
+    return FaceNetworks.load(MODEL).topology
+
+
+@pytest.fixture(scope="session")
+def face():
+    """The canonical face, rasterised."""
+    from tests.unit.faces import canonical_face
+
+    return canonical_face()

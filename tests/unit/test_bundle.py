@@ -24,7 +24,7 @@ from diffsfsr.modules.bundle import (
 from diffsfsr.modules.denoiser.config import UNetConfig
 from diffsfsr.modules.encoders.identity import ARCFACE, COMPACT, width_of
 from diffsfsr.modules.encoders.tokens import TokenConfig
-from diffsfsr.modules.errors import DiffSFSRError
+from diffsfsr.modules.errors import DiffSFSRError, at
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = ROOT / "weights" / "diffsfsr_default_256.safetensors"
@@ -218,8 +218,8 @@ def test_configuration_that_cannot_be_read(path, saved, text):
 def fill_error(state):
     module = torch.nn.Linear(4, 3)
     before = {k: v.clone() for k, v in module.state_dict().items()}
-    with pytest.raises(DiffSFSRError) as caught:
-        fill_module(module, state, "unet", "a/file.safetensors")
+    with pytest.raises(DiffSFSRError) as caught, at("a/file.safetensors"):
+        fill_module(module, state, "unet")
     assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items()), "nothing is half loaded"
     assert caught.value.where == "a/file.safetensors" and "'unet'" in caught.value.what
     return caught.value.what
@@ -235,7 +235,7 @@ def test_wrong_missing_and_unknown_weights_are_named():
 
 def test_fitting_weights_are_loaded_and_cast():
     module = torch.nn.Linear(4, 3)
-    fill_module(module, {"weight": torch.full((3, 4), 2.0).half(), "bias": torch.ones(3).half()}, "unet", "x")
+    fill_module(module, {"weight": torch.full((3, 4), 2.0).half(), "bias": torch.ones(3).half()}, "unet")
     assert module.weight.dtype == torch.float32 and module.weight.eq(2).all() and module.bias.eq(1).all()
 
 

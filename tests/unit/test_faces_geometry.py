@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from diffsfsr.modules import affine
-from diffsfsr.modules.warp.masks import feather, fill, grow, silhouette, widened
-from diffsfsr.modules.warp.mesh import barycentric, rasterise, redraw
+from diffsfsr.modules.types import Topology
+from diffsfsr.modules.warp.masks import feather, fill, grow, widened
+from diffsfsr.modules.warp.mesh import Mesh, barycentric, rasterise
 
 
 def turn(degrees, scale=1.0, x=0.0, y=0.0):
@@ -196,10 +197,14 @@ def test_fill_from_a_single_pixel(known, size):
 
 
 def triangles_at_random(seed, pictures=4, count=60, size=48):
-    """Points [B, count, 3], some outside the picture, and triangles that they share, one of them without area."""
+    """Points [B, count, 3], some outside the picture, and triangles that they share, one of them without area.
+
+    They have no other side: nothing here is mirrored.
+    """
     random = torch.Generator().manual_seed(seed)
     points = torch.rand(pictures, count, 3, generator=random) * torch.tensor([size * 1.6, size * 1.6, 30.0]) - size * 0.3
-    return points, torch.cat([torch.randint(0, count, (40, 3), generator=random), torch.tensor([[3, 3, 5]])])
+    triangles = torch.cat([torch.randint(0, count, (40, 3), generator=random), torch.tensor([[3, 3, 5]])])
+    return points, Topology(triangles, torch.arange(count))
 
 
 def one_by_one(points, triangles, size):
@@ -217,15 +222,16 @@ def one_by_one(points, triangles, size):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_rasterise_draws_every_picture_of_a_batch(seed):
-    points, triangles = triangles_at_random(seed)
-    index, weight = rasterise(points, triangles, 48)
+    points, topology = triangles_at_random(seed)
+    triangles, mesh = topology.triangles, Mesh.of(points, topology, 48)
+    index, weight = mesh.index, mesh.weight
     for k, each in enumerate(points):
         alone = rasterise(each, triangles, 48)
         assert torch.equal(index[k], alone[0]) and torch.equal(weight[k], alone[1])
         assert torch.equal(index[k], one_by_one(each, triangles, 48))
     stacked = rasterise(points.view(2, 2, 60, 3), triangles, 48)
     assert torch.equal(stacked[0].flatten(0, 1), index) and torch.equal(stacked[1].flatten(0, 1), weight)
-    assert torch.equal(silhouette(points, triangles, 48) > 0, index >= 0)
+    assert torch.equal(mesh.covered, index >= 0)
 
 
 def test_of_two_triangles_in_one_place_the_later_is_drawn():
@@ -234,11 +240,37 @@ def test_of_two_triangles_in_one_place_the_later_is_drawn():
     assert set(index.unique().tolist()) == {-1, 2}
 
 
-def test_redraw_draws_every_picture_of_a_batch():
-    points, triangles = triangles_at_random(5)
+def test_a_mesh_draws_every_picture_of_a_batch():
+    points, topology = triangles_at_random(5)
     image = torch.rand(4, 3, 40, 56, generator=torch.Generator().manual_seed(0))
-    together = redraw(image, points.roll(1, 0)[..., :2], points, triangles, 48)
+    mesh, source = Mesh.of(points, topology, 48), points.roll(1, 0)
+    together = mesh.draw(image, source)
     assert 0.05 < together[1].mean() < 1
     for k in range(4):
-        alone = redraw(image[k], points.roll(1, 0)[k, :, :2], points[k], triangles, 48)
-        assert all(torch.equal(a[k], b) for a, b in zip(together, alone, strict=True))
+        alone = Mesh.of(points[k], topology, 48).draw(image[k], source[k])
+        picked = mesh.rows(slice(k, k + 1)).draw(image[k : k + 1], source[k : k + 1])
+        assert all(torch.equal(a[k], b) and torch.equal(c[0], b) for a, b, c in zip(together, alone, picked, strict=True))
+
+
+def test_values_at_the_points_are_interpolated_over_every_face_of_a_batch():
+    """The places of the points themselves must give the place of each pixel."""
+    points, topology = triangles_at_random(6)
+    mesh = Mesh.of(points, topology, 48)
+    found, axis = mesh.interpolate(points[..., :2]), torch.arange(48) + 0.5
+    places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).expand_as(found)
+    assert torch.allclose(found[mesh.covered], places[mesh.covered], atol=1e-2)
+    assert (found[~mesh.covered] == 0).all()
+    numbers = torch.arange(len(topology.triangles)).expand(4, -1)
+    assert torch.equal(mesh.at_pixels(numbers), mesh.index.clamp_min(0)), "each pixel has the value of its triangle"
+
+
+def test_between_is_where_all_three_corners_are_chosen():
+    points, topology = triangles_at_random(7, pictures=2)
+    mesh = Mesh.of(points, topology, 48)
+    drawn = mesh.index[0].unique()
+    corners = topology.triangles[drawn[drawn >= 0][0]].tolist()
+    found = mesh.between(tuple(corners))
+    whole = {t for t, triangle in enumerate(topology.triangles.tolist()) if set(triangle) <= set(corners)}
+    assert found[0].any() and set(mesh.index[found].tolist()) <= whole
+    assert found.sum() == sum((mesh.index == t).sum() for t in whole)
+    assert not mesh.between(tuple(corners[:2])).any()

@@ -2,18 +2,14 @@
 
 import copy
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
-from diffsfsr.modules.faces.morphable import Fit, pose, project, retarget
-from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.masks import silhouette
-from diffsfsr.modules.warp.mesh import barycentric, rasterise, redraw
-
-ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "weights" / "face_landmarker.safetensors"
+from diffsfsr.modules.faces.morphable import angles, pose, project, retarget
+from diffsfsr.modules.types import Fit
+from diffsfsr.modules.warp.mesh import Mesh, barycentric, rasterise
+from diffsfsr.modules.warp.skin import Skin, put_on
 
 
 def picture():
@@ -23,11 +19,6 @@ def picture():
 
 
 # --- the face model --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def triangles():
-    return FaceNetworks.load(MODEL).triangles
 
 
 def rotation(yaw, pitch, roll):
@@ -187,43 +178,40 @@ def test_rasterise_of_what_lies_outside_is_empty():
     assert (index == -1).all()
 
 
-def test_redraw_in_place_gives_the_picture_back(shape, triangles):
+def frontal(shape, topology, shift=(0.0, 0.0)):
+    """A face made by the model: its points [478, 2], and its mesh, perhaps moved by some pixels."""
     points, true = synthetic(shape, 9)
-    depth = shape.mesh(true.identity, true.expression)[0, :468, 2:] * true.scale
-    target = torch.cat([points[0, :468], depth], 1)
+    depth = shape.mesh(true.identity, true.expression)[0, :, 2:] * true.scale
+    return points[0], Mesh.of(torch.cat([points[0] + torch.tensor(shift), depth], 1), topology, 256)
+
+
+def test_drawn_in_place_gives_the_picture_back(shape, topology):
+    points, mesh = frontal(shape, topology)
     image = picture()
-    drawn, covered, index = redraw(image, points[0, :468], target, triangles, 256)
-    assert torch.equal(covered > 0, index >= 0) and covered.mean() > 0.1
-    assert ((drawn - image) * covered).abs().max() < 0.02
-    assert (drawn * (1 - covered)).abs().max() == 0
-    assert torch.equal(silhouette(target, triangles, 256), covered)
+    drawn, known = mesh.draw(image, points)
+    assert torch.equal(known > 0, mesh.covered) and known.mean() > 0.1
+    assert ((drawn - image) * known).abs().max() < 0.02
+    assert torch.equal(put_on(Skin(image, points), mesh)[0], drawn * known), "black where it is not known"
 
 
-def test_redraw_follows_its_points(shape, triangles):
+def test_drawing_follows_its_points(shape, topology):
     """Moved by (12, -7) pixels, the drawn face is the picture moved by as much."""
-    points, true = synthetic(shape, 9)
-    depth = shape.mesh(true.identity, true.expression)[0, :468, 2:] * true.scale
-    target = torch.cat([points[0, :468] + torch.tensor([12.0, -7.0]), depth], 1)
+    points, mesh = frontal(shape, topology, (12.0, -7.0))
     image = picture()
-    drawn, covered, _ = redraw(image, points[0, :468], target, triangles, 256)
+    drawn, known = mesh.draw(image, points)
     moved = torch.roll(image, (-7, 12), (1, 2))
-    assert ((drawn - moved) * covered).abs().max() < 0.02
+    assert known.mean() > 0.1 and ((drawn - moved) * known).abs().max() < 0.02
 
 
-def test_redraw_leaves_out_what_the_source_does_not_show(shape, triangles):
+def test_drawing_leaves_out_what_the_source_does_not_show(shape, topology):
     """A face in profile cannot tell what its far side looks like: that part is open, for the model to paint."""
-    frontal, true = synthetic(shape, 9)
+    _, mesh = frontal(shape, topology)
     side, _ = synthetic(shape, 9, yaw=55)
-    depth = shape.mesh(true.identity, true.expression)[0, :468, 2:] * true.scale
-    target = torch.cat([frontal[0, :468], depth], 1)
-    image = picture()
-    _, covered, index = redraw(image, side[0, :468], target, triangles, 256)
-    assert 0.3 < covered.sum() / (index >= 0).sum() < 0.97
+    _, known = mesh.draw(picture(), side[0])
+    assert 0.3 < known.sum() / mesh.covered.sum() < 0.97
 
 
 def test_angles_of_a_turned_head():
-    from diffsfsr.modules.faces.morphable import angles
-
     side, up = math.cos(math.radians(30)), math.sin(math.radians(30))
     yaw = torch.tensor([[side, 0, up], [0, 1, 0], [-up, 0, side]])
     roll = torch.tensor([[side, -up, 0], [up, side, 0], [0, 0, 1.0]])

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from diffsfsr.modules.errors import DiffSFSRError
+from diffsfsr.modules.errors import DiffSFSRError, at
 from diffsfsr.modules.images import broadcast, checked_image, checked_mask
 
 WHERE = "Some Node, image"
@@ -13,7 +13,7 @@ WHERE = "Some Node, image"
 
 def refused(call, *args):
     """The three parts of the refusal, which names its place and says what to do."""
-    with pytest.raises(DiffSFSRError) as caught:
+    with pytest.raises(DiffSFSRError) as caught, at(WHERE):
         call(*args)
     error = caught.value
     assert error.where == WHERE and str(error).startswith(WHERE)
@@ -30,7 +30,7 @@ def picture(*shape):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_colour_channels_and_types(channels, dtype):
     image = torch.rand(2, 40, 50, channels).to(dtype)
-    checked = checked_image(image, WHERE)
+    checked = checked_image(image)
     assert checked.shape == (2, 40, 50, 3) and checked.dtype == torch.float32
     wanted = image.float().expand(-1, -1, -1, 3) if channels == 1 else image.float()[..., :3]
     assert torch.equal(checked, wanted)
@@ -38,55 +38,55 @@ def test_colour_channels_and_types(channels, dtype):
 
 @pytest.mark.parametrize(("channels", "word"), [(1, "grey"), (4, "alpha")])
 def test_what_is_left_out_is_said(channels, word, caplog):
-    with caplog.at_level(logging.WARNING):
-        checked_image(torch.rand(1, 40, 40, channels), WHERE)
-    assert WHERE in caplog.text and word in caplog.text
+    with caplog.at_level(logging.WARNING), at(WHERE):
+        checked_image(torch.rand(1, 40, 40, channels))
+    assert [r.getMessage().split(":")[0] for r in caplog.records] == [WHERE] and word in caplog.text
 
 
 def test_values_outside_the_range_are_cut_and_the_input_stays():
     image = torch.tensor([-0.5, 0.2, 1.5]).expand(1, 32, 32, 3).clone()
     kept = image.clone()
-    checked = checked_image(image, WHERE)
+    checked = checked_image(image)
     assert torch.equal(checked[0, 0, 0], torch.tensor([0.0, 0.2, 1.0])) and torch.equal(image, kept)
 
 
 @pytest.mark.parametrize("shape", [(40, 40, 3), (1, 2, 40, 40, 3), (40,)])
 def test_wrong_number_of_dimensions(shape):
-    assert "four dimensions" in refused(checked_image, torch.rand(*shape), WHERE).what
+    assert "four dimensions" in refused(checked_image, torch.rand(*shape)).what
 
 
 def test_something_else_than_a_picture():
-    assert "NoneType" in refused(checked_image, None, WHERE).what
-    assert "list" in refused(checked_image, [torch.rand(1, 40, 40, 3)], WHERE).what
+    assert "NoneType" in refused(checked_image, None).what
+    assert "list" in refused(checked_image, [torch.rand(1, 40, 40, 3)]).what
 
 
 def test_empty_batch():
-    assert "empty" in refused(checked_image, torch.zeros(0, 40, 40, 3), WHERE).what
+    assert "empty" in refused(checked_image, torch.zeros(0, 40, 40, 3)).what
 
 
 @pytest.mark.parametrize("channels", [0, 2, 5, 16])
 def test_colour_channels_that_mean_nothing(channels):
-    assert f"{channels} colour channels" in refused(checked_image, torch.zeros(1, 40, 40, channels), WHERE).what
+    assert f"{channels} colour channels" in refused(checked_image, torch.zeros(1, 40, 40, channels)).what
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4000), (31, 500), (0, 40)])
 def test_too_small(height, width):
-    error = refused(checked_image, torch.zeros(1, height, width, 3), WHERE)
+    error = refused(checked_image, torch.zeros(1, height, width, 3))
     assert f"{width} x {height}" in error.what and "32" in error.remedy
 
 
 def test_smallest_that_passes():
-    assert checked_image(torch.zeros(1, 32, 32, 3), WHERE).shape == (1, 32, 32, 3)
+    assert checked_image(torch.zeros(1, 32, 32, 3)).shape == (1, 32, 32, 3)
 
 
 def test_8k_by_8k_is_refused_before_anything_is_computed():
     """The picture takes four bytes here; a check that made it real would need 800 MB."""
-    error = refused(checked_image, picture(1, 8192, 8192, 3), WHERE)
+    error = refused(checked_image, picture(1, 8192, 8192, 3))
     assert "8192 x 8192" in error.what and "Upscale Image By" in error.remedy
 
 
 def test_a_long_narrow_picture_counts_by_its_pixels():
-    assert "too large" in refused(checked_image, picture(1, 40, 1_000_000, 3), WHERE).what
+    assert "too large" in refused(checked_image, picture(1, 40, 1_000_000, 3)).what
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
@@ -94,7 +94,7 @@ def test_a_long_narrow_picture_counts_by_its_pixels():
 def test_pixels_that_are_not_numbers(bad, channels):
     image = torch.rand(2, 40, 40, channels)
     image[1, 30, 7, 0] = bad
-    error = refused(checked_image, image, WHERE)
+    error = refused(checked_image, image)
     assert "not numbers" in error.what and "VAE Decode" in error.remedy
 
 
@@ -102,7 +102,7 @@ def test_pixels_that_are_not_numbers(bad, channels):
 
 
 def mask_of(mask, batch=2, height=48, width=80):
-    return checked_mask(mask, batch, height, width, WHERE)
+    return checked_mask(mask, batch, height, width)
 
 
 def refused_mask(mask):
@@ -132,7 +132,7 @@ def test_load_image_without_alpha_means_no_mask():
 
 def test_a_painted_mask_of_64_pixels_is_a_mask():
     assert "64 x 64" in refused_mask(painted(1, 64, 64)).what
-    assert torch.equal(checked_mask(painted(1, 64, 64), 1, 64, 64, WHERE), painted(1, 64, 64))
+    assert torch.equal(checked_mask(painted(1, 64, 64), 1, 64, 64), painted(1, 64, 64))
 
 
 @pytest.mark.parametrize("size", [(80, 48), (47, 80), (96, 160), (1, 1)])
@@ -163,7 +163,7 @@ def test_mask_of_another_shape(shape):
 
 
 def test_one_or_as_many():
-    broadcast(1, 5, "expressions", WHERE)
-    broadcast(5, 5, "expressions", WHERE)
-    error = refused(broadcast, 2, 5, "expressions", WHERE)
+    broadcast(1, 5, "expressions")
+    broadcast(5, 5, "expressions")
+    error = refused(broadcast, 2, 5, "expressions")
     assert "2 expressions" in error.what and "5" in error.remedy

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diffsfsr.modules import labels
-from diffsfsr.modules.errors import DiffSFSRError
+from diffsfsr.modules.errors import DiffSFSRError, at
 from diffsfsr.modules.labels import FAMILIES, MENU, WORDS, family_of, parse_choice, prototype
 
 
@@ -53,7 +53,7 @@ def test_synonyms_point_into_the_list_and_hide_no_word():
 
 
 def test_error_names_fault_place_and_remedy():
-    with pytest.raises(DiffSFSRError) as caught:
+    with pytest.raises(DiffSFSRError) as caught, at("Expression Label Encoder"):
         prototype("amazment")
     error = caught.value
     assert isinstance(error, ValueError)

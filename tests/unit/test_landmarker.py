@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from diffsfsr.modules.errors import DiffSFSRError
+from diffsfsr.modules.errors import DiffSFSRError, at
 from diffsfsr.modules.faces import selection
 from diffsfsr.modules.faces.detector import search_windows, weighted_suppression
 from diffsfsr.modules.faces.landmarker import BLENDSHAPE_POINTS, DetectedFace, find_faces, landmarks_in_crop
@@ -275,10 +275,10 @@ def test_choice_by_rule():
 def test_choice_that_fails_tells_what_is_there():
     faces = [box_face(0, 0, 50, 50), box_face(45, 45, 60, 60)]
     for index in (2, -1):
-        with pytest.raises(DiffSFSRError) as error:
-            selection.choose_face(faces, "index", index, where="Identity Encoder, image 3")
+        with pytest.raises(DiffSFSRError) as error, at("Identity Encoder", "image 3"):
+            selection.choose_face(faces, "index", index)
         message = str(error.value)
-        assert "Identity Encoder, image 3" in message and "50 px (score 0.90)" in message and "0 to 1" in message
+        assert message.startswith("Identity Encoder, image 3: ") and "50 px (score 0.90)" in message and "0 to 1" in message
     with pytest.raises(DiffSFSRError, match="No face was found in the picture of 640 x 480 pixels"):
         selection.choose_face([], size=(480, 640))
     with pytest.raises(DiffSFSRError, match="largest, most central, index"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diffsfsr.modules.errors import DiffSFSRError
+from diffsfsr.modules.errors import DiffSFSRError, at
 from diffsfsr.modules.labels import MAX_INTENSITY, WORDS, coefficients, family_of, prototype, read, read_lines
 from diffsfsr.modules.labels.vocabulary import FILLERS, FORMS, JOINERS, MODIFIERS, NEGATIONS, NEUTRAL, SYNONYMS
 
@@ -11,12 +11,12 @@ WHERE = "Expression Words, text"
 
 
 def understood(text):
-    return read(text, WHERE).name()
+    return read(text).name()
 
 
 def refused(text):
-    with pytest.raises(DiffSFSRError) as caught:
-        read(text, WHERE)
+    with pytest.raises(DiffSFSRError) as caught, at(WHERE):
+        read(text)
     return caught.value
 
 
@@ -42,9 +42,9 @@ def test_degrees_are_ordered():
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_and_its_forms_are_understood(word):
     for typed in (word, *FORMS[word].split()):
-        (part,) = read(f"  {typed.upper()} ", WHERE).parts
+        (part,) = read(f"  {typed.upper()} ").parts
         assert (part.word, part.weight, part.intensity) == (word, 1, 1), typed
-    assert read(word, WHERE).plain and not read(FORMS[word].split()[0], WHERE).plain
+    assert read(word).plain and not read(FORMS[word].split()[0]).plain
 
 
 # --- single feelings ------------------------------------------------------------------------------
@@ -69,15 +69,15 @@ def test_one_feeling(text, name):
 
 
 def test_what_only_comes_near_is_noted():
-    reading = read("grinning and in tears", WHERE)
+    reading = read("grinning and in tears")
     assert reading.near == ("grinning", "in tears") and not reading.plain
     assert reading.told() == "'grinning and in tears' is read as cheerfulness 0.71 + grief 0.71"
-    assert read("worried", WHERE).near == ()
+    assert read("worried").near == ()
 
 
 def test_name_with_an_intensity_of_the_whole():
-    assert read("rage 0.7", WHERE).name(0.5) == "rage 0.35"
-    assert read("very happy", WHERE).name(1.5) == "happiness 1.5", "no more than the strongest there is"
+    assert read("rage 0.7").name(0.5) == "rage 0.35"
+    assert read("very happy").name(1.5) == "happiness 1.5", "no more than the strongest there is"
 
 
 # --- mixes ----------------------------------------------------------------------------------------
@@ -100,11 +100,11 @@ def test_mixes(text, name):
 
 @pytest.mark.parametrize("text", ["happily surprised", "sad and glad", "joy, fear and anger", "angry but happily surprised"])
 def test_squares_of_weights_add_up_to_one(text):
-    assert sum(part.weight**2 for part in read(text, WHERE).parts) == pytest.approx(1)
+    assert sum(part.weight**2 for part in read(text).parts) == pytest.approx(1)
 
 
 def test_coefficients_are_the_weighted_sum():
-    code = coefficients(read("happily surprised", WHERE))
+    code = coefficients(read("happily surprised"))
     wanted = np.clip(0.6 * prototype("happiness") + 0.8 * prototype("surprise"), 0, 1)
     np.testing.assert_allclose(code, wanted, atol=1e-6)
     assert code.dtype == np.float32 and code.shape == (52,)
@@ -114,13 +114,13 @@ def test_coefficients_are_the_weighted_sum():
 def test_a_single_word_is_the_words_own_prototype(variation):
     for text, intensity in (("rage", 1.0), ("rage", 1.5), ("rage 0.5", 1.0)):
         share = 0.5 if "0.5" in text else 1.0
-        code = coefficients(read(text, WHERE), intensity, variation)
+        code = coefficients(read(text), intensity, variation)
         np.testing.assert_allclose(code, prototype("rage", share * intensity, variation), atol=1e-6)
-    assert not coefficients(read("neutral", WHERE)).any()
+    assert not coefficients(read("neutral")).any()
 
 
 def test_contradictory_feelings_stay_possible():
-    code = coefficients(read("extremely happy and extremely sad and terrified", WHERE), 1.5)
+    code = coefficients(read("extremely happy and extremely sad and terrified"), 1.5)
     assert code.min() >= 0 and code.max() <= 1 and code[0] == 0
 
 
@@ -160,12 +160,12 @@ def test_a_negation_suggests_words_of_another_mood():
 
 def test_lines_comments_and_shorthands():
     text = "# a sheet\n\nfamily: joy 0.5\n  a bit worried # at the door\nSubcluster: Rage\nrage 0.7"
-    found = read_lines(text, WHERE)
+    found = read_lines(text)
     assert [n for n, _ in found] == [3] * 33 + [4] + [5] * 15 + [6]
     assert found[0][1].name() == "amusement 0.5" and found[33][1].name() == "worry 0.5"
     assert {family_of(reading.parts[0].word) for n, reading in found if n == 3} == {"joy"}
     assert [reading.name() for n, reading in found if n == 5][:2] == ["anger 1", "rage 1"]
-    assert len(read_lines("all", WHERE)) == 135
+    assert len(read_lines("all")) == 135
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_lines_comments_and_shorthands():
     ],
 )  # fmt: skip
 def test_bad_lines(text, where, fault, remedy):
-    with pytest.raises(DiffSFSRError) as caught:
-        read_lines(text, WHERE)
+    with pytest.raises(DiffSFSRError) as caught, at(WHERE):
+        read_lines(text)
     error = caught.value
     assert error.where == WHERE + where and fault in error.what and remedy in error.remedy, str(error)

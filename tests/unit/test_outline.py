@@ -3,34 +3,26 @@
 import pytest
 import torch
 
-from diffsfsr.modules.warp.masks import grow, silhouette
-from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.outline import warp_surroundings
-from tests.unit.test_guide import canonical_face
+from tests.unit.faces import moved
 
 
-@pytest.fixture(scope="module")
-def face():
-    return canonical_face()
-
-
-def scaled(points, share):
+def scaled(face, share):
     """The face that many times as wide."""
-    made = points.clone()
-    made[:, 0] = 128 + share * (made[:, 0] - 128)
-    return made
+    points = face.points.clone()
+    points[:, 0] = 128 + share * (points[:, 0] - 128)
+    return moved(face, points)
 
 
 def places(share, face):
     """A picture whose values say where they were (x and y in shares of its side), led to a face of another width."""
-    old, triangles = face
-    new = scaled(old, share)
-    masks = (silhouette(points[:468], triangles, 256)[None, None] for points in (old, new))
-    mask = grow(torch.maximum(*masks), 9)[0, 0]
+    new = scaled(face, share)
+    mask = grow((face.covered | new.covered).float()[None, None], 9)[0, 0]
     x = ((torch.arange(256) + 0.5) / 256).expand(256, 256)
     picture = torch.stack([x, x.T, torch.zeros_like(x)])
-    beside = 1 - silhouette(old[:468], triangles, 256)
-    return picture, mask, warp_surroundings(picture, beside, old, Mesh.of(new, triangles, 256), mask, triangles), new
+    made = warp_surroundings(picture, (~face.covered).float(), face.points, new, mask)
+    return picture, mask, made, new.points
 
 
 def test_a_face_of_the_same_outline_moves_nothing(face):
@@ -48,11 +40,10 @@ def test_outside_the_mask_every_bit_stays(face, share):
 @pytest.mark.parametrize("share", [0.85, 1.15])
 def test_beside_the_new_outline_is_what_was_beside_the_old_one(face, share):
     _, _, made, new = places(share, face)
-    old, _ = face
     for cheek, way in ((234, -1), (454, 1)):  # the mesh's ends at the ears
         y, x = int(new[cheek, 1]), int(new[cheek, 0])
         beside = made.image[0, y, x + 3 * way] * 256
-        assert 1 < way * (beside - old[cheek, 0]) < 9
+        assert 1 < way * (beside - face.points[cheek, 0]) < 9
         assert made.keep_mask[y, x + 5 * way] > 0.9 and made.keep_mask[y, x - 4 * way] < 0.1
 
 

@@ -35,7 +35,7 @@ def our_texts() -> dict[Path, str]:
     texts = {}
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in SKIPPED]
-        for path in (Path(folder) / name for name in files):
+        for path in (Path(folder) / name for name in files if name not in SKIPPED):  # .git is a file in a worktree
             try:
                 texts[path.relative_to(ROOT)] = path.read_text(encoding="utf-8")
             except UnicodeDecodeError:

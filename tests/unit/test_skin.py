@@ -1,27 +1,21 @@
-"""Skin for the draft: what the photo hides comes from its mirror image, side light goes towards that of the place."""
+"""Skin for the coarse warp: what the photo hides comes from its mirror image, side light goes towards the background's."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from diffsfsr.modules.faces.networks import FaceNetworks, mirrored_points
-from diffsfsr.modules.warp.coarse import Face, coarse_warp, face_mask
+from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, unoccluded
 from diffsfsr.modules.warp.light import side_light
-from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.skin import Skin, fill_occlusion, put_on
-from tests.unit.test_guide import HAIR, MODEL, SKIN, canonical_face, skin_picture
+from tests.unit.faces import HAIR, MODEL, SKIN, moved, photo, skin_picture
 
 LEFT_CHEEK, RIGHT_CHEEK = 50, 280  # of the picture
 
 
-@pytest.fixture(scope="module")
-def face():
-    """Canonical points [478, 3] in a 256 px crop, triangles, the point on the other side of each."""
-    points, triangles = canonical_face()
-    return points, triangles, FaceNetworks.load(MODEL).mirror
-
-
-def test_each_point_has_one_on_the_other_side_and_each_triangle_too(face):
-    _, triangles, mirror = face
+def test_each_point_has_one_on_the_other_side_and_each_triangle_too(topology):
+    triangles, mirror = topology.triangles, topology.mirror
     assert torch.equal(mirror[mirror], torch.arange(478))
     known = {tuple(sorted(triangle)) for triangle in triangles.tolist()}
     assert all(tuple(sorted(triangle)) in known for triangle in mirror[triangles].tolist())
@@ -49,41 +43,36 @@ def value_at(picture, points, which):
 
 
 def test_a_face_seen_from_the_front_needs_no_mirror(face):
-    points, triangles, mirror = face
-    skin = Skin(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), points)
-    for where in (points, turned(points, 15)):
-        placed = Mesh.of(where, triangles, 256)
-        plain, helped = put_on(skin, placed, triangles), put_on(skin, placed, triangles, mirror)
+    skin = Skin(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), face.points)
+    for mesh in (face, moved(face, turned(face.points, 15))):
+        plain, helped = put_on(skin, mesh), put_on(skin, mesh, complete=True)
         assert all(torch.equal(a, b) for a, b in zip(plain, helped, strict=True))
 
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_what_a_turned_selfie_hides_comes_from_its_mirror_image(face, side):
-    points, triangles, mirror = face
+    points = face.points
     seen = turned(points, 55 * side)
     hidden, shown = sorted((LEFT_CHEEK, RIGHT_CHEEK), key=lambda cheek: seen[cheek, 2])  # the nearer one is shown
     picture = torch.full((3, 256, 256), 0.2)
     x = int(seen[shown, 0])
     picture[:, :, x - 14 : x + 14] = 0.8  # a light cheek on the side that is shown; the rest is dark
-    placed = Mesh.of(points, triangles, 256)
-    made, known = put_on(Skin(picture, seen), placed, triangles, mirror)
+    made, known = put_on(Skin(picture, seen), face, complete=True)
     assert value_at(made, points, shown) == pytest.approx(0.8, abs=0.05)
     assert value_at(made, points, hidden) == pytest.approx(0.8, abs=0.05)
-    plain, _ = put_on(Skin(picture, seen), placed, triangles)
+    plain, _ = put_on(Skin(picture, seen), face)
     assert value_at(plain, points, hidden) < 0.5
     assert known.mean() > 0.1
 
 
 def test_a_selfie_in_its_own_pose_stays_as_it_is(face):
-    points, triangles, mirror = face
-    seen = turned(points, 40)
-    skin = Skin(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), seen)
-    placed = Mesh.of(seen, triangles, 256)
-    assert torch.equal(put_on(skin, placed, triangles, mirror)[0], put_on(skin, placed, triangles)[0])
+    mesh = moved(face, turned(face.points, 40))
+    skin = Skin(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), mesh.points)
+    assert torch.equal(put_on(skin, mesh, complete=True)[0], put_on(skin, mesh)[0])
 
 
 def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mirror(face):
-    points, _, mirror = face
+    points, mirror = face.points, face.topology.mirror
     assert side_light(halves(0.5, 0.5), points, mirror).abs().max() < 1e-4
     found, other = side_light(halves(0.3, 0.6), points, mirror), side_light(halves(0.6, 0.3), points, mirror)
     assert found[LEFT_CHEEK] < -0.3 and found[RIGHT_CHEEK] > 0.3
@@ -91,25 +80,23 @@ def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mir
     torch.testing.assert_close(found, -other, atol=0.05, rtol=0)
 
 
-def test_a_draft_is_led_as_far_as_asked_to_the_light_of_its_place(face):
-    points, triangles, mirror = face
-    code, placed = torch.zeros(52), Mesh.of(points, triangles, 256)
-    area = face_mask(Face(halves(1, 1), points, code), placed, triangles, 9.0)
+def test_a_face_is_led_as_far_as_asked_to_the_light_of_its_background(face):
+    points = face.points
 
-    def ratio(selfie, place, **options):
-        crops = (Face(picture, points, code) for picture in (selfie, place))
-        made = coarse_warp(*crops, placed, area, triangles, **options)
+    def ratio(selfie, background, **options):
+        skin = unoccluded(photo(selfie, points), face.topology)
+        place = BackgroundFace.of(photo(background, points), face.topology)
+        made = coarse_warp(skin, place, face, face_mask(place, face, 9.0), colour=1e-6, **options)
         return value_at(made, points, LEFT_CHEEK) / value_at(made, points, RIGHT_CHEEK)
 
     # the colours are not matched here: their spread would hide what the light does
     even, lit = halves(0.5, 0.5), halves(0.4, 0.6)
-    assert ratio(even, even, mirror=mirror, colour=1e-6) == pytest.approx(1, abs=1e-3)
-    assert ratio(lit, even, colour=1e-6) == pytest.approx(0.4 / 0.6, abs=0.02)
-    assert ratio(lit, even, mirror=mirror, colour=1e-6) == pytest.approx(0.4 / 0.6, abs=0.02)
+    assert ratio(even, even, complete=True) == pytest.approx(1, abs=1e-3)
+    assert ratio(lit, even) == pytest.approx(0.4 / 0.6, abs=0.02)
+    assert ratio(lit, even, complete=True) == pytest.approx(0.4 / 0.6, abs=0.02)
     for light in (0.5, 1.0):
-        led = {"mirror": mirror, "colour": 1e-6, "light": light}
-        assert ratio(lit, even, **led) == pytest.approx((0.4 / 0.6) ** (1 - light), abs=0.03)
-        assert ratio(even, lit, **led) == pytest.approx((0.4 / 0.6) ** light, abs=0.03)
+        assert ratio(lit, even, complete=True, light=light) == pytest.approx((0.4 / 0.6) ** (1 - light), abs=0.03)
+        assert ratio(even, lit, complete=True, light=light) == pytest.approx((0.4 / 0.6) ** light, abs=0.03)
 
 
 def covered_by(picture, points, left, right, top, bottom):
@@ -120,15 +107,13 @@ def covered_by(picture, points, left, right, top, bottom):
 
 
 def test_hair_over_one_eye_gives_way_to_the_other_side(face):
-    points, triangles, mirror = face
-    mesh = Mesh.of(points, triangles, 256)
+    points = face.points
     eye = points[159, :2].long()
     seen = covered_by(skin_picture(), points, -80, -10, 10, 50)
     assert seen[:, eye[1], eye[0]].equal(HAIR)
-    made = fill_occlusion(seen, mesh, triangles, mirror)
+    made = fill_occlusion(seen, face)
     torch.testing.assert_close(made[:, eye[1], eye[0]], SKIN, atol=0.02, rtol=0)
-    beside = mesh.index < 0
-    assert torch.equal(made[:, beside], seen[:, beside])
+    assert torch.equal(made[:, ~face.covered], seen[:, ~face.covered])
 
 
 @pytest.mark.parametrize(
@@ -137,19 +122,41 @@ def test_hair_over_one_eye_gives_way_to_the_other_side(face):
     ids=["fringe on both sides", "beard", "patch on a cheek", "strand"],
 )
 def test_what_is_on_both_sides_or_hangs_from_nowhere_stays(face, left, right, top, bottom):
-    points, triangles, mirror = face
-    seen = covered_by(skin_picture(), points, left, right, top, bottom)
-    assert torch.equal(fill_occlusion(seen, Mesh.of(points, triangles, 256), triangles, mirror), seen)
+    seen = covered_by(skin_picture(), face.points, left, right, top, bottom)
+    assert torch.equal(fill_occlusion(seen, face), seen)
 
 
-def test_in_its_own_place_a_face_keeps_its_hair(face):
-    points, triangles, mirror = face
-    code, placed = torch.zeros(52), Mesh.of(points, triangles, 256)
-    seen, eye = covered_by(skin_picture(), points, -80, -10, 10, 50), points[159, :2].long()
-    area = face_mask(Face(seen, points, code), placed, triangles, 9.0)
+@pytest.fixture
+def half_hidden(face):
+    """A photo with hair over one eye, and the pixel of this eye."""
+    points = face.points
+    return photo(covered_by(skin_picture(), points, -80, -10, 10, 50), points), points[159, :2].long().tolist()
 
-    def at_eye(place):
-        crops = (Face(picture, points, code) for picture in (seen, place))
-        return coarse_warp(*crops, placed, area, triangles, mirror=mirror)[:, eye[1], eye[0]].mean()
 
-    assert at_eye(seen) < 0.3 < 0.5 < at_eye(skin_picture())
+def test_without_its_hair_a_face_shows_both_eyes(face, half_hidden):
+    hidden, (x, y) = half_hidden
+
+    def at_eye(skin, image):
+        place = BackgroundFace.of(photo(image, face.points), face.topology)
+        return coarse_warp(skin, place, face, face_mask(place, face, 9.0), complete=True)[:, y, x].mean()
+
+    assert at_eye(Skin.of(hidden), hidden.image) < 0.3
+    assert at_eye(unoccluded(hidden, face.topology), skin_picture()) > 0.5
+
+
+def test_in_its_own_picture_a_face_keeps_its_hair_and_elsewhere_it_loses_it(comfy, face, half_hidden, monkeypatch):
+    from diffsfsr.modules.pipeline import draft
+    from diffsfsr.modules.pipeline.memo import Memo
+
+    monkeypatch.setattr(draft, "topology", lambda: face.topology)
+    hidden, (x, y) = half_hidden
+    encoders, person = SimpleNamespace(memo=Memo()), draft.Person(hidden, "who")
+
+    def skin_in(image):
+        background = BackgroundFace.of(photo(image, face.points), face.topology)
+        return draft.skin_of(encoders, person, draft.Place(background, torch.eye(2, 3), "where"))
+
+    own, elsewhere = draft.skin_of(encoders, person, draft.own_place(encoders, person)), skin_in(skin_picture())
+    assert own.image is hidden.image and skin_in(hidden.image.clone()).image is hidden.image
+    torch.testing.assert_close(elsewhere.image[:, y, x], SKIN, atol=0.02, rtol=0)
+    assert skin_in(skin_picture() * 0.9).image is elsewhere.image, "found once for every picture"

@@ -1,29 +1,23 @@
-"""Strengths through the guide: the ends are exact, between them lies the way, and both people stand on the same points."""
+"""Strengths in the coarse warp: the ends are exact, between them lies the way, and both people stand on the same points."""
 
 import pytest
 import torch
 
 from diffsfsr.modules.faces.morphable import retarget
-from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.labels import BLENDSHAPES
-from diffsfsr.modules.warp.coarse import Face, coarse_warp, face_mask, morph, placed_between
+from diffsfsr.modules.types import USUAL, Strength
+from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, morph, points_of
 from diffsfsr.modules.warp.mesh import Mesh
-from tests.unit.test_guide import MODEL
-
-
-@pytest.fixture(scope="module")
-def triangles():
-    return FaceNetworks.load(MODEL).triangles
+from diffsfsr.modules.warp.skin import Skin
 
 
 def person(shape, seed, colour):
-    """A made-up face of the face model in one plain colour, 256 px, and its fit."""
+    """A made-up face of the face model in one plain colour, 256 px."""
     who = torch.randn(1, len(shape.identity), generator=torch.Generator().manual_seed(seed))
     mesh = shape.mesh(who, torch.zeros(1, 52))[0]
     points = mesh * torch.tensor([9.0, -9.0, 9.0])
     points = points - points.mean(0) + torch.tensor([128.0, 140.0, 0.0])
-    crop = Face(torch.tensor(colour)[:, None, None].expand(3, 256, 256).clone(), points, torch.zeros(52))
-    return crop, crop.fit(shape)
+    return shape.face(torch.tensor(colour)[:, None, None].expand(3, 256, 256).clone(), points, torch.zeros(52))
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +33,13 @@ def asked(shape):
 
 
 def test_strengths_of_one_are_the_plain_placement(shape, people, asked):
-    (_, who), (_, there) = people
-    assert torch.equal(placed_between(shape, who, there, asked, 1.0, 1.0), retarget(shape, who, there, asked[None])[0])
+    who, there = (face.fit for face in people)
+    assert torch.equal(points_of(shape, who, there, asked, USUAL), retarget(shape, who, there, asked[None])[0])
 
 
 def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, people, asked):
-    (_, who), (_, there) = people
-    own, half, theirs, more = (placed_between(shape, who, there, asked, s, 1.0) for s in (0.0, 0.5, 1.0, 1.5))
+    who, there = (face.fit for face in people)
+    own, half, theirs, more = (points_of(shape, who, there, asked, Strength(identity=s)) for s in (0.0, 0.5, 1.0, 1.5))
     assert torch.allclose(own, retarget(shape, there, there, asked[None])[0])
     assert (own - theirs).abs().max() > 1, "two different people"
     assert torch.allclose(half, (own + theirs) / 2, atol=1e-3)
@@ -53,23 +47,23 @@ def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, peop
 
 
 def test_expression_scales_the_movement_and_leaves_the_person(shape, people, asked):
-    (_, who), (_, there) = people
-    still, once, twice = (placed_between(shape, who, there, asked, 1.0, s) for s in (0.0, 1.0, 2.0))
+    who, there = (face.fit for face in people)
+    still, once, twice = (points_of(shape, who, there, asked, Strength(expression=s)) for s in (0.0, 1.0, 2.0))
     assert torch.allclose(still, retarget(shape, who, there, torch.zeros_like(asked)[None])[0])
     assert torch.allclose(twice - still, 2 * (once - still), atol=1e-3)
     assert (once - still).abs().max() > 3, "the jaw has moved"
 
 
-def test_the_picture_is_a_morph(shape, people, asked, triangles):
+def test_the_picture_is_a_morph(shape, people, asked, topology):
     """Above 1 only the shape goes on: there is no more than the whole of the selfie's skin."""
-    (selfie, who), (background, there) = people
-    placed = Mesh.of(placed_between(shape, who, there, asked, 1.0, 1.0), triangles, 256)
-    area = face_mask(background, placed, triangles, 9.0)
-    pictures = {s: morph(selfie, background, placed, area, triangles, s) for s in (0.0, 0.25, 1.0, 1.5)}
-    assert torch.equal(pictures[1.0], coarse_warp(selfie, background, placed, area, triangles))
+    selfie, background = Skin.of(people[0]), BackgroundFace.of(people[1], topology)
+    mesh = Mesh.of(points_of(shape, people[0].fit, people[1].fit, asked, USUAL), topology, 256)
+    area = face_mask(background, mesh, 9.0)
+    pictures = {s: morph(selfie, background, mesh, area, s) for s in (0.0, 0.25, 1.0, 1.5)}
+    assert torch.equal(pictures[1.0], coarse_warp(selfie, background, mesh, area, complete=True))
     assert torch.equal(pictures[1.5], pictures[1.0])
     assert torch.allclose(pictures[0.25], 0.75 * pictures[0.0] + 0.25 * pictures[1.0], atol=1e-5)
     skin = pictures[0.0][:, 110, 128]
-    assert torch.allclose(skin, background.image[:, 110, 128], atol=0.02), "strength 0 has the background's own skin"
+    assert torch.allclose(skin, people[1].image[:, 110, 128], atol=0.02), "strength 0 has the background's own skin"
     for picture in pictures.values():
-        assert torch.equal(picture[:, area == 0], background.image[:, area == 0])
+        assert torch.equal(picture[:, area == 0], people[1].image[:, area == 0])
