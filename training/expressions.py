@@ -2,72 +2,63 @@
 
 A word a folder, as the node has it, or a table: a CSV with the columns "file" (relative to the folder) and "word". What the
 table calls a word may be anything that the lexicon understands as one of the 135; the rest is listed. The index lies beside the
-pictures (models/diffsfsr/expressions, or a folder that is put there). What was measured stays in `index.parts` until all is, so
-that a run that was cut off goes on.
+pictures (models/diffsfsr/expressions, or a folder that is put there). Every process stores what it has measured after each
+batch, so that a run that was cut off goes on; the index can be used meanwhile.
 """
 
 import csv
-import json
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
-
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from zlib import crc32
 
 from ..modules.bundle import load_bundle
 from ..modules.encoders import library
-from ..modules.encoders.expression import COEFFICIENTS
 from ..modules.encoders.library import Picture
 from ..modules.errors import DiffSFSRError
 from ..modules.labels import read
 from ..modules.pipeline.encoders import Encoders, build_encoders
 from ..modules.pipeline.library import maker_of, measured_file
 
-PARTS, TOGETHER = "index.parts", 200
+TOGETHER = 200  # pictures of a batch
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> library.Index:
-    """Measures what is new in `folder` and writes its index; returns it."""
-    pictures, left_out = from_table(folder, table) if table else from_folders(folder)
+def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> None:
+    """Measures what is new in `folder`, into its index."""
+    maker = maker_of(build_encoders(load_bundle(bundle)))
+    # read before the folder is scanned: a picture that a node takes in meanwhile must not count as gone
+    before = [picture for word in library.SORTED for picture in known(folder, maker, word)]
+    pictures, left_out, notes = listed(folder, table)
+    for note in notes:
+        print(note, flush=True)
     if not pictures:
         remedy = "Name a folder that has one for each word in it, or a table"
         raise DiffSFSRError("There are no pictures of the 135 words", str(table or folder), remedy)
-    maker = maker_of(build_encoders(load_bundle(bundle)))
-    before = library.load(folder)
-    before = before if before is not None and before.maker == maker else library.empty(maker)
-    new = library.missing(before, pictures)
-    plan(folder, new, maker)
-    count = -(-len(new) // TOGETHER)
-    print(f"{len(pictures)} pictures, {len(new)} to be measured in {count} parts, {workers} processes", flush=True)
-    in_processes(folder, bundle, count, workers)
-    measured, refused = collected(folder, count)
-    made = library.updated(before, [*pictures, *left_out], measured, {**left_out, **refused}, ())
-    made = library.Index(**{**vars(made), "fixed": table is not None})
-    library.save(made, folder)
-    for file in sorted((folder / PARTS).iterdir()):
-        file.unlink()
-    (folder / PARTS).rmdir()
-    report(made, refused | left_out)
-    return made
+    here = {*pictures, *left_out}
+    library.save(folder, maker, left_out.items(), (p for p in before if p not in here), (), table is not None)
+    new = missing(folder, maker, pictures)
+    print(f"{len(pictures)} pictures, {len(new)} to be measured, {workers} processes", flush=True)
+    in_processes(folder, table, bundle, workers)
+    report(folder, maker)
 
 
 # --- what is to be measured --------------------------------------------------------------------------------------------
 
 
-def from_folders(folder: Path) -> tuple[list[Picture], dict[Picture, str]]:
+def listed(folder: Path, table: Path | None) -> tuple[list[Picture], dict[Picture, str], list[str]]:
+    """The pictures, sorted; those that cannot be used, and why; and a line for each word or folder that is left out."""
+    if table is not None:
+        return from_table(folder, table)
     present, other, unknown = library.scan(folder)
-    for hint in library.hints(unknown):
-        print(f"folder {hint}: not one of the 135 words", flush=True)
-    return present, other
+    return present, other, [f"folder {hint}: not one of the 135 words" for hint in library.hints(unknown)]
 
 
-def from_table(folder: Path, table: Path) -> tuple[list[Picture], dict[Picture, str]]:
+def from_table(folder: Path, table: Path) -> tuple[list[Picture], dict[Picture, str], list[str]]:
     """The rows of a table whose word is understood and whose file is there."""
     with table.open(newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle)
@@ -76,20 +67,19 @@ def from_table(folder: Path, table: Path) -> tuple[list[Picture], dict[Picture, 
             raise DiffSFSRError("The table has no columns 'file' and 'word'", str(table), remedy)
         rows = [(row["file"], (row["word"] or "").strip()) for row in reader]
     words = {said: understood(said) for said in dict.fromkeys(word for _, word in rows)}
-    for said, word in words.items():
-        if word is None:
-            print(f"'{said}' is none of the 135 words ({sum(s == said for _, s in rows)} rows left out)", flush=True)
-    pictures, missing = [], {}
+    counts = Counter(said for _, said in rows)
+    notes = [f"'{said}' is none of the 135 words ({counts[said]} rows left out)" for said in words if words[said] is None]
+    pictures, absent = [], {}
     for file, said in rows:
         if words[said] is None:
             continue
         path = (folder / file).resolve()
         if not path.is_relative_to(folder.resolve()) or not path.is_file():
-            missing[Picture(words[said], file, 0, 0)] = "there is no such file in the folder"
+            absent[Picture(words[said], file, 0, 0)] = "there is no such file in the folder"
             continue
         stat = path.stat()
         pictures.append(Picture(words[said], file, stat.st_size, stat.st_mtime_ns))
-    return sorted(set(pictures)), missing
+    return sorted(set(pictures)), absent, notes
 
 
 def understood(said: str) -> str | None:
@@ -104,77 +94,61 @@ def understood(said: str) -> str | None:
 # --- measuring ---------------------------------------------------------------------------------------------------------
 
 
-def plan(folder: Path, new: list[Picture], maker: str) -> None:
-    """Writes down what is to be measured in which part; parts of another plan are thrown away."""
-    parts = folder / PARTS
-    told = json.dumps({"maker": maker, "pictures": [[p.word, p.file, p.size, p.changed] for p in new]})
-    if (parts / "plan.json").exists() and (parts / "plan.json").read_text() == told:
-        return
-    parts.mkdir(exist_ok=True)
-    for file in parts.iterdir():
-        file.unlink()
-    (parts / "plan.json").write_text(told)
+def known(folder: Path, maker: str, word: str) -> dict[Picture, bytes | str]:
+    """What these networks made of the pictures of one word: a code, or why it is not used."""
+    stored = library.load(folder, (word,))
+    return stored.pictures if stored is not None and stored.maker == maker else {}
 
 
-def in_processes(folder: Path, bundle: Path, count: int, workers: int) -> None:
+def missing(folder: Path, maker: str, pictures: list[Picture]) -> list[Picture]:
+    """Those of the sorted pictures that were never measured, or have changed since. Read by word: they may be a million."""
+    new = []
+    for word, rows in groupby(pictures, lambda picture: picture.word):
+        before = known(folder, maker, word)
+        new += [picture for picture in rows if picture not in before]
+    return new
+
+
+def in_processes(folder: Path, table: Path | None, bundle: Path, workers: int) -> None:
     if workers <= 1:
-        share(folder, bundle, 0, 1)
+        share(folder, table, bundle, 0, 1)
         return
-    words = ["expressions", "--pictures", folder, "--start", bundle, "--threads", 1]
+    words = ["expressions", "--pictures", folder, "--start", bundle, "--threads", 1, *(["--table", table] if table else [])]
     command = [sys.executable, "-m", "training", *map(str, words)]
     running = [subprocess.Popen([*command, "--share", str(k), str(workers)], cwd=ROOT) for k in range(workers)]
     if any([process.wait() for process in running]):
         raise SystemExit("expressions: a process ended early, see above; start again with the same words to go on")
 
 
-def share(folder: Path, bundle: Path, number: int, of: int) -> None:
-    """What one of several processes measures: every `of`th part from `number` on."""
-    told = json.loads((folder / PARTS / "plan.json").read_text())["pictures"]
-    pictures = [Picture(*row) for row in told]
-    encoders, start = build_encoders(load_bundle(bundle)), time.perf_counter()
-    for part in range(number, -(-len(pictures) // TOGETHER), of):
-        if part_file(folder, part).exists():
-            continue
-        rows = pictures[part * TOGETHER : (part + 1) * TOGETHER]
-        one_part(encoders, folder, part, rows)
-        rate = (part // of + 1) * TOGETHER / (time.perf_counter() - start)
-        print(f"part {part}: {rate:.1f} pictures a second in this process", flush=True)
+def share(folder: Path, table: Path | None, bundle: Path, number: int, of: int) -> None:
+    """What one of several processes measures: told by the files' names, so that it does not matter what others have done."""
+    encoders = build_encoders(load_bundle(bundle))
+    maker, start = maker_of(encoders), time.perf_counter()
+    new = missing(folder, maker, listed(folder, table)[0])
+    mine = [picture for picture in new if crc32(os.fsencode(picture.file)) % of == number]
+    for done in range(0, len(mine), TOGETHER):
+        batch(encoders, folder, maker, mine[done : done + TOGETHER], table is not None)
+        count = min(done + TOGETHER, len(mine))
+        rate = count / (time.perf_counter() - start)
+        print(f"{count} of {len(mine)}: {rate:.1f} pictures a second in this process", flush=True)
 
 
-def part_file(folder: Path, part: int) -> Path:
-    return folder / PARTS / f"{part:06d}.safetensors"
+def batch(encoders: Encoders, folder: Path, maker: str, pictures: list[Picture], fixed: bool) -> None:
+    """Measures some pictures and stores them together; what an interruption leaves is stored too."""
+    found = {}
+    try:
+        for picture in pictures:
+            try:
+                found[picture] = library.packed(measured_file(encoders, folder / picture.file))
+            except DiffSFSRError as error:
+                found[picture] = error.what
+    finally:
+        library.save(folder, maker, found.items(), fixed=fixed)
 
 
-def one_part(encoders: Encoders, folder: Path, part: int, pictures: list[Picture]) -> None:
-    """Codes [n, 52 + K] of some pictures, NaN for what cannot be used, and why it cannot."""
-    codes, why = [], {}
-    for place, picture in enumerate(pictures):
-        try:
-            codes.append(measured_file(encoders, folder / picture.file))
-        except DiffSFSRError as error:
-            codes.append(torch.full((COEFFICIENTS + len(encoders.shape.geometry),), float("nan")))
-            why[str(place)] = error.what
-    unfinished = part_file(folder, part).with_suffix(".part")
-    save_file({"codes": torch.stack(codes)}, unfinished, {"refused": json.dumps(why)})
-    os.replace(unfinished, part_file(folder, part))
-
-
-def collected(folder: Path, count: int) -> tuple[dict[Picture, torch.Tensor], dict[Picture, str]]:
-    pictures = [Picture(*row) for row in json.loads((folder / PARTS / "plan.json").read_text())["pictures"]]
-    measured, refused = {}, {}
-    for part in range(count):
-        with safe_open(part_file(folder, part), "pt") as handle:
-            why, codes = json.loads(handle.metadata()["refused"]), handle.get_tensor("codes")
-        for place, code in enumerate(codes):
-            picture = pictures[part * TOGETHER + place]
-            if str(place) in why:
-                refused[picture] = why[str(place)]
-            else:
-                measured[picture] = code
-    return measured, refused
-
-
-def report(made: library.Index, refused: dict[Picture, str]) -> None:
-    print(f"{len(made.codes)} pictures in the index; {len(refused)} not used:", flush=True)
-    for why, count in Counter(why.split(" (")[0] for why in refused.values()).most_common():
+def report(folder: Path, maker: str) -> None:
+    rows = [row for word in library.SORTED for row in known(folder, maker, word).values()]
+    reasons = Counter(why.split(" (")[0] for why in rows if isinstance(why, str))
+    print(f"{len(rows) - reasons.total()} pictures in the index; {reasons.total()} not used:", flush=True)
+    for why, count in reasons.most_common():
         print(f"  {count}: {why}", flush=True)

@@ -165,7 +165,7 @@ def prepare(args: Namespace) -> None:
 def expressions(args: Namespace) -> None:
     bundle = args.start or BUILT_IN
     if args.share:
-        indexing.share(args.pictures, bundle, *args.share)
+        indexing.share(args.pictures, args.table, bundle, *args.share)
     else:
         indexing.index(args.pictures, args.table, bundle, args.workers)
 

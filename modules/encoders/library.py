@@ -1,38 +1,51 @@
-"""The index of an expression library: one code for each picture, in one safetensors file beside the pictures.
+"""The index of an expression library: one code for each picture, in an sqlite database beside the pictures.
 
 As in the paper a word may stand for pictures of it instead of a prototype. Here is everything about the index but the making
-of codes: what lies in the folders, what of it is new, which picture a word's prototype leads to. Rows are sorted by word, so
-that a word is one slice of a memory-mapped matrix and retrieval one matrix product. A library may have a million pictures:
-nothing here looks at more than the words it is asked about, but the making of the index itself.
+of codes: which files are in the folders, what is known of them, which picture is nearest to a word's prototype. A library may
+have a million pictures: only the rows of the words that are asked for are read.
+
+Every change is one transaction, and a second writer waits for the first. The journal is sqlite's default one, not WAL, which
+needs a folder that can be written even to read, and does not work on network shares.
 """
 
 import json
+import logging
 import os
-from collections.abc import Collection
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Collection, Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ..labels import WORDS, suggest
 from .expression import COEFFICIENTS
-from .files import EMPTY, FileList
 
-FILE, VERSION = "index.safetensors", "2"
+FILE, VERSION = "index.sqlite", "3"
+OLD_FILE = "index.safetensors"  # of version 2
+TIMEOUT = 30.0  # seconds that a writer waits for another one
+SCHEMA = {
+    "settings": "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    # a picture has a code or a reason why it is not used; WITHOUT ROWID keeps the rows of a word together
+    "pictures": "CREATE TABLE pictures (word TEXT NOT NULL, file BLOB NOT NULL, size INTEGER NOT NULL,"
+    " changed INTEGER NOT NULL, code BLOB, refused TEXT, PRIMARY KEY (word, file),"
+    " CHECK ((code IS NULL) != (refused IS NULL))) WITHOUT ROWID",
+}
 READ = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jfif", ".jxl"})  # said, not silently left out
 # both blocks of a code say much in their own unit: so the 135 prototypes have about the same length in each of them
 GEOMETRY_SCALE = 0.18
 BLOCK = 2048  # rows made single precision at a time
 SORTED = tuple(sorted(WORDS))
-_PLACE = {word: i for i, word in enumerate(SORTED)}
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, order=True)
-class Picture:
-    """A file of the library as it lies there: its name relative to the library, bytes, time of change in ns."""
+class Picture(NamedTuple):
+    """A file of the library: its name relative to the library, bytes, time of change in ns."""
 
     word: str
     file: str
@@ -40,35 +53,17 @@ class Picture:
     changed: int
 
 
+Row = tuple[Picture, bytes | str]  # with its code [52 + K] as float16, or why it is not used
+
+
 @dataclass(frozen=True)
 class Index:
-    """What is known of one library. Row i of `codes` [N, 52 + K] float16 is file i of `files`, sorted by word and name."""
+    """What is known of one library, with the pictures of some words."""
 
-    codes: torch.Tensor
-    lengths: torch.Tensor  # [N], see `lengths_of`
-    files: FileList
-    starts: torch.Tensor  # [136] first row of each of SORTED, and the number of rows
-    refused: dict[Picture, str]  # why a picture is not used; not tried again until the file changes
-    unknown: tuple[str, ...]  # folders whose names are no words
     maker: str  # the networks that measured the codes
     fixed: bool = False  # made from a table: what lies in the folders says nothing about it
-
-    def rows(self, word: str) -> slice:
-        first, last = self.starts[_PLACE[word] : _PLACE[word] + 2].tolist()
-        return slice(first, last) if last > first else slice(0, 0)
-
-    def of(self, word: str) -> list[Picture]:
-        return [Picture(word, *entry) for entry in self.files[self.rows(word)]]
-
-    @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """All of them: only for small libraries."""
-        return tuple(picture for word in SORTED for picture in self.of(word))
-
-
-def empty(maker: str) -> Index:
-    starts = torch.zeros(len(SORTED) + 1, dtype=torch.int64)
-    return Index(torch.zeros(0, 0, dtype=torch.float16), torch.zeros(0), EMPTY, starts, {}, (), maker)
+    unknown: tuple[str, ...] = ()  # folders whose names are no words
+    pictures: dict[Picture, bytes | str] = field(default_factory=dict)  # see Row; a refused one is tried again when it changes
 
 
 # --- folders --------------------------------------------------------------------------------------
@@ -79,9 +74,9 @@ def scan(root: Path, words: Collection[str] = SORTED) -> tuple[list[Picture], di
     pictures, other, unknown = [], {}, []
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
         word = folder.name.strip().lower()
-        if word not in _PLACE:
+        if word not in WORDS:
             unknown.append(folder.name)
-        if word not in words or word not in _PLACE:
+        if word not in words:
             continue
         for picture in pictures_of(folder, word):
             if Path(picture.file).suffix.lower() in READ:
@@ -109,118 +104,153 @@ def hints(unknown: tuple[str, ...]) -> list[str]:
     return [f"'{name}'" + (f" (did you mean '{words[0]}'?)" if words else "") for name, words in near.items()]
 
 
-# --- the file -------------------------------------------------------------------------------------
+# --- the database ---------------------------------------------------------------------------------
 
 
-def load(root: Path) -> Index | None:
-    """The stored index, its codes mapped from the file and not read; None where there is none that can be used."""
+def load(root: Path, words: Collection[str] = SORTED) -> Index | None:
+    """The stored index with the pictures of these words; None where there is none that can be used. Raises nothing.
+
+    A damaged or foreign file is set aside as `index.sqlite.unusable`. An index of version 2 is taken over, once.
+    """
+    path = root / FILE
     try:
-        with safe_open(root / FILE, "pt") as file:
-            told = file.metadata() or {}
-            if told.get("version") != VERSION:
-                return None
-            refused = {Picture(*row[:-1]): row[-1] for row in json.loads(told["refused"])}
-            codes, lengths, starts, *columns = (
-                file.get_tensor(name) for name in ("codes", "lengths", "starts", "names", "ends", "sizes", "changed")
-            )
-        files = FileList(*(column.numpy() for column in columns))
-        counted = len(starts) == len(SORTED) + 1 and starts[0] == 0 and bool((starts.diff() >= 0).all())
-        fits = codes.ndim == 2 and len(codes) == len(lengths) == len(files) and counted and starts[-1] == len(codes)
-        if not fits or not files.sound():
+        return (_read(path, words) if path.exists() else None) or _imported(root, words)
+    except sqlite3.OperationalError as error:  # locked for too long, or a share that cannot lock: no fault of the file
+        log.warning("The index %s cannot be read (%s)", path, error)
+        return None
+    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
+        log.warning("The index %s cannot be used (%s): it is kept as %s.unusable and made again", path, error, FILE)
+        with suppress(OSError):
+            os.replace(path, path.with_name(f"{FILE}.unusable"))
+        return _imported(root, words)
+
+
+def save(
+    root: Path, maker: str, rows: Iterable[Row], gone: Iterable[Picture] = (), unknown: tuple[str, ...] | None = None,
+    fixed: bool | None = None, first: bool = False,
+) -> None:  # fmt: skip
+    """Adds `rows` and deletes the pictures `gone`, in one transaction; rows of another maker are all deleted.
+
+    unknown None leaves it as it is. fixed None is for the node, which leaves an index alone that was made from a table;
+    first leaves any index alone. Raises sqlite3.Error where the folder or the file cannot be written.
+    """
+    with closing(_connect(root / FILE)) as db, db:
+        db.execute("BEGIN IMMEDIATE")
+        stored = _settings(db)  # read under the lock: another process may have written since `load`
+        if stored and first:
+            return
+        if fixed is None and stored.get("fixed") == "1":
+            raise sqlite3.OperationalError("it was made from a table meanwhile")
+        if not stored:
+            for table in SCHEMA.values():
+                db.execute(table)
+        if stored.get("maker") != maker:
+            db.execute("DELETE FROM pictures")
+        folders = stored.get("unknown", "[]") if unknown is None else json.dumps(unknown)
+        settings = {"version": VERSION, "maker": maker, "fixed": str(int(fixed or False)), "unknown": folders}
+        db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", settings.items())
+        # a row that another process has renewed since has another size or time, and stays
+        db.executemany("DELETE FROM pictures WHERE word = ? AND file = ? AND size = ? AND changed = ?", map(_columns, gone))
+        new = ((*_columns(p), v if isinstance(v, bytes) else None, v if isinstance(v, str) else None) for p, v in rows)
+        db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", new)
+
+
+def _read(path: Path, words: Collection[str]) -> Index | None:
+    """None: a database without tables, which another process is about to make."""
+    with closing(_connect(path)) as db, db:
+        db.execute("BEGIN")  # settings and rows of one moment
+        stored = _settings(db)
+        if not stored:
             return None
-        unknown, fixed = tuple(json.loads(told["unknown"])), told["fixed"] == "1"
-        return Index(codes, lengths, files, starts, refused, unknown, told["maker"], fixed)
+        asked = f"SELECT word, file, size, changed, code, refused FROM pictures WHERE word IN ({','.join('?' * len(words))})"
+        pictures = {
+            Picture(word, file.decode("utf-8", "surrogateescape"), size, changed): code if refused is None else refused
+            for word, file, size, changed, code, refused in db.execute(asked, tuple(words))
+        }
+    if len({len(code) for code in pictures.values() if isinstance(code, bytes)}) > 1:
+        raise ValueError("its codes differ in length")
+    return Index(stored["maker"], stored["fixed"] == "1", tuple(json.loads(stored["unknown"])), pictures)
+
+
+def _imported(root: Path, words: Collection[str]) -> Index | None:
+    """Takes an index of version 2 over. Its file stays, and is not looked at again as long as there is a database."""
+    old = _version_2(root / OLD_FILE)
+    if old is None:
+        return None
+    try:
+        save(root, old.maker, old.pictures.items(), unknown=old.unknown, fixed=old.fixed, first=True)
+        return _read(root / FILE, words)
+    except sqlite3.Error:  # a folder that cannot be written
+        return replace(old, pictures={picture: value for picture, value in old.pictures.items() if picture.word in words})
+
+
+def _version_2(path: Path) -> Index | None:
+    """All of an index of version 2; None where there is none that can be used.
+
+    Tensors of N rows sorted by word: `codes` [N, 52 + K] float16, `sizes`, `changed`, and `ends`, where each name ends in the
+    bytes `names`; `starts` [136] is the first row of each word, and N.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+            columns = ("codes", "names", "ends", "sizes", "changed", "starts")
+            codes, names, ends, *columns = (file.get_tensor(name).numpy() for name in columns)
+        sizes, changed, starts = (column.tolist() for column in columns)
+        if told.get("version") != "2" or codes.dtype.str != "<f2" or codes.ndim != 2 or max(starts) != len(codes):
+            return None
+        files = [names[start:end].tobytes().decode("utf-8", "surrogateescape") for start, end in pairwise([0, *ends.tolist()])]
+        of = [word for word, (start, end) in zip(SORTED, pairwise(starts), strict=True) for _ in range(start, end)]
+        pictures = {Picture(*row): bytes(code) for *row, code in zip(of, files, sizes, changed, codes, strict=True)}
+        pictures |= {Picture(*entry): str(why) for *entry, why in json.loads(told["refused"])}
+        return Index(told["maker"], told["fixed"] == "1", tuple(json.loads(told["unknown"])), pictures)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
 
 
-def save(index: Index, root: Path) -> None:
-    """Writes the index beside the pictures, whole or not at all. The old file must not be mapped any more (Windows)."""
-    told = {
-        "version": VERSION, "maker": index.maker, "unknown": json.dumps(index.unknown), "fixed": str(int(index.fixed)),
-        "refused": json.dumps([[p.word, p.file, p.size, p.changed, why] for p, why in index.refused.items()]),
-    }  # fmt: skip
-    columns = {name: torch.from_numpy(value.copy()) for name, value in vars(index.files).items()}
-    tensors = {"codes": index.codes.contiguous(), "lengths": index.lengths.contiguous(), "starts": index.starts, **columns}
-    part = root / f"{FILE}.{os.getpid()}.part"
-    try:
-        save_file(tensors, part, told)
-        os.replace(part, root / FILE)
-    finally:
-        part.unlink(missing_ok=True)
+def _columns(picture: Picture) -> tuple[str, bytes, int, int]:
+    """The file's name as bytes: a name on a disk need not be text, which is all that sqlite would take."""
+    return picture.word, picture.file.encode("utf-8", "surrogateescape"), picture.size, picture.changed
 
 
-# --- what is new ----------------------------------------------------------------------------------
+def _connect(path: Path) -> sqlite3.Connection:
+    """Without Python's own transactions. A file that cannot be written is opened for reading by sqlite itself."""
+    return sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
 
 
-def known(index: Index, words: Collection[str]) -> set[Picture]:
-    """The pictures of these words that were measured, or refused."""
-    return {picture for word in words for picture in index.of(word)} | {p for p in index.refused if p.word in words}
-
-
-def missing(index: Index, pictures: list[Picture]) -> list[Picture]:
-    """Those that were never measured, or have changed since."""
-    before = known(index, {picture.word for picture in pictures})
-    return [p for p in pictures if p not in before]
-
-
-def updated(
-    index: Index, present: list[Picture], measured: dict[Picture, torch.Tensor], refused: dict[Picture, str],
-    unknown: tuple[str, ...], words: Collection[str] = SORTED,
-) -> Index:  # fmt: skip
-    """The index of what is `present` of these words now: rows that still hold, new ones measured [52 + K], what was refused.
-
-    Rows of other words stay as they are.
-    """
-    here, blocks = set(present), []
-    for word in SORTED:
-        rows = index.rows(word)
-        if word in words:
-            blocks.append(renewed(index, word, [p for p in present if p.word == word], measured))
-        else:
-            blocks.append((index.codes[rows], index.lengths[rows], index.files.part(rows)))
-    width = max((codes.shape[1] for codes, *_ in blocks if len(codes)), default=0)
-    starts = torch.tensor([0, *(len(codes) for codes, *_ in blocks)]).cumsum(0)
-    nothing = torch.zeros(0, width, dtype=torch.float16)
-    codes = torch.cat([nothing, *(codes for codes, *_ in blocks if len(codes))])
-    kept = {p: why for p, why in index.refused.items() if p in here or p.word not in words}
-    files = FileList.joined([files for *_, files in blocks])
-    return Index(codes, torch.cat([lengths for _, lengths, _ in blocks]), files, starts, kept | refused, unknown, index.maker)
-
-
-def renewed(index: Index, word: str, present: list[Picture], measured: dict) -> tuple[torch.Tensor, torch.Tensor, FileList]:
-    """Codes, lengths and files of one word: what was known of those that are there, and what is new."""
-    rows = index.rows(word)
-    before = dict(zip(index.of(word), index.codes[rows], strict=True))
-    found = {p: measured[p].half() if p in measured else before[p] for p in sorted(present) if p in measured or p in before}
-    codes = torch.stack(list(found.values())) if found else torch.zeros(0, 0, dtype=torch.float16)
-    lengths = lengths_of(codes) if found else torch.zeros(0)
-    return codes, lengths, FileList.of([(p.file, p.size, p.changed) for p in found])
+def _settings(db: sqlite3.Connection) -> dict[str, str]:
+    """Empty for a database without tables. Raises sqlite3.DatabaseError for one that is not ours."""
+    tables = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    if tables not in ({}, SCHEMA):
+        raise sqlite3.DatabaseError("it has other tables")
+    stored = dict(db.execute("SELECT name, value FROM settings")) if tables else {}
+    if tables and (stored.get("version") != VERSION or not stored.keys() >= {"maker", "fixed", "unknown"}):
+        raise sqlite3.DatabaseError("it is of another version")
+    return stored
 
 
 # --- retrieval ------------------------------------------------------------------------------------
 
 
-def _scale(width: int) -> torch.Tensor:
-    """Weights [52 + K] of squared differences: coefficients 1, geometry so that both blocks count alike."""
-    scale = torch.full((width,), GEOMETRY_SCALE**2)
-    scale[:COEFFICIENTS] = 1.0
-    return scale
+def packed(code: torch.Tensor) -> bytes:
+    """Code [52 + K] -> as it is stored, in half precision."""
+    return code.half().numpy().tobytes()
 
 
-def lengths_of(codes: torch.Tensor) -> torch.Tensor:
-    """Codes [N, 52 + K] -> weighted squared lengths [N]; stored, so that retrieval reads each code once."""
-    scale = _scale(codes.shape[1])
-    return torch.cat([(part.float() ** 2) @ scale for part in codes.split(BLOCK)]) if len(codes) else torch.zeros(0)
+def unpacked(codes: Collection[bytes]) -> torch.Tensor:
+    """Stored codes, at least one -> [n, 52 + K] float16."""
+    return torch.frombuffer(bytearray(b"".join(codes)), dtype=torch.float16).view(len(codes), -1)
 
 
-def gaps(codes: torch.Tensor, lengths: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def gaps(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Codes [n, 52 + K] -> [n], ordered as their distances to the wanted code.
 
-    |c - w|^2 = |c|^2 - 2 c w + |w|^2, the last of which is the same for all rows.
+    |c - w|^2 = |c|^2 - 2 c w + |w|^2, the last of which is the same for all rows. Coefficients weigh 1, geometry so that both
+    blocks count alike.
     """
-    way = 2 * _scale(len(wanted)) * wanted
-    return lengths - torch.cat([part.float() @ way for part in codes.split(BLOCK)])
+    scale = torch.full((len(wanted),), GEOMETRY_SCALE**2)
+    scale[:COEFFICIENTS] = 1.0
+    way = 2 * scale * wanted
+    return torch.cat([(part**2) @ scale - part @ way for part in (block.float() for block in codes.split(BLOCK))])
 
 
 def placed(gaps: torch.Tensor, place: int) -> int:

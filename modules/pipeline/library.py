@@ -2,13 +2,16 @@
 
 import hashlib
 import logging
+import os
+import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
 
 from ..encoders import library
 from ..encoders.expression import COEFFICIENTS, encode_label
-from ..encoders.library import Index, Picture
+from ..encoders.library import Index, Picture, Row
 from ..errors import DiffSFSRError, at
 from ..host import folders
 from ..host.progress import steps
@@ -23,7 +26,6 @@ WHERE, SHOWN = "Expression Label Encoder", 20
 MOST = 500  # pictures that are measured inside the graph: about three minutes of a CPU core
 COMMAND = "python -m training expressions --pictures FOLDER"
 log = logging.getLogger(__name__)
-_loaded: dict[Path, Index] = {}
 
 
 @at(WHERE)
@@ -57,26 +59,20 @@ def stamp(choice: str | None, source: str | None) -> str:
 
 def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
     """The code [52 + K] of the word's picture number `place`, counted from the one nearest to `wanted`; and its name."""
-    indexes = [current(encoders, root, word) for root in folders.expression_folders() if root.is_dir()]
-    used = [(index, index.rows(word)) for index in indexes if index.rows(word).stop]
+    found = [row for root in folders.expression_folders() if root.is_dir() for row in current(encoders, root, word)]
+    used = [(picture.file, code) for picture, code in found if isinstance(code, bytes)]
     if not used:
-        raise _nothing(word, indexes)
-    gaps = [library.gaps(index.codes[rows], index.lengths[rows], wanted) for index, rows in used]
-    count = sum(map(len, gaps))
-    if place >= count:
-        log.info("%s: '%s' has %d pictures; variation %d is number %d", WHERE, word, count, place, place % count)
-    row, which = library.placed(torch.cat(gaps), place % count), 0
-    while row >= len(gaps[which]):
-        row, which = row - len(gaps[which]), which + 1
-    index, row = used[which][0], used[which][1].start + row
-    file, *_ = index.files[row]
-    log.info("%s: '%s' is shown by %s", WHERE, word, file)
-    return index.codes[row].float(), file
+        raise _nothing(word, [f"{picture.file}: {why}" for picture, why in found])
+    if place >= len(used):
+        log.info("%s: '%s' has %d pictures; variation %d is number %d", WHERE, word, len(used), place, place % len(used))
+    codes = library.unpacked([code for _, code in used])
+    row = library.placed(library.gaps(codes, wanted), place % len(used))
+    log.info("%s: '%s' is shown by %s", WHERE, word, used[row][0])
+    return codes[row].float(), used[row][0]
 
 
-def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
+def _nothing(word: str, refused: list[str]) -> DiffSFSRError:
     searched = ", ".join(str(root / word) for root in folders.expression_folders())
-    refused = [f"{p.file}: {why}" for index in indexes for p, why in index.refused.items() if p.word == word]
     if refused:
         what = f"None of the {len(refused)} pictures for '{word}' can be used ({'; '.join(refused[:SHOWN])})"
     else:
@@ -88,43 +84,46 @@ def _nothing(word: str, indexes: list[Index]) -> DiffSFSRError:
 # --- the index, brought up to date ----------------------------------------------------------------
 
 
-def current(encoders: Encoders, root: Path, word: str) -> Index:
-    """The index of one library, true for `word`. Only what is new or has changed is measured; other words are not looked at.
+def current(encoders: Encoders, root: Path, word: str) -> list[Row]:
+    """What is known of the word's pictures in one library. Only those that are new or have changed are measured.
 
-    The first time all words are, and so they are when the networks are others.
+    Other words are not looked at; but the first time all are, and so they are when the networks are others.
     """
-    index, maker = _loaded.pop(root, None) or library.load(root), maker_of(encoders)
+    # read before the folder is scanned: a picture that another process takes in meanwhile must not count as gone
+    index, maker = library.load(root, (word,)), maker_of(encoders)
     fresh = index is None or index.maker != maker
     if index is not None and fresh:
         log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
         if index.fixed:
             what = f"The index of {root} was made from a table, and with other networks"
             raise DiffSFSRError(what, "source", f"Make it again: {COMMAND}")
-    if not fresh and index.fixed:
-        _loaded[root] = index
-        return index
-    index = library.empty(maker) if fresh else index
-    words = library.SORTED if fresh else (word,)
+    unreadable = index is None and (root / library.FILE).exists()  # a share that cannot lock
+    everything = fresh and not unreadable and os.access(root, os.W_OK)  # else nothing would be kept of the other words
+    index, words = Index(maker) if fresh else index, library.SORTED if everything else (word,)
+    pictures = index.pictures if index.fixed else _renewed(encoders, root, index, word, words)
+    return sorted(row for row in pictures.items() if row[0].word == word)
+
+
+def _renewed(encoders: Encoders, root: Path, index: Index, word: str, words: Collection[str]) -> dict[Picture, bytes | str]:
+    """The pictures of these words as they are now; `index` holds what it knows of them."""
     present, other, unknown = library.scan(root, words)
-    if fresh and len(present) > MOST:
+    if len(words) > 1 and len(present) > MOST:
         words = (word,)  # the others when they are asked for
         present, other, unknown = library.scan(root, words)
-    new = library.missing(index, present)
-    if len(new) > MOST:
-        index = _too_many(index, root, word, len(new))
-    elif library.known(index, words) != {*present, *other} or index.unknown != unknown:
-        index = _build(encoders, root, index, present, other, unknown, words)
-    _loaded[root] = index
-    return index
+    new = sum(picture not in index.pictures for picture in present)
+    if new > MOST:
+        _too_many(index, root, word, new)
+    elif index.pictures.keys() != {*present, *other} or index.unknown != unknown:
+        return _build(encoders, root, index, present, other, unknown)
+    return index.pictures
 
 
-def _too_many(index: Index, root: Path, word: str, count: int) -> Index:
+def _too_many(index: Index, root: Path, word: str, count: int) -> None:
     """Nobody wants a node that measures for hours: the index as it is, or an error if it has nothing."""
     what = f"'{word}' has {count} pictures in {root} that are not in its index"
-    if not index.rows(word).stop:
+    if not any(isinstance(code, bytes) for code in index.pictures.values()):
         raise DiffSFSRError(what, "source", f"Make the index first: {COMMAND}")
     log.warning("%s: %s; those that are in it are used. %s takes them in", WHERE, what, COMMAND)
-    return index
 
 
 def maker_of(encoders: Encoders) -> str:
@@ -138,30 +137,28 @@ def maker_of(encoders: Encoders) -> str:
     return f"{seen.hexdigest()[:16]} {encoders.config.resolution}"
 
 
-def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown, words) -> Index:
+def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown) -> dict[Picture, bytes | str]:
     """Measures what is missing, with progress; what an interruption leaves is kept and taken up again."""
     face_networks()  # a damaged face model is no fault of the pictures
-    todo = library.missing(index, present)
-    new_refused = {p: why for p, why in other.items() if p not in index.refused}
+    todo, here = [picture for picture in present if picture not in index.pictures], {*present, *other}
+    refused = {picture: why for picture, why in other.items() if picture not in index.pictures}
     measured = {}
     try:
         for picture in steps(todo):
             try:
-                measured[picture] = measured_file(encoders, root / picture.file)
+                measured[picture] = library.packed(measured_file(encoders, root / picture.file))
             except DiffSFSRError as error:
-                new_refused[picture] = error.what
+                refused[picture] = error.what
     finally:
-        fresh_unknown = tuple(name for name in unknown if name not in index.unknown)
-        index = library.updated(index, [*present, *other], measured, new_refused, unknown, words)
-        _store(index, root)
-        _tell(root, len(measured), new_refused, fresh_unknown)
-    return index
+        _store(root, index, measured | refused, index.pictures.keys() - here, unknown)
+        _tell(root, len(measured), refused, tuple(name for name in unknown if name not in index.unknown))
+    return {picture: value for picture, value in index.pictures.items() if picture in here} | measured | refused
 
 
-def _store(index: Index, root: Path) -> None:
+def _store(root: Path, index: Index, rows: dict[Picture, bytes | str], gone: Collection[Picture], unknown) -> None:
     try:
-        library.save(index, root)
-    except OSError as error:
+        library.save(root, index.maker, rows.items(), gone, unknown)
+    except sqlite3.Error as error:
         log.warning("%s: the index cannot be written into %s (%s); it will be made again next time", WHERE, root, error)
 
 

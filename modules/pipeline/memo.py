@@ -21,7 +21,7 @@ def content(*tensors: torch.Tensor) -> str:
 
 
 class Memo:
-    """Results of slow work by kind and key, as many of each kind as the largest batch so far has pictures.
+    """Results of slow work by kind and key; of each kind as many as two nodes need for the largest batch so far.
 
     A key holds the hash (`content`) of what a result was made of, so a picture that a node has painted into is another one.
     """
@@ -31,7 +31,7 @@ class Memo:
 
     def make_room(self, count: int) -> None:
         """For a batch of `count`."""
-        self.room = max(self.room, min(count, MOST))
+        self.room = max(self.room, min(2 * count, MOST))
 
     def get(self, kind: str, key: Hashable, make: Callable[[], T]) -> T:
         """The result of that kind and key; `make` is called if there is none."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.host.graphs import BUILT_IN, EXPRESSION, astronaut, refusal, somebody_else
-from tests.host.test_expression_library import code, graph_of, models, save  # noqa: F401  (a fixture)
+from tests.host.test_expression_library import code, graph_of, measured, models, save  # noqa: F401  (a fixture)
 
 
 @pytest.fixture
@@ -19,53 +19,58 @@ def folder(models):  # noqa: F811
     return root
 
 
-def index(*given, workers=1):
-    from diffsfsr.training.expressions import index
+def index(folder, table, workers=1):
+    """Runs the command; its index as it is stored."""
+    from diffsfsr.modules.encoders import library
+    from diffsfsr.training import expressions
 
-    return index(*given, BUILT_IN, workers)
+    expressions.index(folder, table, BUILT_IN, workers)
+    return library.load(folder)
 
 
 def test_the_command_makes_what_the_node_would_make(studio, pictures, folder, capsys):
     from diffsfsr.modules.encoders import library
 
     made = index(folder, None)
-    assert "1: No face was found" in capsys.readouterr().out and not (folder / "index.parts").exists()
-    assert [p.file for p in made.pictures] == ["joy/other.jpg", "joy/smile.png", "rage/mirrored.webp"]
+    said = capsys.readouterr().out
+    assert "4 pictures, 4 to be measured" in said and "3 pictures in the index; 1 not used" in said
+    assert "1: No face was found" in said
+    assert [p.file for p in sorted(measured(folder, "joy", "rage"))] == ["joy/other.jpg", "joy/smile.png", "rage/mirrored.webp"]
     assert code(studio, pictures).names[0] in ("joy 1 (smile.png)", "joy 1 (other.jpg)")
-    stored = library.load(folder)
-    (folder / "index.safetensors").unlink()
-    from diffsfsr.modules.pipeline import library as host
-
-    host._loaded.clear()
+    (folder / "index.sqlite").unlink()
     studio.reset()
     code(studio, pictures)
-    by_node = library.load(folder)
-    assert by_node.pictures == stored.pictures and torch.equal(by_node.codes, stored.codes) and by_node.maker == stored.maker
-    assert by_node.refused == stored.refused
+    assert library.load(folder) == made
 
 
 def test_two_processes_find_the_same_and_a_cut_run_goes_on(comfy, folder, monkeypatch):
     from diffsfsr.training import expressions
 
     one = index(folder, None)
-    (folder / "index.safetensors").unlink()
-    monkeypatch.setattr(expressions, "TOGETHER", 1)
-    whole, calls = expressions.one_part, []
+    (folder / "index.sqlite").unlink()
+    monkeypatch.setattr(expressions, "TOGETHER", 2)
+    measure, calls = expressions.measured_file, []
 
     def cut(*given):
         calls.append(given)
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise KeyboardInterrupt
-        return whole(*given)
+        return measure(*given)
 
-    monkeypatch.setattr(expressions, "one_part", cut)
+    monkeypatch.setattr(expressions, "measured_file", cut)
     with pytest.raises(KeyboardInterrupt):
         index(folder, None)
-    again = index(folder, None)
-    assert len(calls) == 5 and torch.equal(again.codes, one.codes) and again.pictures == one.pictures
-    (folder / "index.safetensors").unlink()
+    assert index(folder, None) == one and len(calls) == 5, "what was measured of the batch was stored too"
+    (folder / "index.sqlite").unlink()
     monkeypatch.undo()
-    assert torch.equal(index(folder, None, workers=2).codes, one.codes)
+    assert index(folder, None, workers=2) == one
+
+
+def test_a_picture_that_is_gone_leaves_the_index(comfy, folder):
+    index(folder, None)
+    (folder / "joy" / "smile.png").unlink()
+    (folder / "rage" / "grey.png").unlink()
+    assert sorted(p.file for p in index(folder, None).pictures) == ["joy/other.jpg", "rage/mirrored.webp"]
 
 
 def test_a_table_says_what_a_picture_shows(studio, pictures, folder, tmp_path, capsys, caplog):
@@ -76,10 +81,11 @@ def test_a_table_says_what_a_picture_shows(studio, pictures, folder, tmp_path, c
     with (tmp_path / "labels.csv").open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerows([("file", "word", "note"), *rows])
-    made = index(folder, tmp_path / "labels.csv")
+    made = index(folder, tmp_path / "labels.csv", workers=2)
     said = capsys.readouterr().out
     assert "'blorpish' is none of the 135 words (1 rows left out)" in said and "2: there is no such file" in said
-    assert [(p.word, p.file) for p in made.pictures] == [("happiness", "unsorted/a.png"), ("rage", "joy/other.jpg")]
+    found = [(p.word, p.file) for p in sorted(measured(folder, "happiness", "rage", "joy"))]
+    assert found == [("happiness", "unsorted/a.png"), ("rage", "joy/other.jpg")] and made.fixed
     assert code(studio, pictures, word="happiness").names == ("happiness 1 (a.png)",)
     assert code(studio, pictures, word="rage").names == ("rage 1 (other.jpg)",), "the folders are not looked at"
 
@@ -92,7 +98,6 @@ def test_more_pictures_than_a_graph_should_measure(studio, pictures, folder, mon
     assert "'joy' has 2 pictures" in message and "python -m training expressions" in message
     monkeypatch.setattr(library, "MOST", 500)
     index(folder, None)
-    library._loaded.clear()
     studio.reset()
     monkeypatch.setattr(library, "MOST", 0)
     save(astronaut(), folder / "joy" / "third.png")

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
@@ -25,16 +26,13 @@ def save(image, path):
 def models(studio, tmp_path):
     """A second folder of the key 'diffsfsr', as extra_model_paths gives it."""
     from diffsfsr.modules.host import folders
-    from diffsfsr.modules.pipeline import library
 
     folders.register()
     known = studio.folder_paths.folder_names_and_paths
     kept = known[folders.KEY]
     known[folders.KEY] = ([*kept[0], str(tmp_path)], kept[1])
     studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
-    library._loaded.clear()
     yield tmp_path
-    library._loaded.clear()
     known[folders.KEY] = kept
     studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
 
@@ -59,6 +57,13 @@ def pixels(path):
     return torch.from_numpy(np.asarray(Image.open(path).convert("RGB"), dtype=np.float32)[None] / 255)
 
 
+def measured(root, *words):
+    """The pictures of these words in the stored index that have a code."""
+    from diffsfsr.modules.encoders import library
+
+    return {p: code for p, code in library.load(root, words).pictures.items() if isinstance(code, bytes)}
+
+
 def code(host, *given, **named):
     return run(host, graph_of(*given, **named)).value(EXPRESSION)
 
@@ -67,7 +72,7 @@ def test_a_library_is_built_and_used(studio, pictures, root, caplog):
     caplog.set_level(logging.INFO)
     result = run(studio, graph_of(pictures))
     found = result.value(EXPRESSION)
-    assert (root / "index.safetensors").exists() and [p.name for p in root.iterdir() if p.is_file()] == ["index.safetensors"]
+    assert (root / "index.sqlite").exists() and [p.name for p in root.iterdir() if p.is_file()] == ["index.sqlite"]
     assert found.codes.shape == code(studio, pictures, source=BUILT_IN).codes.shape
     assert found.names[0] in ("joy 1 (smile.png)", "joy 1 (other.jpg)")
     assert torch.isfinite(found.codes).all() and found.codes[:, :52].min() >= 0 and found.codes[:, :52].max() <= 1
@@ -106,10 +111,10 @@ def test_variation_counts_through_the_pictures(studio, pictures, root, caplog):
 def test_only_new_and_changed_pictures_are_measured(studio, pictures, root, caplog):
     caplog.set_level(logging.INFO)
     run(studio, graph_of(pictures))
-    index = (root / "index.safetensors").stat().st_mtime_ns
+    index = (root / "index.sqlite").stat().st_mtime_ns
     studio.reset()
     run(studio, graph_of(pictures))
-    assert (root / "index.safetensors").stat().st_mtime_ns == index and caplog.text.count("measured") == 1
+    assert (root / "index.sqlite").stat().st_mtime_ns == index and caplog.text.count("measured") == 1
     save(astronaut(), root / "woe" / "new.png")
     assert code(studio, pictures, word="woe").names == ("woe 1 (new.png)",)
     assert "1 pictures measured, 0 not used" in caplog.text
@@ -151,14 +156,11 @@ def test_bad_pictures_and_folders_are_listed_once_and_skipped(studio, pictures, 
         assert part in warning, warning
     caplog.clear()
     studio.reset()
-    from diffsfsr.modules.pipeline import library
-
-    library._loaded.clear()
     result = run(studio, graph_of(pictures, word="rage"))
     assert "not used" not in caplog.text and not result.progress(), "nothing is tried again"
     save(astronaut(), root / "joy" / "broken.jpg")
     code(studio, pictures, source=BY_VARIATION, variation=2)
-    assert library._loaded[root].rows("joy") == slice(0, 3)
+    assert len(measured(root, "joy")) == 3
 
 
 def test_words_without_a_usable_picture(studio, pictures, root):
@@ -191,7 +193,6 @@ def test_a_graph_from_before_the_widget_runs_as_it_did(studio, pictures):
 
 
 def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypatch, caplog):
-    from diffsfsr.modules.encoders import library as index
     from diffsfsr.modules.pipeline import library
 
     caplog.set_level(logging.INFO)
@@ -206,11 +207,11 @@ def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypa
     monkeypatch.setattr(library, "expression_of_picture", cancelled_at_the_second)
     result = studio.run(graph_of(pictures))
     assert not result.success and "interrupted" in result.errors[0]
-    assert len(index.load(root).pictures) == len(seen) == 1
+    assert len(measured(root, "joy", "rage")) == len(seen) == 1
     run(studio, graph_of(pictures))
-    assert len(seen) == 2 and len(index.load(root).of("joy")) == 2, "the word that was asked for"
+    assert len(seen) == 2 and len(measured(root, "joy")) == 2, "the word that was asked for"
     run(studio, graph_of(pictures, word="rage"))
-    assert len(seen) == 3 and len(index.load(root).pictures) == 3
+    assert len(seen) == 3 and len(measured(root, "joy", "rage")) == 3
 
 
 def test_another_face_model_makes_the_index_again(studio, pictures, root, monkeypatch, caplog):
@@ -224,12 +225,49 @@ def test_another_face_model_makes_the_index_again(studio, pictures, root, monkey
     assert "made with another face model" in caplog.text and caplog.text.count("3 pictures measured") == 2
 
 
-def test_a_folder_that_cannot_be_written(studio, pictures, root, monkeypatch, caplog):
-    from diffsfsr.modules.encoders import library as index
+def test_an_index_that_cannot_be_opened(studio, pictures, root, caplog):
+    caplog.set_level(logging.INFO)
+    (root / "index.sqlite").mkdir()
+    assert code(studio, pictures, word="rage").names == ("rage 1 (mirrored.webp)",)
+    assert f"the index cannot be written into {root} (unable to open database file)" in caplog.text
+    assert "1 pictures measured, 0 not used" in caplog.text, "nothing is kept: only the word that is asked for"
 
-    monkeypatch.setattr(index, "save", lambda *given: (_ for _ in ()).throw(PermissionError("read-only")))
+
+def test_a_folder_that_cannot_be_written(studio, pictures, root, monkeypatch, caplog):
+    from diffsfsr.modules.encoders import library
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(library, "_connect", lambda path: (_ for _ in ()).throw(sqlite3.OperationalError("read-only")))
+    assert code(studio, pictures, word="rage").names == ("rage 1 (mirrored.webp)",)
+    assert "cannot be written into" in caplog.text and "1 pictures measured, 0 not used" in caplog.text
+
+
+def test_a_damaged_index_is_named_and_made_again(studio, pictures, root, caplog):
+    (root / "index.sqlite").write_bytes(b"no database at all" * 99)
     assert code(studio, pictures).names[0].startswith("joy 1 (")
-    assert "cannot be written" in caplog.text and not (root / "index.safetensors").exists()
+    assert f"{root / 'index.sqlite'} cannot be used" in caplog.text and len(measured(root, "joy", "rage")) == 3
+    assert (root / "index.sqlite.unusable").exists()
+
+
+def test_what_another_server_took_in_is_kept(studio, pictures, root, monkeypatch):
+    """It writes after this one has looked at the folder: its row stays, and so do ours."""
+    from diffsfsr.modules.encoders import library
+
+    code(studio, pictures)
+    scan, maker, some_code = library.scan, library.load(root).maker, *list(measured(root, "joy").values())[:1]
+
+    def and_then_another_writes(*given):
+        found = scan(*given)
+        save(astronaut(), root / "joy" / "theirs.png")
+        (theirs,) = (p for p in library.pictures_of(root / "joy", "joy") if p.file == "joy/theirs.png")
+        library.save(root, maker, [(theirs, some_code)])
+        return found
+
+    monkeypatch.setattr(library, "scan", and_then_another_writes)
+    save(astronaut(), root / "joy" / "ours.png")
+    code(studio, pictures)
+    assert {p.file for p in measured(root, "joy")} == {f"joy/{n}" for n in ("smile.png", "other.jpg", "ours.png", "theirs.png")}
 
 
 def test_an_unreadable_face_model_is_not_blamed_on_the_pictures(studio, pictures, root, monkeypatch):
@@ -237,7 +275,7 @@ def test_an_unreadable_face_model_is_not_blamed_on_the_pictures(studio, pictures
 
     monkeypatch.setattr(folders, "face_model", lambda: root / "nowhere.safetensors")
     assert "face model cannot be read" in refusal(studio, graph_of(pictures), EXPRESSION)
-    assert not (root / "index.safetensors").exists()
+    assert not (root / "index.sqlite").exists()
 
 
 def test_several_folders_are_one_library(studio, pictures, root, tmp_path_factory):
