@@ -41,7 +41,7 @@ class Graph:
         }  # fmt: skip
         missing = sorted(set(names.values()) - set(kinds))
         if missing:
-            raise DiffSFSRError(f"The workflow has no {', '.join(missing)}", str(WORKFLOW), "Restore the file")
+            raise DiffSFSRError(f"The workflow has no {', '.join(missing)}", "Restore the file", str(WORKFLOW))
         self.nodes = {short: kinds[name][0] for short, name in names.items()}
         self.nodes |= {"selfie": self._source("identity"), "background": self._source("place")}
 
@@ -112,7 +112,7 @@ def run_word(host: Host, graph: Graph, word: str) -> dict:
     end = time.perf_counter()
     if not result.success:
         said = result.errors[0].rpartition("Error: ")[2].rstrip(".")  # without the node's and the exception's class
-        raise DiffSFSRError(said, f"word '{word}'", "See also --help")
+        raise DiffSFSRError(said, "See also --help", f"word '{word}'")
     return {
         "picture": result.value(graph.nodes["composite"]), "encoders": result.value(graph.nodes["loader"], 2),
         "seconds": round(end - start, 3), "parts": clock.seconds(graph, end), "warnings": warnings,

@@ -33,7 +33,7 @@ class Row:
             return float(self.intensity) if self.intensity else 1.0
         except ValueError as error:
             where = f"line {self.line}, intensity"
-            raise DiffSFSRError(f"'{self.intensity}' is no number", where, "Write 0 to 1.5, or nothing for 1") from error
+            raise DiffSFSRError(f"'{self.intensity}' is no number", "Write 0 to 1.5, or nothing for 1", where) from error
 
 
 def read_pairs(path: Path) -> list[Row]:
@@ -44,18 +44,18 @@ def read_pairs(path: Path) -> list[Row]:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
     except OSError as error:
-        raise DiffSFSRError(f"The table cannot be read ({error.strerror})", where, "Name an existing CSV file") from error
+        raise DiffSFSRError(f"The table cannot be read ({error.strerror})", "Name an existing CSV file", where) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DiffSFSRError(f"This is not a CSV in UTF-8 ({error})", where, f"Save it as CSV: {HEADER}") from error
+        raise DiffSFSRError(f"This is not a CSV in UTF-8 ({error})", f"Save it as CSV: {HEADER}", where) from error
     if not lines:
-        raise DiffSFSRError("The table is empty", where, f"Its first line must be: {HEADER}")
+        raise DiffSFSRError("The table is empty", f"Its first line must be: {HEADER}", where)
     header = [name.lower() for name in lines[0][1]]
     missing = [name for name in COLUMNS[:3] if header.count(name) != 1]
     if missing:
         what = f"The first line must name each column once; not so: {', '.join(missing)} (found: {', '.join(header)})"
-        raise DiffSFSRError(what, f"{where}, line {lines[0][0]}", f"Write as the first line: {HEADER}")
+        raise DiffSFSRError(what, f"Write as the first line: {HEADER}", f"{where}, line {lines[0][0]}")
     if len(lines) == 1:
-        raise DiffSFSRError("The table has a header but no rows", where, "Add a row: selfie.jpg,place.jpg,amazement,1")
+        raise DiffSFSRError("The table has a header but no rows", "Add a row: selfie.jpg,place.jpg,amazement,1", where)
     return [_row(line, header, cells) for line, cells in lines[1:]]
 
 
@@ -78,7 +78,7 @@ class Maker:
         """The finished picture [H, W, C] of a row."""
         where = f"line {row.line}"
         if row.problem:
-            raise DiffSFSRError(f"The row is incomplete: {row.problem}", where, f"The columns are {HEADER}")
+            raise DiffSFSRError(f"The row is incomplete: {row.problem}", f"The columns are {HEADER}", where)
         expression = self.pipeline.expression([(row.label, row.amount())])
         who = self.people.get(self.path(row.selfie), lambda: self.identity(self.picture(row.selfie, f"{where}, selfie")))
         background = self.picture(row.background, f"{where}, background")
@@ -121,7 +121,7 @@ def generate(args) -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DiffSFSRError(f"The folder cannot be made ({error.strerror})", str(args.out), "Choose another --out") from error
+        raise DiffSFSRError(f"The folder cannot be made ({error.strerror})", "Choose another --out", str(args.out)) from error
     maker, made = Maker(pipeline, args.pairs.resolve().parent), 0
     with open(args.out / "results.jsonl", "w", encoding="utf-8") as file:
         for index, row in enumerate(rows):

@@ -46,7 +46,7 @@ def checked(name: str, value):
     spec = next(i for i in ADJUSTABLE[name].define_schema().inputs if i.id == name)
     low, high = getattr(spec, "min", None), getattr(spec, "max", None)
     if low is not None and not low <= value <= high:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{value} is outside {low} to {high}", f"{name}", "Choose a value in that range")
+        raise DiffSFSRError(f"{value} is outside {low} to {high}", "Choose a value in that range", f"{name}")
     return value
 
 

@@ -96,9 +96,9 @@ def read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
             metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
     except FileNotFoundError as error:
-        raise DiffSFSRError("There is no such bundle", "", REMEDY) from error
+        raise DiffSFSRError("There is no such bundle", REMEDY) from error
     except (SafetensorError, OSError) as error:
-        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", "", REMEDY) from error
+        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", REMEDY) from error
     return metadata, tensors
 
 
@@ -109,16 +109,16 @@ def split_parts(config: BundleConfig, tensors: dict[str, torch.Tensor]) -> Bundl
     wanted = parts if config.kind == "adapter" else {**parts, "autoencoder": vae}
     empty = [name for name, part in wanted.items() if not part]
     if empty:
-        raise DiffSFSRError(f"The bundle lacks its part {', '.join(empty)}", "", REMEDY)
+        raise DiffSFSRError(f"The bundle lacks its part {', '.join(empty)}", REMEDY)
     return Bundle(config, parts, vae)
 
 
 def read_config(metadata: dict[str, str]) -> BundleConfig:
     if metadata.get("format") != FORMAT:
-        raise DiffSFSRError("This safetensors file is not a DiffSFSR bundle", "", REMEDY)
+        raise DiffSFSRError("This safetensors file is not a DiffSFSR bundle", REMEDY)
     if metadata.get("format_version") != str(VERSION):
         what = f"The bundle has format {metadata.get('format_version')}, this version reads {VERSION}"
-        raise DiffSFSRError(what, "", "Update the pack, or use another bundle")
+        raise DiffSFSRError(what, "Update the pack, or use another bundle")
     try:
         raw = json.loads(metadata["config"])
         freeze = lambda d: {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}  # noqa: E731
@@ -129,7 +129,7 @@ def read_config(metadata: dict[str, str]) -> BundleConfig:
             raise ValueError(f"kind is '{config.kind}', it must be one of {', '.join(PARTS)}")
         return config
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", "", REMEDY) from error
+        raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", REMEDY) from error
 
 
 def check_members(config: BundleConfig) -> None:
@@ -137,14 +137,14 @@ def check_members(config: BundleConfig) -> None:
     missing = [n for n in config.identity if n not in WIDTHS]
     if missing:
         what = f"The bundle asks for identity networks that this version does not have: {', '.join(missing)}"
-        raise DiffSFSRError(what, "", "Update the pack, or use another bundle")
+        raise DiffSFSRError(what, "Update the pack, or use another bundle")
     own = [n in OWN for n in config.identity]
     if not own or not own[0] or any(own[1:]) or len(set(config.identity)) != len(own):
         what = f"The bundle's identity networks are ({', '.join(config.identity)}); its own must be the first, and none twice"
-        raise DiffSFSRError(what, "", REMEDY)
+        raise DiffSFSRError(what, REMEDY)
     if width_of(config.identity) != config.tokens.identity_width:
         what = f"The identity networks give {width_of(config.identity)} values, the tokens read {config.tokens.identity_width}"
-        raise DiffSFSRError(what, "", REMEDY)
+        raise DiffSFSRError(what, REMEDY)
 
 
 def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str) -> None:
@@ -154,5 +154,5 @@ def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: s
     wrong += [k for k in own if k not in state] + [k for k in state if k not in own]
     if wrong:
         what = f"The part '{part}' does not fit its configuration ({len(wrong)} weights, first: {wrong[0]})"
-        raise DiffSFSRError(what, "", REMEDY)
+        raise DiffSFSRError(what, REMEDY)
     module.load_state_dict(state)

@@ -32,17 +32,17 @@ class DiffSFSRError(ValueError):
     ----------
     what : str
         The fault, without a full stop at its end ("'amazment' is not one of the 135 words").
-    where : str
-        The input, or the file, it was found in ("input 'expression'"); what `at` says comes before it. May be empty.
     remedy : str
         One sentence saying what to do next ("Choose a word from the list.").
+    where : str
+        The input, or the file, it was found in ("input 'expression'"), behind what `at` says.
 
     Notes
     -----
     The three parts stay readable as attributes, so that a front end can lay them out on its own.
     """
 
-    def __init__(self, what: str, where: str, remedy: str):
+    def __init__(self, what: str, remedy: str, where: str = ""):
         self.what = what.strip().rstrip(".")
         self.where = here(where.strip().rstrip(":"))
         self.remedy = remedy.strip()
@@ -58,6 +58,6 @@ def _again(what: str, where: str, remedy: str) -> DiffSFSRError:
     """An error from another process: its place is whole already."""
     token = _place.set(())
     try:
-        return DiffSFSRError(what, where, remedy)
+        return DiffSFSRError(what, remedy, where)
     finally:
         _place.reset(token)

@@ -23,9 +23,9 @@ def read_picture(path: Path) -> torch.Tensor:
                 upright = Image.fromarray((np.asarray(upright).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
             pixels = np.array(upright.convert("RGB"))
     except FileNotFoundError as error:
-        raise DiffSFSRError(f"There is no file {path}", "", remedy) from error
+        raise DiffSFSRError(f"There is no file {path}", remedy) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DiffSFSRError(f"It cannot be read as a picture ({error})", "", remedy) from error
+        raise DiffSFSRError(f"It cannot be read as a picture ({error})", remedy) from error
     return torch.from_numpy(pixels)[None].float() / 255
 
 
@@ -35,23 +35,22 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
         shape = tuple(image.shape) if isinstance(image, torch.Tensor) else type(image).__name__
         raise DiffSFSRError(
             f"An IMAGE has four dimensions [batch, height, width, colour], this has {shape}",
-            "",
             "Connect the output of Load Image or another node that gives IMAGE",
         )
     batch, height, width, channels = image.shape
     if batch == 0:
-        raise DiffSFSRError("The IMAGE batch is empty", "", "Connect at least one picture")
+        raise DiffSFSRError("The IMAGE batch is empty", "Connect at least one picture")
     if channels not in (1, 3, 4):
-        raise DiffSFSRError(f"The picture has {channels} colour channels", "", "Give RGB, RGBA or grey pictures")
+        raise DiffSFSRError(f"The picture has {channels} colour channels", "Give RGB, RGBA or grey pictures")
     if min(height, width) < MIN_SIDE:
         remedy = f"Give a picture of at least {MIN_SIDE} pixels a side"
-        raise DiffSFSRError(f"The picture is only {width} x {height} pixels", "", remedy)
+        raise DiffSFSRError(f"The picture is only {width} x {height} pixels", remedy)
     if height * width > MAX_PIXELS:
         remedy = f"Scale it below {MAX_PIXELS // 1_000_000} megapixels (6000 x 6000) with Upscale Image By"
-        raise DiffSFSRError(f"The picture of {width} x {height} pixels is too large", "", remedy)
+        raise DiffSFSRError(f"The picture of {width} x {height} pixels is too large", remedy)
     if not torch.isfinite(image).all():
         remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
-        raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", "", remedy)
+        raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", remedy)
     if channels == 4:
         log.warning("%s: the alpha channel is not used", here())
         image = image[..., :3]
@@ -70,20 +69,20 @@ def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int)
         return None
     mask = mask[None] if mask.ndim == 2 else mask
     if mask.ndim != 3:
-        raise DiffSFSRError(f"A MASK is [batch, height, width], this has {tuple(mask.shape)}", "", "Connect a MASK")
+        raise DiffSFSRError(f"A MASK is [batch, height, width], this has {tuple(mask.shape)}", "Connect a MASK")
     if not torch.isfinite(mask).all():
-        raise DiffSFSRError("The mask has values that are not numbers", "", "Look at the node that made it")
+        raise DiffSFSRError("The mask has values that are not numbers", "Look at the node that made it")
     if tuple(mask.shape[1:]) == (64, 64) and not mask.any():
         return None
     if tuple(mask.shape[1:]) != (height, width):
         what = f"The mask is {mask.shape[2]} x {mask.shape[1]}, the picture {width} x {height} pixels"
-        raise DiffSFSRError(what, "", "Make the mask from this picture, or scale it to the same size")
+        raise DiffSFSRError(what, "Make the mask from this picture, or scale it to the same size")
     if len(mask) not in (1, batch):
         what = f"There are {len(mask)} masks for {batch} pictures"
-        raise DiffSFSRError(what, "", "Give one mask, or one for each picture")
+        raise DiffSFSRError(what, "Give one mask, or one for each picture")
     if not mask.any():
         raise DiffSFSRError(
-            "The mask is empty: there is nothing to repaint", "", "Paint over the face, or disconnect it"
+            "The mask is empty: there is nothing to repaint", "Paint over the face, or disconnect it"
         )
     return mask.float().clamp(0, 1)
 
@@ -92,4 +91,4 @@ def broadcast(count: int, total: int, name: str) -> None:
     """One or `total` of something, else an error."""
     if count not in (1, total):
         what = f"There are {count} {name} for a batch of {total}"
-        raise DiffSFSRError(what, "", f"Give one, or exactly {total}")
+        raise DiffSFSRError(what, f"Give one, or exactly {total}")

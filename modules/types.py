@@ -14,7 +14,7 @@ def check_bundle(made_for: str, used_with: str) -> None:
     """Vectors and codes mean something only to the weights that they were made with."""
     if made_for != used_with:
         what = f"This was made with bundle {made_for}, but is used with bundle {used_with}"
-        raise DiffSFSRError(what, "", "Take MODEL, VAE and ENCODERS from the same DiffSFSR UNet Loader")
+        raise DiffSFSRError(what, "Take MODEL, VAE and ENCODERS from the same DiffSFSR UNet Loader")
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ class Base:
         prefix = "first_stage_model."
         found = {name.removeprefix(prefix): value for name, value in self.state.items() if name.startswith(prefix)}
         if not found:
-            raise DiffSFSRError("The checkpoint has no autoencoder", str(self.path), WANTED)
+            raise DiffSFSRError("The checkpoint has no autoencoder", WANTED, str(self.path))
         return found
 
     @property
@@ -71,7 +71,7 @@ class Base:
         known = comfy.supported_models.SD15(self.found)
         weights = known.process_clip_state_dict(dict(self.state))
         if not weights:
-            raise DiffSFSRError("The checkpoint has no text encoder", str(self.path), WANTED)
+            raise DiffSFSRError("The checkpoint has no text encoder", WANTED, str(self.path))
         clip = comfy.sd.CLIP(known.clip_target(self.state), tokenizer_data=weights)
         clip.load_sd(weights, full_model=True)
         return clip
@@ -109,11 +109,11 @@ def load_base(path: Path) -> Base:
     """Reads a checkpoint; a file that is none, or of another model, is one DiffSFSRError."""
     where = str(path)
     if not Path(path).exists():
-        raise DiffSFSRError("There is no such file", where, WANTED)
+        raise DiffSFSRError("There is no such file", WANTED, where)
     try:
         state = comfy.utils.load_torch_file(where) if Path(path).suffix == ".safetensors" else {}
     except (SafetensorError, ValueError, OSError) as error:
-        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", where, WANTED) from error
+        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", WANTED, where) from error
     return base_of(path, state)
 
 
@@ -121,11 +121,11 @@ def base_of(path: Path, state: dict[str, torch.Tensor]) -> Base:
     """The same of weights that were read already; `path`: where from."""
     where = str(path)
     if UNET + FIRST not in state:
-        raise DiffSFSRError("This is no Stable Diffusion checkpoint: it has no model.diffusion_model", where, WANTED)
+        raise DiffSFSRError("This is no Stable Diffusion checkpoint: it has no model.diffusion_model", WANTED, where)
     config = comfy.model_detection.model_config_from_unet(state, UNET)
     if not isinstance(config, comfy.supported_models.SD15):
         name = type(config).__name__ if config is not None else "of an unknown model"
-        raise DiffSFSRError(f"The checkpoint is {name}, not Stable Diffusion 1.5", where, WANTED)
+        raise DiffSFSRError(f"The checkpoint is {name}, not Stable Diffusion 1.5", WANTED, where)
     return Base(Path(path), config.unet_config, state)
 
 

@@ -33,7 +33,7 @@ def convert(source: Path, out: Path, kind: str = "checkpoint", start: Path | Non
     start: the bundle that the encoders are taken from (the built-in one by default).
     """
     if out.suffix != ".safetensors":
-        raise DiffSFSRError(f"{out.suffix or 'a name without an ending'} is not written", str(out), "Name a .safetensors file")
+        raise DiffSFSRError(f"{out.suffix or 'a name without an ending'} is not written", "Name a .safetensors file", str(out))
     state = from_folder(source) if source.is_dir() else {k: v for k, v in read(source).items() if k.startswith(KEPT)}
     base = base_of(source, {name: value.contiguous() for name, value in state.items()})
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,19 +64,19 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file; nothing in it is run."""
     where = str(path)
     if not path.exists():
-        raise DiffSFSRError("There is no such file", where, "Name a diffusers folder, or a .safetensors or .ckpt file")
+        raise DiffSFSRError("There is no such file", "Name a diffusers folder, or a .safetensors or .ckpt file", where)
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise DiffSFSRError(f"This is not a whole safetensors file ({error})", where, "Get the file again") from error
+            raise DiffSFSRError(f"This is not a whole safetensors file ({error})", "Get the file again", where) from error
     if path.suffix not in PICKLES:
-        raise DiffSFSRError(f"{path.suffix} is not read", where, "Name a diffusers folder, or a .safetensors or .ckpt file")
+        raise DiffSFSRError(f"{path.suffix} is not read", "Name a diffusers folder, or a .safetensors or .ckpt file", where)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         what = "This file holds more than tensors, and reading it could run code"
-        raise DiffSFSRError(what, where, "Get the model as safetensors from where it comes from") from error
+        raise DiffSFSRError(what, "Get the model as safetensors from where it comes from", where) from error
     found = found.get("state_dict", found) if isinstance(found, dict) else {}
     return {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
 
@@ -95,7 +95,7 @@ def weights_of(folder: Path) -> Path:
     found = [folder / name for name in WEIGHTS if (folder / name).exists()]
     if not found:
         what = f"There are no weights, looked for {', '.join(WEIGHTS)}"
-        raise DiffSFSRError(what, str(folder), "Name a whole diffusers folder of Stable Diffusion 1.5")
+        raise DiffSFSRError(what, "Name a whole diffusers folder of Stable Diffusion 1.5", str(folder))
     return found[0]
 
 
@@ -104,7 +104,7 @@ def json_of(file: Path) -> dict:
         return json.loads(file.read_text())
     except (OSError, ValueError) as error:
         what = f"The configuration cannot be read ({error})"
-        raise DiffSFSRError(what, str(file), "Name a whole diffusers folder") from error
+        raise DiffSFSRError(what, "Name a whole diffusers folder", str(file)) from error
 
 
 def names_in_original(told: dict) -> dict[str, str]:

@@ -38,7 +38,7 @@ def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> None:
         print(note, flush=True)
     if not pictures:
         remedy = "Name a folder that has one for each word in it, or a table"
-        raise DiffSFSRError("There are no pictures of the 135 words", str(table or folder), remedy)
+        raise DiffSFSRError("There are no pictures of the 135 words", remedy, str(table or folder))
     here = {*pictures, *left_out}
     library.save(folder, maker, left_out.items(), (p for p in before if p not in here), (), table is not None)
     new = missing(folder, maker, pictures)
@@ -64,7 +64,7 @@ def from_table(folder: Path, table: Path) -> tuple[list[Picture], dict[Picture, 
         reader = csv.DictReader(handle)
         if not {"file", "word"} <= set(reader.fieldnames or ()):
             remedy = "Name its columns so; others may stand beside them"
-            raise DiffSFSRError("The table has no columns 'file' and 'word'", str(table), remedy)
+            raise DiffSFSRError("The table has no columns 'file' and 'word'", remedy, str(table))
         rows = [(row["file"], (row["word"] or "").strip()) for row in reader]
     words = {said: understood(said) for said in dict.fromkeys(word for _, word in rows)}
     counts = Counter(said for _, said in rows)

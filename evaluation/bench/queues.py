@@ -74,7 +74,7 @@ class Desk:
             result = self.host.run(self.graph.prompt)
         end = time.perf_counter()
         if not result.success:
-            raise DiffSFSRError(result.errors[0], "bench", "Run `make demo`: it shows the same graph")
+            raise DiffSFSRError(result.errors[0], "Run `make demo`: it shows the same graph", "bench")
         parts = {}
         for (begun, node), (stop, _) in zip(clock.times, [*clock.times[1:], (end, None)], strict=True):
             if node is not None:
@@ -99,7 +99,7 @@ def sheet(desk: Desk, words: list[str]) -> float:
         source["expression"] = kept
         del graph.prompt["words"]
     if len(desk.value(run, "decode")) != len(words):
-        raise DiffSFSRError("The sheet has another number of pictures than words", "bench", "Look at Expression Words")
+        raise DiffSFSRError("The sheet has another number of pictures than words", "Look at Expression Words", "bench")
     return run.seconds
 
 

@@ -32,7 +32,7 @@ def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Te
     prompt |= {node: {"class_type": "LoadImage", "inputs": {"image": "background.png"}} for node in without}
     result = host.run(prompt)
     if not result.success:
-        raise DiffSFSRError(result.errors[0], f"workflow {name}", "Run the tests of the workflows")
+        raise DiffSFSRError(result.errors[0], "Run the tests of the workflows", f"workflow {name}")
     node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
     return result.value(node, slot)
 

@@ -106,13 +106,13 @@ def save_small(picture: Image.Image, path: Path, largest: int = LARGEST) -> int:
         if buffer.tell() < largest:
             path.write_bytes(buffer.getvalue())
             return buffer.tell()
-    raise DiffSFSRError(f"The picture does not fit into {largest} bytes", str(path), "Make the faces smaller")
+    raise DiffSFSRError(f"The picture does not fit into {largest} bytes", "Make the faces smaller", str(path))
 
 
 def write_table(page: Path) -> None:
     """Renews the table between the two marks of a page."""
     text = page.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise DiffSFSRError(f"The page needs the marks {BEGIN} and {END} once each", str(page), "Put them back")
+        raise DiffSFSRError(f"The page needs the marks {BEGIN} and {END} once each", "Put them back", str(page))
     before, _, rest = text.partition(BEGIN)
     page.write_text(f"{before}{BEGIN}\n{word_table()}\n{END}{rest.partition(END)[2]}", encoding="utf-8")

@@ -42,7 +42,7 @@ def evaluate(args) -> int:
 def check_page(args) -> None:
     """Settings are chosen on validation people, so their figures are no results."""
     if args.write_docs and args.part != "evaluation":
-        raise DiffSFSRError("Only the evaluation part belongs into the page", "--write-docs", "Leave out one of the two words")
+        raise DiffSFSRError("Only the evaluation part belongs into the page", "Leave out one of the two words", "--write-docs")
 
 
 class Study:

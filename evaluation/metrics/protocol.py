@@ -52,7 +52,7 @@ def portraits(data: Path, part: str = "evaluation") -> dict[str, Portrait]:
     """The people of one part of the data folder by id."""
     if not (data / "faces" / "faces.jsonl").exists():
         remedy = "Name the data folder with --data (make: DATA=...)"
-        raise DiffSFSRError("There is no faces/faces.jsonl in the data folder", str(data), remedy)
+        raise DiffSFSRError("There is no faces/faces.jsonl in the data folder", remedy, str(data))
     return {p.id: p for p in load_part(data, part)}
 
 

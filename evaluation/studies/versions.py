@@ -60,10 +60,10 @@ def trained(words: list[str]) -> dict[str, str]:
     """"NAME=BUNDLE" words -> bundles by name."""
     named = [[part.strip() for part in word.split("=", 1)] for word in words]
     if bad := [word for word, parts in zip(words, named, strict=True) if len(parts) < 2 or not all(parts)]:
-        raise DiffSFSRError(f"{bad[0]!r} names no bundle", "--trained", 'Write "NAME=BUNDLE"')
+        raise DiffSFSRError(f"{bad[0]!r} names no bundle", 'Write "NAME=BUNDLE"', "--trained")
     names = [FULL, *CHANGED, *(name for name, _ in named)]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise DiffSFSRError(f"Two versions are called {twice[0]!r}", "--trained", "Give each a name of its own")
+        raise DiffSFSRError(f"Two versions are called {twice[0]!r}", "Give each a name of its own", "--trained")
     return dict(named)
 
 

@@ -87,15 +87,15 @@ def mix(first: Expression, second: Expression, t: float, steps: int = 1, curve: 
     """
     check_bundle(second.bundle, first.bundle)
     if not 0 <= t <= 1:
-        raise DiffSFSRError(f"{t} is outside 0 to 1", "t", "Set 0 for the first expression, 1 for the second")
+        raise DiffSFSRError(f"{t} is outside 0 to 1", "Set 0 for the first expression, 1 for the second", "t")
     if not 1 <= steps <= MAX_STEPS:
-        raise DiffSFSRError(f"{steps} is outside 1 to {MAX_STEPS}", "steps", "Set how many faces you want")
+        raise DiffSFSRError(f"{steps} is outside 1 to {MAX_STEPS}", "Set how many faces you want", "steps")
     if curve not in CURVES:
-        raise DiffSFSRError(f"'{curve}' is no curve", "curve", f"Choose one of: {', '.join(CURVES)}")
+        raise DiffSFSRError(f"'{curve}' is no curve", f"Choose one of: {', '.join(CURVES)}", "curve")
     count = max(len(first.codes), len(second.codes))
     if steps > 1 and count > 1:
         what = f"Travelling needs one expression at each end, these are {len(first.codes)} and {len(second.codes)}"
-        raise DiffSFSRError(what, "steps", "Set steps to 1, or connect single expressions")
+        raise DiffSFSRError(what, "Set steps to 1, or connect single expressions", "steps")
     for side in (first, second):
         broadcast(len(side.codes), count, "expressions")
     if steps == 1:

@@ -57,7 +57,7 @@ def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.T
     check("asymmetry", asymmetry, -1.0)
     for name, position in positions.items():
         if name not in known:
-            raise DiffSFSRError(f"'{name}' is no slider", "", f"The sliders are: {', '.join(known)}")
+            raise DiffSFSRError(f"'{name}' is no slider", f"The sliders are: {', '.join(known)}")
         check(name, position, known[name].low)
         shares = known[name].up if position > 0 else known[name].down or {}
         for shape, share in shares.items():
@@ -71,7 +71,7 @@ def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.T
 
 def check(name: str, value: float, low: float, high: float = MAX_ALONE) -> None:
     if not low <= value <= high:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{value} is outside {low:g} to {high:g}", name, "Move it into that range")
+        raise DiffSFSRError(f"{value} is outside {low:g} to {high:g}", "Move it into that range", name)
 
 
 def named(text: str) -> dict[int, float]:
@@ -84,15 +84,15 @@ def named(text: str) -> dict[int, float]:
         where = f"coefficients, '{part.strip()}'"
         if len(words) != 2 or words[0] not in BLENDSHAPES[1:]:
             near = next((b for b in BLENDSHAPES[1:] if b.lower() == words[0].lower()), "jawOpen")
-            raise DiffSFSRError("This is no coefficient and value", where, f"Write for example: {near} 0.4")
+            raise DiffSFSRError("This is no coefficient and value", f"Write for example: {near} 0.4", where)
         try:
             value = float(words[1])
         except ValueError as error:
-            raise DiffSFSRError(f"'{words[1]}' is no number", where, "Write a number from 0 to 1") from error
+            raise DiffSFSRError(f"'{words[1]}' is no number", "Write a number from 0 to 1", where) from error
         if not 0 <= value <= MAX_ALONE:
-            raise DiffSFSRError(f"{value:g} is outside 0 to 1", where, "Write a number from 0 to 1")
+            raise DiffSFSRError(f"{value:g} is outside 0 to 1", "Write a number from 0 to 1", where)
         if index(words[0]) in found:
-            raise DiffSFSRError(f"{words[0]} is named twice", where, "Name each coefficient once")
+            raise DiffSFSRError(f"{words[0]} is named twice", "Name each coefficient once", where)
         found[index(words[0])] = value
     return found
 

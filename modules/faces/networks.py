@@ -144,15 +144,15 @@ class FaceNetworks(nn.Module):
                 metadata = file.metadata() or {}
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
         except (SafetensorError, OSError) as error:
-            raise DiffSFSRError(f"The face model cannot be read: {error}", path, REINSTALL) from error
+            raise DiffSFSRError(f"The face model cannot be read: {error}", REINSTALL, path) from error
         kind = (metadata.get("format"), metadata.get("format_version"))
         if kind != (FORMAT, str(FORMAT_VERSION)):
             what = f"This is not a face model this version understands (found {kind}, need {FORMAT} {FORMAT_VERSION})"
-            raise DiffSFSRError(what, path, REINSTALL)
+            raise DiffSFSRError(what, REINSTALL, path)
         try:
             return cls(json.loads(metadata["graphs"]), tensors).eval()
         except (KeyError, ValueError, TypeError) as error:
-            raise DiffSFSRError(f"The face model is incomplete: {error}", path, REINSTALL) from error
+            raise DiffSFSRError(f"The face model is incomplete: {error}", REINSTALL, path) from error
 
     def detector(self, x):
         """x [B,3,128,128] RGB -1..1 -> regressors [B,896,16] (1/128 of the picture side), logits [B,896]."""

@@ -14,16 +14,16 @@ def choose_face(faces, rule="largest", index=0, size=None):
            needs `size`; "index": position `index` in the list, 0 is the largest
     """
     if rule not in RULES:
-        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", "", f"Choose one of: {', '.join(RULES)}.")
+        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", f"Choose one of: {', '.join(RULES)}.")
     if not faces:
         extent = f" in the picture of {size[1]} x {size[0]} pixels" if size else ""
         remedy = "Use a picture where the face is turned to the camera and at least about 40 pixels wide."
-        raise DiffSFSRError(f"No face was found{extent}", "", remedy)
+        raise DiffSFSRError(f"No face was found{extent}", remedy)
     if rule == "index":
         if not 0 <= index < len(faces):
             what = f"Face {index} was asked for, but there {_count(faces)}"
             last = len(faces) - 1
-            raise DiffSFSRError(what, "", f"Set the index to {f'0 to {last}' if last else '0'} (0 is the largest).")
+            raise DiffSFSRError(what, f"Set the index to {f'0 to {last}' if last else '0'} (0 is the largest).")
         return faces[index]
     if rule == "most central":
         if size is None:

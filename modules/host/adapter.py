@@ -76,7 +76,7 @@ def apply_adapter(base, bundle: Bundle, strength: float):
     strength 0..2: how much of the adapter; at 0 it is the plain UNet, to the bit. Raises DiffSFSRError for another model.
     """
     if not 0.0 <= strength <= 2.0:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{strength} is outside 0 to 2", "adapter strength", "Choose a value in that range")
+        raise DiffSFSRError(f"{strength} is outside 0 to 2", "Choose a value in that range", "adapter strength")
     layers = fitting_layers(base, bundle.config.unet)
     model = base.clone()
     model.set_attachments(KEY, bundle.config.id)
@@ -129,9 +129,9 @@ def fitting_layers(base, config: UNetConfig) -> dict[Layer, tuple]:
     unet, name = base.model.diffusion_model, type(base.model.model_config).__name__
     if adapted_for(base) is not None:
         what, remedy = "This MODEL has a DiffSFSR adapter already", "Connect the checkpoint loader's MODEL"
-        raise DiffSFSRError(what, "model", remedy)
+        raise DiffSFSRError(what, remedy, "model")
     if not isinstance(unet, UNetModel):
-        raise DiffSFSRError(f"The adapter is for Stable Diffusion 1.5, the MODEL is {name}", "model", WANTED)
+        raise DiffSFSRError(f"The adapter is for Stable Diffusion 1.5, the MODEL is {name}", WANTED, "model")
     layers = dict(layers_of(unet))
     found = {
         "text width": {unet.get_submodule(layer.path).to_k.in_features for layer in layers},
@@ -149,7 +149,7 @@ def fitting_layers(base, config: UNetConfig) -> dict[Layer, tuple]:
         if found[part] != wanted[part]:
             there, here = (", ".join(map(str, sorted(s, key=str))) for s in (found[part], wanted[part]))
             what = f"The adapter is for Stable Diffusion 1.5, the MODEL is {name}: {part} {there or 'none'}, not {here}"
-            raise DiffSFSRError(what, "model", WANTED)
+            raise DiffSFSRError(what, WANTED, "model")
     return layers
 
 

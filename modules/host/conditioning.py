@@ -22,7 +22,7 @@ def to_conds(model, given: Conditioning, bundle_id: str, noise, device, **_) -> 
     check_bundle(given.bundle, bundle_id)
     if noise.shape[-2:] != given.mask.shape[-2:]:
         what = f"The latent is {tuple(noise.shape[-2:])}, the conditioning was made for {tuple(given.mask.shape[-2:])}"
-        raise DiffSFSRError(what, "", "Use the LATENT output of the same Background Condition node")
+        raise DiffSFSRError(what, "Use the LATENT output of the same Background Condition node")
     values = (given.identity, given.expression, given.strength.identity, given.strength.expression)
     kinds = (comfy.conds.CONDRegular, comfy.conds.CONDRegular, comfy.conds.CONDConstant, comfy.conds.CONDConstant)
     conds = {name: kind(value) for name, kind, value in zip(TOKENS, kinds, values, strict=True)}
@@ -39,6 +39,6 @@ def identity_only(positive: list, negative: list) -> list:
     entries = [extras.get(KEY) for _, extras in (*positive, *negative[:1])]
     if not negative or any(given is None for given in entries):
         what = "This conditioning cannot be guided apart: it has no identity and no expression"
-        raise DiffSFSRError(what, "", "Connect Background Condition, or use one cfg for both (expression cfg 0)")
+        raise DiffSFSRError(what, "Connect Background Condition, or use one cfg for both (expression cfg 0)")
     null = entries[-1].expression
     return [[text, {**extras, KEY: replace(extras[KEY], expression=null)}] for text, extras in positive]

@@ -45,7 +45,7 @@ def bundle_path(name: str) -> Path:
     if name not in names:
         folders = ", ".join(folder_paths.get_folder_paths(KEY))
         what = f"There is no bundle named '{name}'; found: {', '.join(names)}"
-        raise DiffSFSRError(what, "bundle", f"Put the file into {folders} and refresh the list")
+        raise DiffSFSRError(what, f"Put the file into {folders} and refresh the list", "bundle")
     return BUILT_IN if name == DEFAULT else Path(folder_paths.get_full_path_or_raise(KEY, name))
 
 

@@ -31,7 +31,7 @@ class ArcFace:
         rows = [self.session.run(None, {self.name: c[None].numpy()})[0] for c in chips.float().cpu()]
         vectors = torch.cat([torch.from_numpy(row) for row in rows]).float()
         if not torch.isfinite(vectors).all():
-            raise DiffSFSRError("The network gave values that are not numbers", str(self.file), "Take another model")
+            raise DiffSFSRError("The network gave values that are not numbers", "Take another model", str(self.file))
         return F.normalize(vectors, dim=1)
 
 
@@ -53,7 +53,7 @@ def load_arcface() -> ArcFace:
             return ArcFace(session, file)
     what = f"The bundle asks for {ARCFACE}, but there is no recognition network among {len(files)} ONNX files"
     places = " or ".join(map(str, folders()))
-    raise DiffSFSRError(what, "", f"Put one ({CHIP} x {CHIP} to {WIDTHS[ARCFACE]}, {PLACE}) into {places}")
+    raise DiffSFSRError(what, f"Put one ({CHIP} x {CHIP} to {WIDTHS[ARCFACE]}, {PLACE}) into {places}")
 
 
 def _onnxruntime():
@@ -62,7 +62,7 @@ def _onnxruntime():
     except ImportError as error:
         what = f"The bundle asks for {ARCFACE}, but the package onnxruntime cannot be imported ({error})"
         remedy = f"Run `pip install onnxruntime` in ComfyUI's Python, and put a network, {PLACE}, into {folders()[-1]}"
-        raise DiffSFSRError(what, "", remedy) from error
+        raise DiffSFSRError(what, remedy) from error
     return onnxruntime
 
 

@@ -72,7 +72,7 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
         if conditioning is None:
             what = "The conditioning was not made for DiffSFSR: it has no identity and no expression"
             remedy = "Connect positive and negative of a Background Condition node"
-            raise DiffSFSRError(what, "DiffSFSR MODEL, conditioning", remedy)
+            raise DiffSFSRError(what, remedy, "DiffSFSR MODEL, conditioning")
         latents, conds = to_conds(self, conditioning, self.bundle_id, **kwargs)
         text = {name: cond for name, cond in super().extra_conds(**kwargs).items() if name != "c_concat"}
         return {**(text if self.reads_text else {}), **conds, "c_concat": latents}
@@ -121,10 +121,10 @@ def build_vae(bundle: Bundle) -> comfy.sd.VAE:
         vae = PicturewiseVAE(sd=dict(bundle.vae), dtype=vae_dtype())
     except (RuntimeError, KeyError, IndexError) as error:
         what = f"The autoencoder does not fit the host's layout ({str(error).splitlines()[-1].strip()})"
-        raise DiffSFSRError(what, "", REMEDY) from error
+        raise DiffSFSRError(what, REMEDY) from error
     own = vae.first_stage_model.state_dict() if vae.first_stage_model is not None else {"taesd_decoder.1.weight": None}
     lost = sorted(set(own) - set(bundle.vae))
     if lost:
-        raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", "", REMEDY)
+        raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", REMEDY)
     vae.first_stage_model.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
     return vae

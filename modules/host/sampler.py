@@ -90,7 +90,7 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
     """
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
         known = ", ".join(comfy.samplers.SCHEDULER_NAMES)
-        raise DiffSFSRError(f"'{scheduler}' is no scheduler", "", f"Choose one of: {known}")
+        raise DiffSFSRError(f"'{scheduler}' is no scheduler", f"Choose one of: {known}")
     guide = guider(model, positive, negative, *weights)
     if denoise == 0:
         return latent.copy()
@@ -111,7 +111,7 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
     except ValueError as error:
         if isinstance(error, DiffSFSRError) or "not finite" not in str(error):
             raise
-        raise DiffSFSRError(str(error), "", "Lower cfg, or set the loader's precision to fp32") from error
+        raise DiffSFSRError(str(error), "Lower cfg, or set the loader's precision to fp32") from error
     return {**latent, "samples": result.to(comfy.model_management.intermediate_device())}
 
 
@@ -138,10 +138,10 @@ def check(model, positive, negative) -> None:
             conditioning = extras.get(KEY)
             if isinstance(inner, DiffSFSRModel) and conditioning is None:
                 what = "This conditioning was not made for DiffSFSR: it names no person and no feeling"
-                raise DiffSFSRError(what, name, "Connect the outputs of Background Condition")
+                raise DiffSFSRError(what, "Connect the outputs of Background Condition", name)
             if conditioning is not None and bundle is None:
                 what = "This is DiffSFSR conditioning, but the MODEL is not a DiffSFSR model"
-                raise DiffSFSRError(what, "model", "Connect MODEL of a DiffSFSR UNet Loader")
+                raise DiffSFSRError(what, "Connect MODEL of a DiffSFSR UNet Loader", "model")
             if conditioning is not None:
                 with at(name):
                     check_bundle(conditioning.bundle, bundle)

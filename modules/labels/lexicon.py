@@ -85,7 +85,7 @@ def read(text: str) -> Reading:
     parts = _weighted([_shared(group) for group in groups])
     if len(parts) > MAX_PARTS:
         what = f"'{typed}' names {len(parts)} feelings"
-        raise DiffSFSRError(what, "", f"Name at most {MAX_PARTS}: more of them cancel each other out")
+        raise DiffSFSRError(what, f"Name at most {MAX_PARTS}: more of them cancel each other out")
     kinds = [kind for kind, _, _ in tokens if kind != "filler"]
     plain = len(parts) <= 1 and set(kinds) <= {"word", "number", "neutral"}
     return Reading(typed, parts, plain, tuple(dict.fromkeys(t for kind, _, t in tokens if kind == "near")))
@@ -116,7 +116,7 @@ def _menu_entry(entry: re.Match) -> str:
         return entry[0]
     if family_of(word) != family:
         remedy = f"Write '{family_of(word)}: {word}', or '{family}, {word}' for a mix"
-        raise DiffSFSRError(f"'{entry[0]}' names a family that does not hold '{word}'", "", remedy)
+        raise DiffSFSRError(f"'{entry[0]}' names a family that does not hold '{word}'", remedy)
     return word
 
 
@@ -175,7 +175,7 @@ def _refuse_unknown(unknown: list[str], typed: str) -> None:
     what = f"{names} {'is' if len(set(unknown)) == 1 else 'are'} not understood"
     what += f" in '{typed}'" if names != f"'{typed}'" else ""
     remedy = f"{hint}Use words of the list of the Expression Label Encoder, in any form: a bit worried, happily surprised."
-    raise DiffSFSRError(what, "", remedy)
+    raise DiffSFSRError(what, remedy)
 
 
 def _refuse_negation(found: list[tuple[str, object, str]], typed: str) -> None:
@@ -185,7 +185,7 @@ def _refuse_negation(found: list[tuple[str, object, str]], typed: str) -> None:
     denied = next((value for kind, value, _ in found[at:] if kind in (*FEELINGS, "not") and value), None)
     hint = f", for instance {either(opposites(denied))}" if denied else ""
     what = f"'{typed}' says what the face does not feel"
-    raise DiffSFSRError(what, "", f"Write what it does feel{hint}, or 'neutral'.")
+    raise DiffSFSRError(what, f"Write what it does feel{hint}, or 'neutral'.")
 
 
 def opposites(word: str, count: int = 3) -> tuple[str, ...]:
@@ -232,10 +232,10 @@ def _grouped(tokens, typed: str) -> list[list[_Feeling]]:
             group = _Group()
     done += [_closed(group)] if group.feelings else []
     if neutral and done:
-        raise DiffSFSRError(f"'{typed}' is neutral and something else", "", "Use 'a bit' or a lower intensity instead")
+        raise DiffSFSRError(f"'{typed}' is neutral and something else", "Use 'a bit' or a lower intensity instead")
     if not neutral and not done:
         what = f"No feeling is named in '{typed}'" if typed else "The text is empty"
-        raise DiffSFSRError(what, "", "Write one of the 135 words, or something like: a bit worried")
+        raise DiffSFSRError(what, "Write one of the 135 words, or something like: a bit worried")
     return done
 
 
@@ -259,7 +259,7 @@ def checked_number(number: float | str, typed: str) -> float:
     value = _number(number) if isinstance(number, str) else number
     if not 0 <= value <= MAX_INTENSITY:
         what = f"The number {value:g} in '{typed}' is outside 0 to {MAX_INTENSITY}"
-        raise DiffSFSRError(what, "", "Write 0.5 or 50% for half of a feeling, 1 for all of it")
+        raise DiffSFSRError(what, "Write 0.5 or 50% for half of a feeling, 1 for all of it")
     return value
 
 

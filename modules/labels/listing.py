@@ -19,7 +19,7 @@ def read_lines(text: str) -> list[tuple[int, Reading]]:
     lines = [(i, line.partition("#")[0].strip()) for i, line in enumerate(str(text or "").splitlines(), 1)]
     lines = [(i, line) for i, line in lines if line]
     if not lines:
-        raise DiffSFSRError("The text is empty", "", "Write one expression a line: a word, or 'a bit worried'")
+        raise DiffSFSRError("The text is empty", "Write one expression a line: a word, or 'a bit worried'")
     _check_count(len(lines))
     found = []
     for i, line in lines:
@@ -46,14 +46,14 @@ def _members(kind: str, name: str) -> list[str]:
     if name in known[kind]:
         return list(known[kind][name])
     if kind == "all":
-        raise DiffSFSRError(f"'all: {name}' is not understood", "", "Write 'all', 'family: joy' or 'subcluster: rage'")
+        raise DiffSFSRError(f"'all: {name}' is not understood", "Write 'all', 'family: joy' or 'subcluster: rage'")
     near = suggest_among(name, known[kind])
     hint = f"Did you mean {either(near)}? " if near else ""
     what = f"'{name}' is no {kind}" if name else f"The {kind} has no name"
-    raise DiffSFSRError(what, "", f"{hint}There are: {', '.join(known[kind])}.")
+    raise DiffSFSRError(what, f"{hint}There are: {', '.join(known[kind])}.")
 
 
 def _check_count(count: int) -> None:
     if count > MAX_LINES:
         what = f"The text names {count} expressions, more than {MAX_LINES}"
-        raise DiffSFSRError(what, "", "Use several nodes, or fewer lines")
+        raise DiffSFSRError(what, "Use several nodes, or fewer lines")

@@ -187,8 +187,8 @@ def checked_intensity(value: float) -> float:
     if not 0.0 <= amount <= MAX_INTENSITY:  # also catches NaN
         raise DiffSFSRError(
             f"the intensity {value} is outside 0 to {MAX_INTENSITY}",
-            "input 'intensity'",
             f"Set a value from 0 (neutral face) to {MAX_INTENSITY} (strongest).",
+            "input 'intensity'",
         )
     return amount
 
@@ -198,7 +198,7 @@ def checked_variation(value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
         raise DiffSFSRError(
             f"the variation {value} is not a whole number from 0 up",
-            "input 'variation'",
             "Set 0 for the standard expression, or 1, 2, 3 ... for others of the same word.",
+            "input 'variation'",
         )
     return int(value)

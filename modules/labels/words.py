@@ -90,15 +90,11 @@ def parse_choice(text: str) -> str:
     if word not in _PLACE:
         near = suggest(word)
         hint = f"Did you mean {either(near)}? " if near else ""
-        raise DiffSFSRError(
-            f"'{raw.strip()}' is not one of the {len(WORDS)} emotion words", _WHERE,
-            f"{hint}Choose a word from the list of the node.",
-        )
+        what = f"'{raw.strip()}' is not one of the {len(WORDS)} emotion words"
+        raise DiffSFSRError(what, f"{hint}Choose a word from the list of the node.", _WHERE)
     if colon and family != _PLACE[word][0]:
-        raise DiffSFSRError(
-            f"'{raw.strip()}' names a family that does not hold '{word}'", _WHERE,
-            f"Write '{_PLACE[word][0]}: {word}', or '{word}' alone.",
-        )
+        what = f"'{raw.strip()}' names a family that does not hold '{word}'"
+        raise DiffSFSRError(what, f"Write '{_PLACE[word][0]}: {word}', or '{word}' alone.", _WHERE)
     return word
 
 

@@ -101,7 +101,7 @@ def check_number(name: str, value: float, most: float, usual: int) -> None:
     """Older hosts do not check what comes over a wire."""
     if not 0.0 <= value <= most:  # written so that NaN is refused too
         remedy = f"Choose a value in that range; {usual} is the usual one"
-        raise DiffSFSRError(f"{value} is outside 0 to {most:.0f}", name, remedy)
+        raise DiffSFSRError(f"{value} is outside 0 to {most:.0f}", remedy, name)
 
 
 def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> None:
@@ -110,10 +110,10 @@ def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> Non
     for name, entries in zip(("text_positive", "text_negative"), text, strict=True):
         if reads and not entries:
             what, remedy = "This bundle reads a prompt too, and there is none", "Connect CLIP Text Encode (it may be empty)"
-            raise DiffSFSRError(what, name, remedy)
+            raise DiffSFSRError(what, remedy, name)
         if entries and not reads:
             what = "This bundle reads no text: the prompt would not be heard"
-            raise DiffSFSRError(what, name, "Leave it unconnected, or load a bundle for Stable Diffusion")
+            raise DiffSFSRError(what, "Leave it unconnected, or load a bundle for Stable Diffusion", name)
 
 
 # --- the five steps -------------------------------------------------------------------------------
@@ -142,11 +142,11 @@ def mask(encoders: Encoders, request: Request, person: Person, places: list[Plac
     if own is None:
         area = area_of(encoders, person, place, mesh, request.grow, request.strength)
         if not area.any():
-            raise DiffSFSRError("Nothing is left to repaint", "mask grow", "Shrink the mask less")
+            raise DiffSFSRError("Nothing is left to repaint", "Shrink the mask less", "mask grow")
         return mesh, area
     if not own.any():
         what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
-        raise DiffSFSRError(what, "mask", remedy)
+        raise DiffSFSRError(what, remedy, "mask")
     return mesh, own
 
 
@@ -214,7 +214,7 @@ def encoded(encoders: Encoders, vae, pictures: torch.Tensor) -> torch.Tensor:
     wanted = encoders.config.unet.latent_channels
     if latents.shape[1] != wanted:
         what = f"The VAE has {latents.shape[1]} latent channels, the model {wanted}"
-        raise DiffSFSRError(what, "vae", "Connect VAE of the same DiffSFSR UNet Loader")
+        raise DiffSFSRError(what, "Connect VAE of the same DiffSFSR UNet Loader", "vae")
     return latents
 
 

@@ -20,10 +20,10 @@ def paste(crops: torch.Tensor, region: PasteRegion, metadata: dict | None) -> tu
         crops = checked_image(crops)
     if len(crops) != len(region.to_frame):
         what = f"There are {len(crops)} crops for {len(region.to_frame)} places"
-        raise DiffSFSRError(what, "", "Decode the LATENT that was sampled from the same Background Condition")
+        raise DiffSFSRError(what, "Decode the LATENT that was sampled from the same Background Condition")
     if crops.shape[1] != crops.shape[2]:
         what = f"The crop is {crops.shape[2]} x {crops.shape[1]} pixels, it should be square"
-        raise DiffSFSRError(what, "", "Connect VAE Decode directly")
+        raise DiffSFSRError(what, "Connect VAE Decode directly")
     if metadata is not None:
         metadata["diffsfsr"] = NOTE
     return composite(crops, region)

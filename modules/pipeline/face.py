@@ -49,4 +49,4 @@ def check_size(points: torch.Tensor) -> None:
     if extent.max() < MIN_FACE:
         what = f"The face is only {int(extent.max())} pixels large"
         remedy = f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first"
-        raise DiffSFSRError(what, "", remedy)
+        raise DiffSFSRError(what, remedy)

@@ -29,7 +29,7 @@ def encode_identity(
     found = [_face(encoders, image, rule, index, without, i) for i, image in enumerate(steps(images))]
     numbers = [i for i, face in enumerate(found) if face is not None]
     if not numbers:
-        raise DiffSFSRError("None of the pictures shows a usable face", "", "Connect a clear photo of the person")
+        raise DiffSFSRError("None of the pictures shows a usable face", "Connect a clear photo of the person")
     faces = [found[i] for i in numbers]
     pictures = torch.stack([face.image for face in faces])
     selfies = F.interpolate(pictures, size=INPUT, mode="area")
@@ -47,10 +47,10 @@ def checked(images: torch.Tensor, rule: str, without: str) -> torch.Tensor:
         images = checked_image(images)
     if without not in WITHOUT_FACE:
         remedy = f"Choose one of: {', '.join(WITHOUT_FACE)}"
-        raise DiffSFSRError(f"'{without}' is no way to treat a picture without a face", "", remedy)
+        raise DiffSFSRError(f"'{without}' is no way to treat a picture without a face", remedy)
     if rule not in RULES:
         remedy = f"Choose one of: {', '.join(RULES)}"
-        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", "image 0", remedy)
+        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", remedy, "image 0")
     face_networks()  # an unreadable face model is no picture without a face: it must not be skipped
     return images
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 def encode_word(encoders: Encoders, choice: str, intensity: float, variation: int, source: str) -> Expression:
     """One of the 135 words, intensity 0..1.5, variation 0.., one of SOURCES -> Expression with one code [1, 52 + K]."""
     if source not in SOURCES:
-        raise DiffSFSRError(f"'{source}' is no source", "source", f"Choose one of: {', '.join(SOURCES)}")
+        raise DiffSFSRError(f"'{source}' is no source", f"Choose one of: {', '.join(SOURCES)}", "source")
     if source == SOURCES[0]:
         return encode_label(encoders.shape, encoders.id, choice, intensity, variation)
     word, amount, number = parse_choice(choice), checked_intensity(intensity), checked_variation(variation)
@@ -78,7 +78,7 @@ def _nothing(word: str, refused: list[str]) -> DiffSFSRError:
     else:
         what = f"The expression library has no pictures for '{word}'; searched: {searched}"
     remedy = f"Put pictures of faces into {searched}, or choose '{SOURCES[0]}'"
-    return DiffSFSRError(what, "source", remedy)
+    return DiffSFSRError(what, remedy, "source")
 
 
 # --- the index, brought up to date ----------------------------------------------------------------
@@ -96,7 +96,7 @@ def current(encoders: Encoders, root: Path, word: str) -> list[Row]:
         log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
         if index.fixed:
             what = f"The index of {root} was made from a table, and with other networks"
-            raise DiffSFSRError(what, "source", f"Make it again: {COMMAND}")
+            raise DiffSFSRError(what, f"Make it again: {COMMAND}", "source")
     unreadable = index is None and (root / library.FILE).exists()  # a share that cannot lock
     everything = fresh and not unreadable and os.access(root, os.W_OK)  # else nothing would be kept of the other words
     index, words = Index(maker) if fresh else index, library.SORTED if everything else (word,)
@@ -122,7 +122,7 @@ def _too_many(index: Index, root: Path, word: str, count: int) -> None:
     """Nobody wants a node that measures for hours: the index as it is, or an error if it has nothing."""
     what = f"'{word}' has {count} pictures in {root} that are not in its index"
     if not any(isinstance(code, bytes) for code in index.pictures.values()):
-        raise DiffSFSRError(what, "source", f"Make the index first: {COMMAND}")
+        raise DiffSFSRError(what, f"Make the index first: {COMMAND}", "source")
     log.warning("%s: %s; those that are in it are used. %s takes them in", WHERE, what, COMMAND)
 
 

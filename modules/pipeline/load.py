@@ -22,7 +22,7 @@ def load(name: str, precision: str = "auto", model=None, vae=None, strength: flo
     """
     if precision not in WEIGHT_DTYPES:
         remedy = f"Choose one of: {', '.join(WEIGHT_DTYPES)}"
-        raise DiffSFSRError(f"'{precision}' is no precision", "precision", remedy)
+        raise DiffSFSRError(f"'{precision}' is no precision", remedy, "precision")
     path = folders.bundle_path(name)
     bundle = load_bundle(path)
     check_wires(bundle, model, vae)
@@ -42,7 +42,7 @@ def check_wires(bundle: Bundle, model, vae) -> None:
     for name, wire in (("model", model), ("vae", vae)):
         if adapter and wire is None:
             what = f"This bundle is an adapter and needs the {name.upper()} of a Stable Diffusion 1.5 checkpoint"
-            raise DiffSFSRError(what, name, f"Connect {name.upper()} of a checkpoint loader")
+            raise DiffSFSRError(what, f"Connect {name.upper()} of a checkpoint loader", name)
         if wire is not None and not adapter:
             what, remedy = f"This bundle has its own {name.upper()}", "Leave it unconnected, or choose an adapter bundle"
-            raise DiffSFSRError(what, name, remedy)
+            raise DiffSFSRError(what, remedy, name)

@@ -12,7 +12,7 @@ from diffsfsr.modules.images import checked_image
 
 
 def fail(where=""):
-    raise DiffSFSRError("It is broken", where, "Mend it")
+    raise DiffSFSRError("It is broken", "Mend it", where)
 
 
 def error_of(call, *args):
@@ -22,10 +22,10 @@ def error_of(call, *args):
 
 
 def test_the_three_parts():
-    error = DiffSFSRError(" It is broken. ", "input 'image':", " Mend it. ")
+    error = DiffSFSRError(" It is broken. ", " Mend it. ", "input 'image':")
     assert (error.what, error.where, error.remedy) == ("It is broken", "input 'image'", "Mend it.")
     assert str(error) == "input 'image': It is broken. Mend it." and isinstance(error, ValueError)
-    assert str(DiffSFSRError("It is broken", "", "Mend it")) == "It is broken. Mend it", "no place, no colon"
+    assert str(DiffSFSRError("It is broken", "Mend it")) == "It is broken. Mend it", "no place, no colon"
 
 
 def test_each_level_adds_its_names():
@@ -51,7 +51,7 @@ def test_an_error_keeps_its_place_on_the_way_out():
     assert caught.value.where == "Some Node, image 3" and here() == ""
 
 
-@pytest.mark.parametrize("fault", [DiffSFSRError("It is broken", "", "Mend it"), KeyError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize("fault", [DiffSFSRError("It is broken", "Mend it"), KeyError("x"), KeyboardInterrupt()])
 def test_the_place_is_left_after_any_exception(fault):
     with at("Some Node"):
         with pytest.raises(type(fault)), at("image 3"):

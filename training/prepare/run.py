@@ -40,7 +40,7 @@ def prepare(
     if ages is None and not adults:
         what = "Nobody can say that these are adults: there is no faceres.ts.pt to guess ages with"
         remedy = "Name its folder with --teachers; or, if you know that the source shows adults only, say --adults-only-source"
-        raise DiffSFSRError(what, str(teachers or "--teachers"), remedy)
+        raise DiffSFSRError(what, remedy, str(teachers or "--teachers"))
     chunks = chunks_of(source)
     files = [len(chunk.files) for chunk in chunks]
     begin(out, {"source": source.name, "chunks": files, "limits": asdict(limits), "ages": ages is not None})
@@ -100,7 +100,7 @@ def begin(out: Path, record: dict) -> None:
     (out / CHUNKS).mkdir(parents=True, exist_ok=True)
     file = out / RECORD
     if file.exists() and json.loads(file.read_text()) != record:
-        raise DiffSFSRError("This folder was begun with another source or other limits", str(out), "Name a new --out")
+        raise DiffSFSRError("This folder was begun with another source or other limits", "Name a new --out", str(out))
     file.write_text(json.dumps(record, indent=1))
 
 

@@ -47,14 +47,14 @@ def chunks_of(source: Path) -> list[Chunk]:
     if source.is_file() and source.suffix == ".tar":
         return [Chunk(source.parent, (source,))]
     if not source.is_dir():
-        raise DiffSFSRError("There is no such folder", str(source), "Name a folder of pictures, or of WebDataset shards (.tar)")
+        raise DiffSFSRError("There is no such folder", "Name a folder of pictures, or of WebDataset shards (.tar)", str(source))
     tars = sorted(source.glob("*.tar"))
     if tars:
         return [Chunk(source, (tar,)) for tar in tars]
     files = sorted(file for file in source.rglob("*") if file.suffix.lower() in READ)
     if not files:
         wanted = ", ".join(sorted(READ))
-        raise DiffSFSRError(f"There are no pictures ({wanted}) and no shards (.tar)", str(source), "Name another folder")
+        raise DiffSFSRError(f"There are no pictures ({wanted}) and no shards (.tar)", "Name another folder", str(source))
     return [Chunk(source, tuple(files[k : k + TOGETHER])) for k in range(0, len(files), TOGETHER)]
 
 
