@@ -21,8 +21,8 @@ def margin(size: int) -> int:
 class Portrait:
     """One person of the data: where the picture is, and what is known of it.
 
-    `landmarks` [478, 3] are in the pixels of the wide frame (352 px, faces) at scale 1, so that the canonical frame is
-    `[48:304, 48:304]` for both sets.
+    `landmarks` [478, 3] are in the pixels of the wide frame (352 px, faces) at scale 1, z away from the viewer as the data folder
+    has it; the canonical frame is `[48:304, 48:304]` of both sets.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Portrait:
 
     def points(self) -> torch.Tensor:
         """[478, 3] as a `Face` has them: in the pixels of the wide frame, z towards the viewer."""
-        return torch.from_numpy(self.landmarks).float()
+        return torch.from_numpy(self.landmarks).float() * torch.tensor([1.0, 1.0, -1.0])
 
     def wide(self, size: int = FRAME) -> np.ndarray:
         """The aligned picture with context for a frame of `size` pixels: uint8 RGB, of 352 pixels a side for 256."""

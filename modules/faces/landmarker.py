@@ -48,7 +48,7 @@ class DetectedFace:
 
     box          (x0, y0, x1, y1) of the detector, pixels; may leave the picture
     score        the detector's, 0..1
-    points       [478,3] float32: x, y in pixels, z in the same unit (smaller is nearer)
+    points       [478,3] float32: x, y in pixels, z in the same unit, towards the viewer (the network has it away)
     presence     the mesh network's, 0..1
     blendshapes  [52] float32 in 0..1, in the order of `labels.BLENDSHAPES`
     """
@@ -98,7 +98,7 @@ def landmarks_in_crop(networks, crops):
     """The same measures for pictures that are aligned face crops already, without detection; differentiable.
 
     crops: [B,3,S,S] float 0..1 RGB in our aligned frame (for S = 256: eyes at (96, 121) and (160, 121), mouth at
-    (128, 192)) -> points [B,478,3] in pixels of the crop, presence [B] in 0..1, blendshapes [B,52] in 0..1.
+    (128, 192)) -> points [B,478,3] in pixels of the crop, z towards the viewer, presence [B] in 0..1, blendshapes [B,52] in 0..1.
     """
     size = crops.shape[-1]
     side = max(1, round(ALIGNED_SIDE * size))
@@ -112,7 +112,7 @@ def landmarks_in_crop(networks, crops):
     smooth = side > MAX_STEP * MESH_SIZE
     square = F.interpolate(square.float(), MESH_SIZE, mode="bilinear", align_corners=False, antialias=smooth)
     points, presence = networks.mesh(square)
-    points = points * (side / MESH_SIZE) + points.new_tensor([left, top, 0])
+    points = points * (points.new_tensor([1, 1, -1]) * side / MESH_SIZE) + points.new_tensor([left, top, 0])
     return points, torch.sigmoid(presence), networks.blendshapes(points[:, BLENDSHAPE_POINTS, :2])
 
 
@@ -165,7 +165,7 @@ def _mesh(networks, picture, windows):
     local = local.cpu().double()
     matrices = torch.from_numpy(np.stack([window_matrix(*window, MESH_SIZE) for window in windows]))
     plane = local[..., :2] @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
-    depth = local[..., 2:] * torch.tensor([window[2] / MESH_SIZE for window in windows])[:, None, None]
+    depth = -local[..., 2:] * torch.tensor([window[2] / MESH_SIZE for window in windows])[:, None, None]
     # Shift and scale mean nothing to the blendshape network: relative points keep float32 exact in huge pictures.
     relative = (plane - plane.mean(1, keepdim=True))[:, BLENDSHAPE_POINTS].float()
     blendshapes = networks.blendshapes(relative.to(networks.triangles.device)).cpu()

@@ -103,7 +103,8 @@ class Looker:
         if age < self.limits.adult:
             return "may be a minor"
         vector = self.identity(F.interpolate(inner[None], size=INPUT, mode="area"))[0]
-        landmarks = marks[0] * (FRAME / size) + torch.tensor([MARGIN, MARGIN, 0.0])
+        away = torch.tensor([1.0, 1.0, -1.0])  # files keep the sign of z that the data folder has
+        landmarks = marks[0] * away * (FRAME / size) + torch.tensor([MARGIN, MARGIN, 0.0])
         return Kept(wide, landmarks, code[0], vector, float(turned[0]), float(turned[1]), age, looks(small))
 
 
