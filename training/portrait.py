@@ -21,8 +21,8 @@ def margin(size: int) -> int:
 class Portrait:
     """One person of the data: where the picture is, and what is known of it.
 
-    `landmarks` [478, 3] are in the pixels of the wide frame (352 px, faces) at scale 1, z away from the viewer as the data folder
-    has it; the canonical frame is `[48:304, 48:304]` of both sets.
+    `landmarks` [478, 3] are in the pixels of the wide frame (352 px, faces) at scale 1, z away from the viewer as the data
+    folder has it; the canonical frame is `[48:304, 48:304]` of both sets.
     """
 
     id: str

@@ -98,7 +98,7 @@ def landmarks_in_crop(networks, crops):
     """The same measures for pictures that are aligned face crops already, without detection; differentiable.
 
     crops: [B,3,S,S] float 0..1 RGB in our aligned frame (for S = 256: eyes at (96, 121) and (160, 121), mouth at
-    (128, 192)) -> points [B,478,3] in pixels of the crop, z towards the viewer, presence [B] in 0..1, blendshapes [B,52] in 0..1.
+    (128, 192)) -> points [B,478,3] in pixels of the crop, z towards the viewer, presence [B], blendshapes [B,52], both in 0..1.
     """
     size = crops.shape[-1]
     side = max(1, round(ALIGNED_SIDE * size))

@@ -4,6 +4,7 @@ Five steps: `locate` the face, `mask` what is repainted, `warp` the person there
 """
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,7 +19,7 @@ from ..types import USUAL, Conditioning, Expression, Identity, PasteRegion, Stre
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
-from .draft import Person, Place, area_of, area_of_any_word, mesh_of, person_of, place_of, skin_of
+from .draft import Person, Place, area_of, mesh_of, person_of, place_of, skin_of
 from .encoders import Encoders
 from .memo import content
 
@@ -66,7 +67,7 @@ def condition(encoders: Encoders, vae, request: Request):
             warps.append(warp(encoders, request, person, places[i % len(places)], mesh, area))
             masks.append(area)
     masks, warps = torch.stack(masks), torch.stack(warps)
-    background, guide, start = encode(encoders, vae, request, person, places, warps)
+    background, guide, start = encode(encoders, vae, request, places, masks, warps)
     positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
     if wire.shape[-1] == 1:
@@ -129,21 +130,16 @@ def locate(encoders: Encoders, request: Request) -> list[Place]:
     return places
 
 
-def own_mask(encoders: Encoders, request: Request, place: Place, i: int) -> torch.Tensor | None:
-    """The artist's mask of picture i in the crop [S, S], if there is one."""
-    return None if request.mask is None else mask_in_crop(request.mask[i % len(request.mask)], place.matrix, encoders.size)
-
-
 def mask(encoders: Encoders, request: Request, person: Person, places: list[Place], i: int) -> tuple[Mesh, torch.Tensor]:
     """Result i: where the face will be, and the part to repaint [S, S], 0 or 1."""
     place, geometry = places[i % len(places)], split(request.expression.codes)[1]
     mesh = mesh_of(encoders, person, place, geometry[i % len(geometry)], request.strength)
-    own = own_mask(encoders, request, place, i)
-    if own is None:
+    if request.mask is None:
         area = area_of(encoders, person, place, mesh, request.grow, request.strength)
         if not area.any():
             raise DiffSFSRError("Nothing is left to repaint", "Shrink the mask less", "mask grow")
         return mesh, area
+    own = mask_in_crop(request.mask[i % len(request.mask)], place.matrix, encoders.size)
     if not own.any():
         what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
         raise DiffSFSRError(what, remedy, "mask")
@@ -159,22 +155,20 @@ def warp(
 
 
 def encode(
-    encoders: Encoders, vae, request: Request, person: Person, places: list[Place], warps: torch.Tensor
+    encoders: Encoders, vae, request: Request, places: list[Place], masks: torch.Tensor, warps: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Latents [n, C, h, w] of the pictures with the part to repaint in grey, of the coarse warps or zeros without guide, and of
     what sampling starts from below full denoising: the coarse warp, or without guide the picture as it is.
+
+    The mask is the same for all usual words, so a background is encoded once for them.
     """
-    grey = []
-    for i, place in enumerate(places):
-        own = own_mask(encoders, request, place, i)
-        hidden = area_of_any_word(encoders, person, place, request.grow, request.strength.identity) if own is None else own
-        grey.append(blanked(place.face.image, hidden))
-    background = one_each(encoded_once(encoders, vae, "grey latent", grey), request.total)
+    images = [places[i % len(places)].face.image for i in range(request.total)]
+    grey = (blanked(image, mask) for image, mask in zip(images, masks, strict=True))
+    background = encoded_once(encoders, vae, "grey latent", grey)
     if request.guide:
         guide = encoded(encoders, vae, warps)
         return background, guide, guide
-    start = encoded_once(encoders, vae, "latent", [place.face.image for place in places])
-    return background, torch.zeros_like(background), one_each(start, request.total)
+    return background, torch.zeros_like(background), encoded_once(encoders, vae, "latent", images)
 
 
 def tell(
@@ -218,12 +212,7 @@ def encoded(encoders: Encoders, vae, pictures: torch.Tensor) -> torch.Tensor:
     return latents
 
 
-def encoded_once(encoders: Encoders, vae, kind: str, pictures: list[torch.Tensor]) -> torch.Tensor:
+def encoded_once(encoders: Encoders, vae, kind: str, pictures: Iterable[torch.Tensor]) -> torch.Tensor:
     """The same for pictures [3, S, S] that come again with the next word; remembered."""
     get, of = encoders.memo.get, weakref.ref(vae)
     return torch.cat([get(kind, (of, content(p)), lambda p=p: encoded(encoders, vae, p[None])) for p in pictures])
-
-
-def one_each(rows: torch.Tensor, count: int) -> torch.Tensor:
-    """One row for each result: those there are, or the only one again and again."""
-    return rows.expand(count, -1, -1, -1) if len(rows) == 1 else rows

@@ -3,7 +3,20 @@
 import pytest
 import torch
 
-from tests.host.graphs import CONDITION, EXPRESSION, LOADER, SAMPLER, counted, painted, portrait, refusal, run, trained
+from tests.host.graphs import (
+    CONDITION,
+    EXPRESSION,
+    IDENTITY,
+    LOADER,
+    SAMPLER,
+    counted,
+    painted,
+    portrait,
+    refusal,
+    run,
+    shown,
+    trained,
+)
 
 AREA = torch.zeros(1, 512, 512)
 AREA[:, 50:180, 240:350] = 1
@@ -93,3 +106,18 @@ def test_light_out_of_range(studio, pictures, value):
 def test_a_strength_that_is_no_number(studio, pictures):
     message = refusal(studio, portrait(*pictures).set(CONDITION, expression_strength=float("nan")), CONDITION)
     assert message.startswith("Background Condition, expression strength") and "0 to 2" in message
+
+
+@pytest.mark.parametrize(("word", "strength"), [("fear: terror", 2.0), ("joy: amusement", 2.0), ("anger: rage", 1.0)])
+def test_what_is_repainted_is_hidden_from_the_model(studio, pictures, made, monkeypatch, word, strength):
+    """An exaggerated face reaches beyond the area of any word: there the background's own face would shine through."""
+    from diffsfsr.modules.pipeline.memo import Memo
+
+    vae, encoded = made.value(LOADER, 1), []
+    monkeypatch.setattr(made.value(LOADER, 2), "memo", Memo())  # nothing is known, and nothing of this is remembered
+    monkeypatch.setattr(vae, "encode", lambda picture: encoded.append(picture) or torch.zeros(1, 16, 32, 32))
+    graph = portrait(*pictures).set(EXPRESSION, expression=word).set(CONDITION, expression_strength=strength)
+    graph.give(CONDITION, "vae", "VAE", vae)
+    mask = run(studio, shown(graph.only(IDENTITY, EXPRESSION, CONDITION), CONDITION, 4)).value(CONDITION, 3).mask[0]
+    grey = (encoded[0][0] == 0.5).all(-1)
+    assert mask.any() and bool(grey[mask > 0].all()), f"{int((~grey)[mask > 0].sum())} pixels are not grey"
