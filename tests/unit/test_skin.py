@@ -158,5 +158,7 @@ def test_in_its_own_picture_a_face_keeps_its_hair_and_elsewhere_it_loses_it(comf
 
     own, elsewhere = draft.skin_of(encoders, person, draft.own_place(encoders, person)), skin_in(skin_picture())
     assert own.image is hidden.image and skin_in(hidden.image.clone()).image is hidden.image
+    saved = hidden.image + 0.01 * torch.randn(3, 256, 256, generator=torch.Generator().manual_seed(0))
+    assert skin_in(saved.clamp(0, 1)).image is hidden.image, "a file of the same photo with a little noise"
     torch.testing.assert_close(elsewhere.image[:, y, x], SKIN, atol=0.02, rtol=0)
     assert skin_in(skin_picture() * 0.9).image is elsewhere.image, "found once for every picture"
