@@ -67,8 +67,8 @@ def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
 
 def identity_of(tensors: dict[str, torch.Tensor], config: BundleConfig) -> str:
     """Twelve hexadecimal digits over all that says what a network answers: its weights, and how the UNet uses them."""
-    told = json.dumps([fingerprint(tensors), asdict(config.unet)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    known = json.dumps([fingerprint(tensors), asdict(config.unet)], sort_keys=True)
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
 def save_bundle(path: Path, config: BundleConfig, tensors: dict[str, torch.Tensor]) -> BundleConfig:

@@ -2,7 +2,7 @@
 
 Two things are added, and both are zero before training, so that the UNet then is what it was: the attention to identity and
 expression in each cross-attention layer, on the layer's own queries and before its own output projection; and a convolution of
-the background's latent, the mask and the guide's latent (`UNetConfig.extra_channels`), added to what the UNet's first
+the background's latent, the mask and the coarse warp's latent (`UNetConfig.extra_channels`), added to what the UNet's first
 convolution gives (which is one convolution of all channels, written as two).
 """
 

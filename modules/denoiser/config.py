@@ -38,7 +38,7 @@ class UNetConfig:
 
     @property
     def extra_channels(self) -> int:
-        """Latent of the masked background, mask, latent of the guide: read beside the noisy latent."""
+        """Latent of the masked background, mask, latent of the coarse warp: read beside the noisy latent."""
         return 2 * self.latent_channels + 1
 
     @property

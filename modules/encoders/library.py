@@ -192,17 +192,17 @@ def _version_2(path: Path) -> Index | None:
     """
     try:
         with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
+            metadata = file.metadata() or {}
             columns = ("codes", "names", "ends", "sizes", "changed", "starts")
             codes, names, ends, *columns = (file.get_tensor(name).numpy() for name in columns)
         sizes, changed, starts = (column.tolist() for column in columns)
-        if told.get("version") != "2" or codes.dtype.str != "<f2" or codes.ndim != 2 or max(starts) != len(codes):
+        if metadata.get("version") != "2" or codes.dtype.str != "<f2" or codes.ndim != 2 or max(starts) != len(codes):
             return None
         files = [names[start:end].tobytes().decode("utf-8", "surrogateescape") for start, end in pairwise([0, *ends.tolist()])]
         of = [word for word, (start, end) in zip(SORTED, pairwise(starts), strict=True) for _ in range(start, end)]
         pictures = {Picture(*row): bytes(code) for *row, code in zip(of, files, sizes, changed, codes, strict=True)}
-        pictures |= {Picture(*entry): str(why) for *entry, why in json.loads(told["refused"])}
-        return Index(told["maker"], told["fixed"] == "1", tuple(json.loads(told["unknown"])), pictures)
+        pictures |= {Picture(*entry): str(why) for *entry, why in json.loads(metadata["refused"])}
+        return Index(metadata["maker"], metadata["fixed"] == "1", tuple(json.loads(metadata["unknown"])), pictures)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
 

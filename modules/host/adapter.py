@@ -3,7 +3,7 @@
 - The adapter's weights are a model of their own that the host loads and offloads together with the patched one.
 - Attention: each cross-attention layer's replacement first does what was there (or the host's attention on the text), then adds
   what the layer's queries find in identity and expression. LoRA acts on the layer's own weights, as ever.
-- Input: what the first block gives, plus a convolution of background, mask and guide; ControlNet adds to the same sum.
+- Input: what the first block gives, plus a convolution of background, mask and coarse warp; ControlNet adds to the same sum.
 - Tokens come in with CONDITIONING. A conditioning without them is answered by the plain UNet.
 """
 

@@ -49,12 +49,12 @@ def stamp(choice: str | None, source: str | None) -> str:
     if source == SOURCES[0]:
         return ""
     word = None if choice is None else str(choice).rpartition(":")[2].strip().lower()
-    seen = hashlib.sha256()
+    digest = hashlib.sha256()
     for root in filter(Path.is_dir, folders.expression_folders()):
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
             if word is None or folder.name.strip().lower() == word:
-                seen.update(repr((str(folder), library.pictures_of(folder, ""))).encode())
-    return seen.hexdigest()
+                digest.update(repr((str(folder), library.pictures_of(folder, ""))).encode())
+    return digest.hexdigest()
 
 
 def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
@@ -128,13 +128,13 @@ def _too_many(index: Index, root: Path, word: str, count: int) -> None:
 
 def maker_of(encoders: Encoders) -> str:
     """Fingerprint of all that a measured code depends on: the face model, the bundle's face shape and its reader."""
-    seen = hashlib.sha256()
+    digest = hashlib.sha256()
     face_model = folders.face_model()
-    seen.update(face_model.read_bytes() if face_model.exists() else b"")
+    digest.update(face_model.read_bytes() if face_model.exists() else b"")
     for module in (encoders.shape, encoders.stack.patcher.model.reader):
         for name, tensor in sorted(module.state_dict().items()):
-            seen.update(name.encode() + tensor.float().cpu().numpy().tobytes())
-    return f"{seen.hexdigest()[:16]} {encoders.config.resolution}"
+            digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+    return f"{digest.hexdigest()[:16]} {encoders.config.resolution}"
 
 
 def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown) -> dict[Picture, bytes | str]:

@@ -13,11 +13,11 @@ LEAST, MOST = 8, 256  # results of one kind that are kept, however small or larg
 
 def content(*tensors: torch.Tensor) -> str:
     """A hash over shapes, types and all values: what a result is known by."""
-    seen = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for tensor in tensors:
-        seen.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-        seen.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
-    return seen.hexdigest()
+        digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 class Memo:
