@@ -125,7 +125,7 @@ def judged(encoders, picture: torch.Tensor):
         seen, _ = encode_identity(encoders, picture, "largest", 0, "error")
     except DiffSFSRError:
         return None
-    return seen.vector, seen.code
+    return seen.vector, seen.face.code
 
 
 def account(word: str, made: dict, others: dict) -> dict:

@@ -153,5 +153,5 @@ def painted(wires, weights, steps=1, model=None, **options):
     sampling = model.get_model_object("model_sampling")
     sigmas = importlib.import_module("comfy.samplers").calculate_sigmas(sampling, "karras", steps)
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(4))
-    guide = guider(model, positive, negative, *weights, "Test")
+    guide = guider(model, positive, negative, *weights)
     return guide.sample(noise, latent, midpoint_sampler(False), sigmas, seed=0, disable_pbar=True, **options)

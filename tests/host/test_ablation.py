@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from diffsfsr.modules.types import Strength
 from tests.host.graphs import trained
 
 
@@ -64,13 +65,12 @@ def test_told_changes_what_the_variant_says_and_nothing_else(painted):
     _, sides, (positive, negative) = painted
     before, null = positive[0][1]["diffsfsr"], negative[0][1]["diffsfsr"]
     alone = sides["identity only"][0][0][1]["diffsfsr"]
-    assert torch.equal(alone["expression"], null["expression"]) and torch.equal(alone["identity"], before["identity"])
+    assert torch.equal(alone.expression, null.expression) and torch.equal(alone.identity, before.identity)
     loud = sides["expression tokens x3"][0][0][1]["diffsfsr"]
-    assert torch.equal(loud["expression"], before["expression"] * 3) and torch.equal(loud["identity"], before["identity"])
-    assert sides["identity strength 3"][0][0][1]["diffsfsr"]["strength"] == {"identity": 3.0, "expression": 1.0}
-    concat = alone["concat"]
-    assert (concat[:, -16:] == 0).all() and torch.equal(concat[:, :-16], before["concat"][:, :-16])
-    assert before["strength"] == {"identity": 1.0, "expression": 1.0} and before["concat"][:, -16:].any()
+    assert torch.equal(loud.expression, before.expression * 3) and torch.equal(loud.identity, before.identity)
+    assert sides["identity strength 3"][0][0][1]["diffsfsr"].strength == Strength(3.0, 1.0)
+    assert (alone.warp == 0).all() and before.warp.any() and before.strength == Strength()
+    assert torch.equal(alone.background, before.background) and torch.equal(alone.mask, before.mask)
 
 
 def test_the_size_of_tokens_does_not_matter_unless_it_is_let_past_the_norm(painted):

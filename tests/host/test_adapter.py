@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from diffsfsr.modules.types import Conditioning, Strength
 from tests.host import sd15
 from tests.host.graphs import counted
 
@@ -47,7 +48,7 @@ def bundle(comfy, place):
 def adapted(base, bundle, strength=1.0, **kind):
     from diffsfsr.modules.host.adapter import apply_adapter
 
-    return apply_adapter(base, bundle(**kind), strength, "Test")
+    return apply_adapter(base, bundle(**kind), strength)
 
 
 def told(bundle, rows=1, seed=0, strength=1.0, plain=False, **extras):
@@ -55,10 +56,9 @@ def told(bundle, rows=1, seed=0, strength=1.0, plain=False, **extras):
     rng = torch.Generator().manual_seed(seed)
     text = torch.randn(1, 77, sd15.TEXT, generator=rng)
     drawn = lambda *shape: torch.randn(rows, *shape, generator=rng)  # noqa: E731
-    ours = {
-        "bundle": bundle.config.id, "identity": drawn(20, sd15.TOKENS), "expression": drawn(20, sd15.TOKENS),
-        "concat": drawn(2 * sd15.CHANNELS + 1, SIDE, SIDE), "strength": {"identity": strength, "expression": strength},
-    }  # fmt: skip
+    tokens, latents = [drawn(20, sd15.TOKENS) for _ in range(2)], drawn(2 * sd15.CHANNELS + 1, SIDE, SIDE)
+    latents = latents.split([sd15.CHANNELS, 1, sd15.CHANNELS], 1)
+    ours = Conditioning(*latents, *tokens, Strength(strength, strength), bundle.config.id)
     return [[text, extras if plain else {**extras, "diffsfsr": ours}]]
 
 
@@ -99,7 +99,7 @@ def test_a_full_bundle_of_the_same_weights_says_the_same(base, bundle):
 
     adapter, full = bundle(), bundle("full")
     full.config = adapter.config  # one id, as of one training run
-    ours = painted(build_model(full, torch.float32, "Test"), told(adapter), told(adapter, seed=1), cfg=2.0, steps=2)
+    ours = painted(build_model(full, torch.float32), told(adapter), told(adapter, seed=1), cfg=2.0, steps=2)
     theirs = painted(adapted(base(), bundle), told(adapter), told(adapter, seed=1), cfg=2.0, steps=2)
     # the host tells its own model the nearest step, ours is told the exact one: with so wide a tolerance that is no matter
     assert (ours - theirs).abs().max() < 0.02 * theirs.abs().max()
@@ -128,8 +128,7 @@ def test_a_batch_holds_the_single_pictures(base, bundle):
     both = told(bundle(), rows=2)
     whole = painted(adapted(base(), bundle), both, rows=2)
     text, extras = both[0]
-    ours = {name: v[:1] if isinstance(v, torch.Tensor) else v for name, v in extras["diffsfsr"].items()}
-    alone = painted(adapted(base(), bundle), [[text, {"diffsfsr": ours}]])
+    alone = painted(adapted(base(), bundle), [[text, {"diffsfsr": extras["diffsfsr"].rows(slice(1))}]])
     assert torch.allclose(whole[:1], alone, atol=1e-4)
 
 
@@ -255,9 +254,9 @@ def test_conditioning_of_another_bundle_is_refused(base, bundle):
     other = bundle(loud=0.0)
     assert other.config.id != bundle().config.id
     with pytest.raises(DiffSFSRError, match="made with bundle"):
-        check(adapted(base(), bundle), told(other), told(other), "Test")
+        check(adapted(base(), bundle), told(other), told(other))
     with pytest.raises(DiffSFSRError, match="not a DiffSFSR model"):
-        check(base(), told(other), told(other), "Test")
-    check(adapted(base(), bundle), told(bundle(), plain=True), told(bundle()), "Test")
+        check(base(), told(other), told(other))
+    check(adapted(base(), bundle), told(bundle(), plain=True), told(bundle()))
     with pytest.raises(DiffSFSRError, match="made with bundle"):
         painted(adapted(base(), bundle), told(other))

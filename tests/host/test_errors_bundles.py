@@ -66,7 +66,8 @@ def loading(pictures, name):
 )
 def test_broken_bundles(studio, pictures, shelf, name, fault):
     message = refusal(studio, loading(pictures, f"{name}.safetensors"), LOADER)
-    assert message.startswith(str(shelf / name)) and fault in message and "python -m training export" in message
+    assert message.startswith(f"DiffSFSR UNet Loader, {shelf / name}.safetensors: ")
+    assert fault in message and "python -m training export" in message
 
 
 def test_a_bundle_that_is_not_there_names_the_folders(studio, pictures, shelf):

@@ -1,6 +1,7 @@
 """Identity and expression as separate knobs in the real host: guidance weights, cost, patches, bad wires."""
 
 import importlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ def estimates(wires):
     from diffsfsr.modules.host.conditioning import identity_only
 
     model, positive, negative, latent = wires
-    alone = model, identity_only(positive, negative, "Test"), negative, latent
+    alone = model, identity_only(positive, negative), negative, latent
     return painted(wires, (0, 0)), painted(alone, (1, 1)), painted(wires, (1, 1))
 
 
@@ -237,6 +238,6 @@ def test_two_weights_on_a_foreign_model_with_its_own_conditioning(studio, pictur
 
 def test_conditioning_of_another_bundle_in_the_guider(studio, pictures, made):
     text, extras = made.value(CONDITION, 1)[0]
-    other = [[text, {**extras, "diffsfsr": {**extras["diffsfsr"], "bundle": "another"}}]]
+    other = [[text, {**extras, "diffsfsr": replace(extras["diffsfsr"], bundle="another")}]]
     graph = advanced(portrait(*pictures), 1.5, 3.0).give("guider", "negative", "CONDITIONING", other)
     assert refusal(studio, graph, "guider").startswith("Identity & Expression Guider, negative: This was made with bundle")

@@ -136,7 +136,7 @@ def test_arcface_is_the_second_part_of_the_vector(studio, pictures, asking, mode
 
     from diffsfsr.modules.encoders.identity import chip
 
-    square = chip(identity.image[None], identity.points[None])[0].clamp(0, 1)
+    square = chip(identity.face.image[None], identity.face.points[None])[0].clamp(0, 1)
     tiles = torch.nn.functional.avg_pool2d((square * 255 - 127.5) / 127.5, 7).flatten()
     wanted = torch.nn.functional.normalize(tiles @ torch.from_numpy(matrix), dim=0)
     assert torch.allclose(theirs, wanted, atol=1e-4)

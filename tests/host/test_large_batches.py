@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from diffsfsr.modules.types import Conditioning, Strength
+
 
 @pytest.fixture(scope="module")
 def loaded(host):
@@ -52,10 +54,9 @@ def test_the_hosts_samplers_leave_it_in_parts(loaded, calls):
 
     model, config = loaded[0], loaded[2].config
     latent, width = torch.zeros(20, config.unet.latent_channels, 8, 8), config.tokens.width
-    told = {"bundle": config.id, "concat": torch.zeros(20, config.unet.in_channels - latent.shape[1], 8, 8),
-            "identity": torch.zeros(20, 4, width), "expression": torch.zeros(20, 4, width),
-            "strength": {"identity": 1.0, "expression": 1.0}}  # fmt: skip
-    given = [[torch.zeros(1, 1, width), {"diffsfsr": told}]]
+    tokens = torch.zeros(20, 4, width)
+    ours = Conditioning(latent, latent[:, :1], latent, tokens, tokens, Strength(), config.id)
+    given = [[torch.zeros(1, 1, width), {"diffsfsr": ours}]]
     comfy.sample.sample(model, torch.randn(latent.shape), 1, 1.0, "euler", "karras", given, given, latent, disable_pbar=True)
     assert calls == [16, 4]
 

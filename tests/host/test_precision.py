@@ -95,7 +95,7 @@ def test_bfloat16_gives_the_picture_that_32_bits_give(host, pictures, monkeypatc
     bundle, found = load_bundle(folders.BUILT_IN), {}
     for dtype in (torch.float32, torch.bfloat16):
         monkeypatch.setattr(model, "vae_dtype", lambda d=dtype: d)
-        vae = model.build_vae(bundle, "Test")
+        vae = model.build_vae(bundle)
         assert vae.vae_dtype == dtype and next(vae.first_stage_model.parameters()).dtype == dtype
         found[dtype] = vae.decode(vae.encode(pictures[0][:, :256, :256])).clamp(0, 1)
     apart = (found[torch.float32] - found[torch.bfloat16]).square().mean()

@@ -23,7 +23,7 @@ def sampled(wires, solver, steps=3, denoise=1.0, seed=0, rows=1, **options):
     model, positive, negative, latent = wires
     latent = latent.expand(rows, -1, -1, -1)
     sigmas = schedule(model, "karras", steps, denoise)
-    guide = guider(model, positive, negative, 1.0, 1.0, "Test")
+    guide = guider(model, positive, negative, 1.0, 1.0)
     with torch.inference_mode():
         return guide.sample(noise_for(latent, seed, None), latent, solver, sigmas, seed=seed, disable_pbar=True, **options)
 

@@ -103,7 +103,7 @@ def test_the_bundle_runs_in_the_host(made):
     from diffsfsr.modules.host.model import build_model, build_vae
 
     bundle = load_bundle(made[1])
-    model, vae = build_model(bundle, torch.float32, "here"), build_vae(bundle, "here")
+    model, vae = build_model(bundle, torch.float32), build_vae(bundle)
     told = {name: torch.zeros(1, 20, 192) for name in ("identity_tokens", "expression_tokens")}
     noisy = torch.randn(1, 49, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
