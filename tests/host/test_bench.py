@@ -124,7 +124,7 @@ def test_the_command(host, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench, "overhead", lambda *_: {"reuse": 1.0, "plain": 1.2})
     monkeypatch.setattr(bench, "import_seconds", lambda: 0.1)
     monkeypatch.setattr(bench.memory, "peaks", lambda: {k: {"idle": 1.0, "peak": 2.0} for k in ("plain", "ours")})
-    monkeypatch.setattr(bench.forms, "ratios", lambda *_: {"decode": {"bf16": 0.5}})
+    monkeypatch.setattr(bench.layouts, "ratios", lambda *_: {"decode": {"bf16": 0.5}})
     host.reset()
     assert run("bench", "--steps", 1, "--rounds", 1, "--words", 2, "--prompts", 1, "--out", tmp_path) == 0
     told, text = json.loads((tmp_path / "bench.json").read_text()), capsys.readouterr().out

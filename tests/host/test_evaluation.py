@@ -129,9 +129,9 @@ def test_pictures_are_read_upright(comfy, tmp_path):
     picture, exif = Image.new("RGB", (40, 60), "red"), Image.Exif()
     exif[0x0112] = 6  # turn by a quarter to look at it
     picture.save(tmp_path / "turned.jpg", exif=exif)
-    assert read_picture(tmp_path / "turned.jpg", "test").shape == (1, 40, 60, 3)
+    assert read_picture(tmp_path / "turned.jpg").shape == (1, 40, 60, 3)
     Image.fromarray(np.full((40, 40), 65535 // 2, np.uint16)).save(tmp_path / "deep.png")
-    assert float(read_picture(tmp_path / "deep.png", "test").mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(read_picture(tmp_path / "deep.png").mean()) == pytest.approx(0.5, abs=0.01)
 
 
 def test_several_expressions_are_one_batch_from_one_noise(comfy, people):
@@ -139,8 +139,8 @@ def test_several_expressions_are_one_batch_from_one_noise(comfy, people):
     from diffsfsr.modules.images import read_picture
 
     pipeline = Pipeline(steps=1, seed=3)
-    who, _ = pipeline.identity(read_picture(people / "selfie.png", "test"))
-    place = read_picture(people / "place.png", "test")
+    who, _ = pipeline.identity(read_picture(people / "selfie.png"))
+    place = read_picture(people / "place.png")
     both = pipeline.render(who, place, pipeline.expression([("rage", 1.0), ("sorrow", 1.0)]))
     alone = pipeline.render(who, place, pipeline.expression([("sorrow", 1.0)]))
     assert len(both.images) == 2
@@ -195,7 +195,7 @@ def test_demo_runs_the_shipped_graph(host, people, tmp_path):
     from diffsfsr.modules.images import read_picture
 
     files = {"selfie": people / "selfie.png", "background": people / "place.png"}
-    pictures = {name: read_picture(file, name) for name, file in files.items()}
+    pictures = {name: read_picture(file) for name, file in files.items()}
     demo.make(host, pictures, ["joy", "rage"], tmp_path, steps=1)
     told = json.loads((tmp_path / "demo.json").read_text())
     assert told["steps"] == 1 and [r["label"] for r in told["results"]] == ["joy", "rage"]

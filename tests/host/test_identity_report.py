@@ -51,6 +51,7 @@ def test_the_table_has_every_network_and_condition(report):
 @torch.inference_mode()
 def test_pictures_are_witnessed_as_the_nodes_see_them(report, comfy, monkeypatch):
     """One picture of a face off its place: found anew and aligned before anybody judges it."""
+    from diffsfsr.modules import affine
     from diffsfsr.modules.faces.landmarker import find_faces
     from diffsfsr.modules.pipeline.encoders import face_networks
     from diffsfsr.modules.warp.paste import cut
@@ -68,7 +69,8 @@ def test_pictures_are_witnessed_as_the_nodes_see_them(report, comfy, monkeypatch
     monkeypatch.setattr(report, "Teachers", NoTeachers)
     picture = astronaut()[0]
     face = find_faces(face_networks().ready(), picture)[0]
-    crop, points, _ = cut(picture, face.points, 256)
+    crop, matrix = cut(picture, face.points, 256)
+    points = affine.apply(matrix[None], face.points[None])[0]
     witness = report.Witness(Path("nowhere"))
     right = witness.look(crop)
     moved = witness.look(torch.roll(crop, (4, -3), (1, 2)))

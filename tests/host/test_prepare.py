@@ -89,7 +89,8 @@ def test_what_is_kept_can_be_trained_from(done, place):
     from diffsfsr.modules.faces.landmarker import landmarks_in_crop
     from diffsfsr.modules.faces.networks import FaceNetworks
     from diffsfsr.modules.host import folders
-    from diffsfsr.training.data import MARGIN, crop_frame, load_part, manifest_hash
+    from diffsfsr.training.data import load_part, manifest_hash
+    from diffsfsr.training.portrait import MARGIN, crop_frame
 
     rows = [row for row in done if row["verdict"] == "kept"]
     people = [p for part in ("train", "validation", "evaluation") for p in load_part(place / "out", part)]

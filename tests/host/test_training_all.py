@@ -145,8 +145,7 @@ def test_the_stages_read_what_is_unpacked(unpacked):
     from diffsfsr.training import identity, regressor, shape, stages
 
     assert shape.load_shape(unpacked / "shape" / "shape.safetensors").mean.dtype == torch.float64
-    for module in (identity, regressor):
-        name = module.__name__.rsplit(".", 1)[1]
+    for name, module in (("identity", identity), ("reader", regressor)):
         network = module.load(unpacked / name / f"{name}.safetensors")
         assert all(value.dtype != torch.float16 for value in network.state_dict().values())
     picture = stages.trained_autoencoder(Namespace(runs=unpacked)).taesd_decoder(torch.zeros(1, 16, 4, 4))

@@ -19,7 +19,7 @@ def rendered(comfy, tmp_path_factory):
 
     file = tmp_path_factory.mktemp("versions") / "a.png"
     Image.fromarray(astronaut()).save(file)
-    picture, made = read_picture(file, "a"), {}
+    picture, made = read_picture(file), {}
     for name, pipeline in {"plain": Pipeline(steps=1), **{n: Changed(n, steps=1) for n in CHANGED}}.items():
         who, _ = pipeline.identity(picture)
         made[name] = pipeline, pipeline.render(who, picture, pipeline.expression([("rage", 1.0)]))

@@ -6,7 +6,6 @@ import torch
 
 from diffsfsr.modules.affine import to_frame
 from diffsfsr.modules.faces.morphable import FaceShape
-from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.training.identity import Material, fitted, joined, loss_of, separation
 from diffsfsr.training.synth import degrade
 from diffsfsr.training.synth.identities import held_out
@@ -74,9 +73,8 @@ def test_askew_stays_near_and_is_the_same_for_the_same_seed():
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Two made-up faces on the canonical mesh, a face model with random modes, and the mesh's triangles."""
+    """Two made-up faces on the canonical mesh, and a face model with random modes."""
     from diffsfsr.modules.bundle import load_bundle
-    from diffsfsr.training.synth.people import SyntheticFace
     from tests.host.graphs import BUILT_IN
 
     state = load_bundle(BUILT_IN).parts["shape"]
@@ -85,32 +83,25 @@ def drawn():
     shape = shape.double()
     people = []
     for k in range(2):
-        flat = shape.mean.float() * torch.tensor([1.0, -1.0, -1.0]) * (9.0 + k)
+        flat = shape.mean.float() * torch.tensor([1.0, -1.0, 1.0]) * (9.0 + k)
         points = flat + torch.tensor([128.0, 140.0, 0.0])
         matrix = to_frame(points[None])
         points = torch.cat([points[:, :2] @ matrix[0, :, :2].T + matrix[0, :, 2], points[:, 2:]], 1)
         image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(k))
         image = torch.nn.functional.interpolate(image[None], size=256, mode="bilinear")[0]
-        people.append(SyntheticFace(image, points, shape.fit(points[None], torch.zeros(1, 52))))
+        people.append(shape.face(image, points, torch.zeros(52)))
     return people, shape
 
 
-@pytest.fixture(scope="module")
-def triangles(comfy):
-    from diffsfsr.modules.host import folders
-
-    return FaceNetworks.load(folders.face_model()).triangles
-
-
 @torch.inference_mode()
-def test_views_are_aligned_and_new_people_are_between(comfy, drawn, triangles):
+def test_views_are_aligned_and_new_people_are_between(comfy, drawn, topology):
     from diffsfsr.training.synth import people
 
     (first, second), shape = drawn
-    image, points = people.view(first, 128, shape, triangles, rng(0))
+    image, points = people.view(first, 128, shape, topology, rng(0))
     assert image.shape == (3, 128, 128) and torch.isfinite(image).all()
     assert torch.allclose(to_frame(points[None], 128)[0], torch.eye(2, 3), atol=1e-3), "eyes and mouth where they belong"
-    new = people.new_person(first, [second], shape, triangles, rng(3))
+    new = people.new_person(first, [second], shape, topology, rng(3))
     assert new.image.shape == (3, 256, 256) and 0 <= new.image.min() and new.image.max() <= 1
     assert torch.allclose(to_frame(new.points[None])[0], torch.eye(2, 3), atol=1e-3)
     assert (new.points - first.points).abs().max() > 0.5 and (new.image - first.image).abs().mean() > 0.01

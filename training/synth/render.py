@@ -40,7 +40,7 @@ class People:
         """On the device of the face model."""
         device = shape.mean.device
         image = torch.from_numpy(np.stack([p.wide() for p in portraits])).to(device).permute(0, 3, 1, 2).float() / 255
-        points = torch.from_numpy(np.stack([p.landmarks for p in portraits])).float().to(device)
+        points = torch.stack([p.points() for p in portraits]).to(device)
         measured = torch.from_numpy(np.stack([p.blendshapes for p in portraits])).to(device)
         measured[:, 0] = 0
         return cls(image, points, shape.fit(points, measured))
