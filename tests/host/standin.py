@@ -38,7 +38,7 @@ def portraits() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
     from diffsfsr.modules.faces.networks import FaceNetworks
     from diffsfsr.modules.host import folders
-    from diffsfsr.training.data import MARGIN
+    from diffsfsr.training.portrait import MARGIN
 
     networks, picture = FaceNetworks.load(folders.face_model()), astronaut()
     points = find_faces(networks, picture[0])[0].points[None].float()
@@ -52,7 +52,8 @@ def portraits() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         inner = image.clamp(0, 1)[None, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
         points, _, code = landmarks_in_crop(networks, inner)
         pixels = (image.clamp(0, 1).permute(1, 2, 0) * 255).byte().numpy()
-        found.append((pixels, (points[0] + torch.tensor([MARGIN, MARGIN, 0.0])).numpy(), code[0].numpy()))
+        away = points[0] * torch.tensor([1.0, 1.0, -1.0])  # the data folder has z away from the viewer
+        found.append((pixels, (away + torch.tensor([MARGIN, MARGIN, 0.0])).numpy(), code[0].numpy()))
     return found
 
 
