@@ -111,7 +111,6 @@ class Host:
         asyncio.set_event_loop(self.loop)
         self.server = self.server_module.PromptServer(self.loop)
         self.server.send_sync = self._record
-        importlib.import_module("comfy.utils").set_progress_bar_global_hook(self._progress)
 
     def _load_builtin_nodes(self) -> None:
         """The host's own nodes. Its warnings are dropped: without torchaudio, two audio nodes fail at length."""
@@ -184,6 +183,8 @@ class Host:
             return Result(False, errors=_validation_errors(checked))
         self.interrupt(False)
         self._events = []
+        # one hook for the process: a Host loaded later must not hear this run
+        importlib.import_module("comfy.utils").set_progress_bar_global_hook(self._progress)
         self.executor.execute(prompt, uuid.uuid4().hex, {"client_id": "in-process"}, checked.outputs)
         self.interrupt(False)
         status = list(self.executor.status_messages)

@@ -39,6 +39,30 @@ def test_a_cancelled_run_does_not_cancel_the_next(host):
     assert host.run(prompt(width=40)).success
 
 
+def test_each_host_hears_its_own_progress(host):
+    """A second one in the process, as the bench loads it, leaves the first one its events."""
+    from comfy.utils import ProgressBar
+
+    from dev.host import Host
+
+    class Steps:
+        INPUT_TYPES = classmethod(lambda cls: {"required": {"count": ("INT", {})}})
+        RETURN_TYPES, FUNCTION, OUTPUT_NODE = (), "go", True
+
+        def go(self, count):
+            ProgressBar(count).update(count)
+            return ()
+
+    second = Host().load()
+    host.nodes.NODE_CLASS_MAPPINGS["Steps"] = Steps
+    try:
+        for each, count in ((host, 3), (second, 4), (host, 5)):
+            result = each.run({"1": {"class_type": "Steps", "inputs": {"count": count}}})
+            assert [(told["value"], told["node"]) for told in result.progress()] == [(count, "1")], result.errors
+    finally:
+        del host.nodes.NODE_CLASS_MAPPINGS["Steps"]
+
+
 def test_host_and_tests_share_the_packs_modules(host):
     """Otherwise isinstance would fail between what a node returns and what a test imports."""
     import diffsfsr.nodes

@@ -111,8 +111,7 @@ def test_a_preview_is_sent_for_each_step(studio, pictures, monkeypatch):
         seen.append((value, total, image))
         progress(value, total, image, prompt_id=prompt_id, node_id=node_id)
 
-    utils = importlib.import_module("comfy.utils")
-    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", hook)
+    monkeypatch.setattr(studio, "_progress", hook)
     run(studio, portrait(*pictures, steps=3).set(SAMPLER, seed=11))
     shown = [(value, total) for value, total, image in seen if image is not None]
     assert shown == [(1, 3), (2, 3), (3, 3)]
