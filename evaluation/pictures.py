@@ -8,16 +8,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from dev.people import person
+from dev.people import head
 
 from ..modules.errors import at
 from ..modules.host.provenance import NOTE
 from ..modules.images import read_picture
-
-# Of a painted picture, the square that is used (left, top, right, bottom), and the side it is brought to: the face is then
-# about 230 pixels wide, near what the model paints.
-HEADS = {"selfie": (168, 200, 1528, 1560), "portrait": (0, 0, 2048, 2048)}
-SIDE = 640
 
 
 def load(path: Path, name: str) -> torch.Tensor:
@@ -31,9 +26,7 @@ def painted(who: str, kind: str) -> torch.Tensor:
 
     kind: "selfie" or "portrait". Raises PeopleError when set-up has not brought the picture.
     """
-    with Image.open(person(who, kind)) as file:
-        picture = file.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, HEADS[kind])
-    return torch.from_numpy(np.array(picture))[None].float() / 255
+    return torch.from_numpy(np.array(head(who, kind)))[None].float() / 255
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:
