@@ -15,7 +15,7 @@ help: ## this list
 	@echo "make ..."
 	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-12s%s\n", $$1, $$2}'
 
-setup: ## makes .venv and .comfyui (about two minutes; later less than a second)
+setup: ## makes .venv, .comfyui and .people (about two minutes; later less than a second)
 	@$(SYSTEM_PYTHON) dev/setup.py
 
 demo: setup ## a selfie, a word and a background become a picture: make demo [SELFIE=a.png] [BACKGROUND=b.png] [LABEL=joy]
@@ -47,7 +47,7 @@ lint: setup ## style
 	@echo "lint: ruff"
 	@$(PYTHON) -m ruff check .
 
-clean: ## removes caches and output/; keeps runs/ (training), .venv and .comfyui
+clean: ## removes caches and output/; keeps runs/ (training) and what setup made
 	@echo "clean: removing caches and output/"
 	@rm -rf output .pytest_cache .ruff_cache
 	@find . \( -path ./.venv -o -path ./.comfyui -o -path ./.git \) -prune -o -name __pycache__ -type d -exec rm -rf {} +

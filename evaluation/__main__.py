@@ -41,8 +41,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     rows.add_argument("--trained", nargs="*", default=[], metavar="NAME=BUNDLE", help="bundles that were trained otherwise")
     rows.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     demo = commands.add_parser("demo", help="the whole graph in ComfyUI, four words, one strip")
-    demo.add_argument("--selfie", type=Path, help="default: the astronaut portrait of scikit-image")
-    demo.add_argument("--background", type=Path, help="default: evaluation/assets/background.jpg")
+    demo.add_argument("--selfie", type=Path, help="default: a woman who does not exist")
+    demo.add_argument("--background", type=Path, help="default: a man who does not exist")
     demo.add_argument("--label", default="amazement", help="one of the 135 words")
     demo.add_argument("--out", type=Path, default=ROOT / "output", help="where demo.png and demo.json go")
     demo.add_argument("--steps", type=int, help="default: what the workflow says")
@@ -152,11 +152,12 @@ def main(words: list[str] | None = None) -> int:
     args = arguments(words)
     load_pack()
     from dev.bootstrap import HostError
+    from dev.people import PeopleError
     from diffsfsr.modules.errors import DiffSFSRError
 
     try:
         return run(args)
-    except (DiffSFSRError, HostError) as error:
+    except (DiffSFSRError, HostError, PeopleError) as error:
         print(f"evaluation {args.command}: {error}", file=sys.stderr)
         return 1
 

@@ -16,11 +16,11 @@ from dev.pack import ROOT
 from ..modules.errors import DiffSFSRError
 from ..modules.labels import BLENDSHAPES, family_of, parse_choice, prototype
 from ..modules.pipeline.identity import encode_identity
-from .pictures import astronaut, load, save_png, strip, to_pil
+from .pictures import load, painted, save_png, strip, to_pil
 from .pipeline import warnings_heard
 
 WORKFLOW = ROOT / "tests" / "workflows" / "portrait.api.json"
-BACKGROUND = ROOT / "evaluation" / "assets" / "background.jpg"
+SELFIE, BACKGROUND = ("P002", "selfie"), ("P008", "selfie")  # for `painted`: of other sex and skin, in another room
 WORDS = ("amazement", "cheerfulness", "rage", "sorrow")
 SIDE = 320  # pixels of one picture in the strip
 JUDGE = "the bundle's own compact identity network (the same that the model reads: kinder than an independent judge)"
@@ -99,8 +99,10 @@ def main_parts(word: str, count: int = 4) -> dict[str, list[int]]:
 
 def load_inputs(args) -> dict[str, torch.Tensor]:
     """The two pictures [1, H, W, 3]; read here first, so that a bad file is said in one line."""
-    selfie = astronaut() if args.selfie is None else load(args.selfie, "--selfie")
-    return {"selfie": selfie, "background": load(args.background or BACKGROUND, "--background")}
+    return {
+        "selfie": load(args.selfie, "--selfie") if args.selfie else painted(*SELFIE),
+        "background": load(args.background, "--background") if args.background else painted(*BACKGROUND),
+    }
 
 
 def run_word(host: Host, graph: Graph, word: str) -> dict:

@@ -1,12 +1,14 @@
 """Pictures from and to files, and strips of them."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
+
+from dev.people import head
 
 from ..modules.errors import at
 from ..modules.host.provenance import NOTE
@@ -19,12 +21,12 @@ def load(path: Path, name: str) -> torch.Tensor:
         return read_picture(path)
 
 
-def astronaut() -> torch.Tensor:
-    """The portrait of Eileen Collins (NASA, public domain) that comes with scikit-image: IMAGE [1, 512, 512, 3].
+def painted(who: str, kind: str) -> torch.Tensor:
+    """A person who does not exist (`dev/people.py`), head and shoulders: IMAGE [1, 640, 640, 3].
 
-    scikit-image is not imported: it brings SciPy along, which `make bench` would count as memory of the graph.
+    kind: "selfie" or "portrait". Raises PeopleError when set-up has not brought the picture.
     """
-    return load(Path(find_spec("skimage").origin).parent / "data" / "astronaut.png", "scikit-image")
+    return torch.from_numpy(np.array(head(who, kind)))[None].float() / 255
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:

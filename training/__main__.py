@@ -12,7 +12,7 @@ from dev.pack import ROOT, load_pack
 STAGES = (
     "split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet", "export",
 )  # fmt: skip
-OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth", "nobody")
+OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth")
 NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")
 PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 

@@ -10,7 +10,6 @@ from ..modules.denoiser.config import UNetConfig
 from ..modules.encoders.tokens import TokenConfig
 from ..modules.faces.networks import FaceNetworks
 from . import autoencoder as autoencoder_training
-from . import average_face
 from . import convert as converting
 from . import costs as counting
 from . import export as exporting
@@ -195,8 +194,3 @@ def unpack(args: Namespace) -> None:
 def synth(args: Namespace) -> None:
     shape_file = args.runs / "shape" / "shape.safetensors"
     looking.main(args.data, args.runs / "synth", args.face_model, shape_file, args.device, args.seeds[0])
-
-
-def nobody(args: Namespace) -> None:
-    out = (args.out or BUILT_IN).parents[1] / "evaluation" / "assets" / "background.jpg"
-    average_face.main(args.data, out, FaceNetworks.load(args.face_model).topology)

@@ -17,7 +17,7 @@ from dev.pack import load_pack
 load_pack()
 from dev.bootstrap import bootstrap_comfy
 bootstrap_comfy()
-from diffsfsr.evaluation import memory
+from diffsfsr.evaluation.bench import memory
 memory.{kind}()
 """
 

@@ -12,8 +12,8 @@ from dev.host import Host
 
 from ...modules.errors import DiffSFSRError
 from ...modules.labels import WORDS, family_of
-from ..demo import BACKGROUND, WORKFLOW, Clock, Graph
-from ..pictures import astronaut, load, to_pil
+from ..demo import BACKGROUND, SELFIE, WORKFLOW, Clock, Graph
+from ..pictures import painted, to_pil
 from ..pipeline import warnings_heard
 
 LOAD, WHO, WORD, PLACE = "loader", "identity", "word", "place"
@@ -45,7 +45,7 @@ class Desk:
         kinds = {"VAEDecode": "decode", "SaveImage": "save"}
         self.names |= {node: kinds[entry["class_type"]] for node, entry in self.graph.prompt.items()
                        if entry["class_type"] in kinds}  # fmt: skip
-        self.pictures = {"selfie": astronaut(), "background": load(BACKGROUND, "bench")}
+        self.pictures = {"selfie": painted(*SELFIE), "background": painted(*BACKGROUND)}
         for name, value in settings.items():
             if value is not None:
                 self.graph.set("loader" if name == "bundle" else "sampler", name, value)

@@ -27,14 +27,17 @@ def thumbnail(batch: torch.Tensor) -> Image.Image:
 
 
 def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Tensor:
-    """The batch that the graph's SaveImage gets. `without`: nodes in whose place the demonstration's background is loaded."""
+    """Every picture [n, H, W, 3] that the graph's SaveImage gets.
+
+    without: nodes in whose place the demonstration's background is loaded.
+    """
     prompt = json.loads((TWINS / f"{name}.api.json").read_text())
     prompt |= {node: {"class_type": "LoadImage", "inputs": {"image": "background.png"}} for node in without}
     result = host.run(prompt)
     if not result.success:
         raise DiffSFSRError(result.errors[0], "Run the tests of the workflows", f"workflow {name}")
     node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
-    return result.value(node, slot)
+    return torch.cat(result.values[node][slot])  # several batches where words come as a list
 
 
 def words_alone(text: str) -> Image.Image:
@@ -50,6 +53,7 @@ def thumbnails(args) -> int:
     """The command: workflows/*.jpg."""
     host, pictures = Host().load(cpu=args.device == "cpu"), load_inputs(args)
     folder = Path(host.folder_paths.get_input_directory())
+    # "astronaut": what the graphs of the tests call their selfie
     for name, picture in {"astronaut": pictures["selfie"], "background": pictures["background"]}.items():
         to_pil(picture[0]).save(folder / f"{name}.png")
     for name in ("portrait", "expression_sheet", "expression_travel", "reference_expression"):

@@ -1,6 +1,6 @@
 """All 135 words drawn on one page, for a person to look through, and the table of the words in the documentation.
 
-The face is the average face, the background person of the demonstration, as selfie and as background at once.
+One painted person, with a calm face, is selfie and background at once.
 """
 
 import time
@@ -15,11 +15,11 @@ from dev.pack import ROOT
 from ...modules.errors import DiffSFSRError
 from ...modules.labels import FAMILIES, family_of, subcluster_of
 from ...modules.pipeline.draft import face_drafts
-from ..demo import BACKGROUND
-from ..pictures import load, strip, to_pil
+from ..pictures import painted, strip, to_pil
 from ..pipeline import Pipeline
 from .tables import word_table
 
+PERSON = "P001", "portrait"
 PAGE = ROOT / "docs" / "expressions.md"
 BEGIN, END = "<!-- words: begin -->", "<!-- words: end -->"
 BATCH, SIDE, LINE, HEADING, COLUMNS = 8, 110, 16, 24, 12
@@ -51,7 +51,7 @@ def every_word() -> list[str]:
 
 def drawn_words(pipeline: Pipeline, draft: bool) -> dict[str, Image.Image]:
     """Each word's face crop: painted by the model, or the coarse warp alone."""
-    picture = load(BACKGROUND, "words")
+    picture = painted(*PERSON)
     identity, _ = pipeline.identity(picture)
     found, names = {}, every_word()
     for first in range(0, len(names), BATCH):

@@ -24,10 +24,10 @@ from ...modules.host.conditioning import KEY
 from ...modules.host.sampler import guider, midpoint_sampler, noise_for, schedule
 from ...nodes.background_condition import BackgroundCondition
 from ...nodes.midpoint_sampler import MidpointSampler
-from ..demo import BACKGROUND, WORDS
+from ..demo import BACKGROUND, SELFIE, WORDS
 from ..media import plots
 from ..metrics.report import write_docs
-from ..pictures import astronaut, load
+from ..pictures import painted
 from ..pipeline import Pipeline, call, defaults
 from .judge import Judge
 
@@ -78,11 +78,11 @@ class Scene:
 
     def __init__(self, pipeline: Pipeline, rows: int):
         self.words = [WORDS[k % len(WORDS)] for k in range(rows)]
-        self.selfie = astronaut()
+        self.selfie = painted(*SELFIE)
         who, _ = pipeline.identity(self.selfie)
         each = pipeline.expression([(word, 1.0) for word in self.words])
         positive, negative, latent, *_ = call(BackgroundCondition, encoders=pipeline.encoders, vae=pipeline.vae, identity=who,
-                                              expression=each, image=load(BACKGROUND, "curve"))  # fmt: skip
+                                              expression=each, image=painted(*BACKGROUND))  # fmt: skip
         self.sides, self.latent = (positive, negative), latent["samples"]
         self.mask = positive[0][1][KEY].mask[:, 0] > 0.5  # [rows, h, w]
 

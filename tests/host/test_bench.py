@@ -133,6 +133,16 @@ def test_the_command(host, tmp_path, monkeypatch, capsys):
     assert host.folder_paths.get_output_directory() != str(tmp_path)
 
 
+def test_what_a_fresh_process_measures_memory_with_can_be_imported(comfy):
+    import importlib
+    import re
+
+    from diffsfsr.evaluation.bench import memory
+
+    ((package, name),) = re.findall(r"from (diffsfsr\S+) import (\w+)", memory.SCRIPT)
+    assert importlib.import_module(f"{package}.{name}") is memory and callable(memory.ours) and callable(memory.plain)
+
+
 def test_forms_are_ratios_to_the_plain_one(comfy):
     import torch
 

@@ -219,6 +219,43 @@ def test_demo_refuses_in_one_line(comfy, capsys, words, complaint):
     assert complaint in shown and "\n" not in shown
 
 
+def test_demo_without_its_people_names_the_remedy(comfy, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("dev.people.FOLDER", tmp_path)
+    assert run("demo") == 1
+    shown = capsys.readouterr().err.strip()
+    assert "run make setup" in shown and "\n" not in shown
+
+
+def test_the_pictures_of_the_demo_show_two_people_who_do_not_exist(comfy):
+    from argparse import Namespace
+
+    from dev.people import PEOPLE
+    from diffsfsr.evaluation import demo
+    from diffsfsr.modules.faces.landmarker import find_faces
+    from diffsfsr.modules.faces.networks import FaceNetworks
+
+    networks = FaceNetworks.load(demo.ROOT / "weights" / "face_landmarker.safetensors")
+    for image in demo.load_inputs(Namespace(selfie=None, background=None)).values():
+        (face,) = find_faces(networks, image[0])
+        assert image.shape == (1, 640, 640, 3) and 200 < np.ptp(face.points[:, 0].numpy()) < 260
+    assert demo.SELFIE[0] != demo.BACKGROUND[0] and {demo.SELFIE[0], demo.BACKGROUND[0]} <= set(PEOPLE)
+
+
+def test_a_thumbnail_shows_every_picture_of_a_list(comfy):
+    """Expression Words gives a list, and the host then makes a batch for each of its items."""
+    import torch
+
+    from dev.host import Result
+    from diffsfsr.evaluation.media.thumbnails import picture_of
+
+    class Words:
+        def run(self, prompt):
+            node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
+            return Result(True, values={node: [[torch.zeros(1, 8, 8, 3)] * 9] * (slot + 1)})
+
+    assert len(picture_of(Words(), "expression_sheet")) == 9
+
+
 def test_demo_has_four_words_and_their_main_parts(comfy):
     from diffsfsr.evaluation.demo import main_parts, words_for
 

@@ -9,15 +9,16 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from tests.host.graphs import BUILT_IN, IDENTITY, LOADER, ROOT, portrait, refusal, scaled, shown
+from dev.people import person
+from tests.host.graphs import BUILT_IN, IDENTITY, LOADER, portrait, refusal, scaled, shown
 
 ARCFACE = "insightface-arcface"
 
 
 @pytest.fixture(scope="module")
 def nobody():
-    """[1, 512, 512, 3]: the shipped background, a portrait of nobody."""
-    pixels = torch.from_numpy(np.asarray(Image.open(ROOT / "evaluation/assets/background.jpg").convert("RGB")).copy())
+    """[1, 512, 512, 3]: a man who does not exist."""
+    pixels = torch.from_numpy(np.array(Image.open(person("P008", "portrait")).convert("RGB")))
     return scaled(pixels[None].float() / 255, 512, 512)
 
 

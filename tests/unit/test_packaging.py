@@ -13,7 +13,7 @@ import pytest
 from tests.unit.test_imports import imports_of, our_files
 
 ROOT = Path(__file__).resolve().parents[2]
-SKIPPED = {".git", ".venv", ".comfyui", ".data", ".pytest_cache", ".ruff_cache", "__pycache__", "output", "runs"}
+SKIPPED = {".git", ".venv", ".comfyui", ".data", ".people", ".pytest_cache", ".ruff_cache", "__pycache__", "output", "runs"}
 NEVER_REQUIRED = {"torch", "torchvision", "torchaudio", "transformers"}  # pinning these breaks the user's other packs
 
 # Built from parts, so that this file does not match itself.
@@ -146,7 +146,7 @@ def test_the_search_for_machine_paths_finds_one():
     assert not machine_paths("docs/work/plan.md and ~/root/x")
 
 
-@pytest.mark.parametrize("ignored", [".venv/x", ".comfyui/x", "runs/x", "output/x", "a/__pycache__/x"])
+@pytest.mark.parametrize("ignored", [".venv/x", ".comfyui/x", "runs/x", "output/x", "a/__pycache__/x", ".people/x"])
 def test_git_ignores_what_is_made_here(ignored):
     done = subprocess.run(["git", "check-ignore", "-q", ignored], cwd=ROOT)
     if done.returncode == 128:
