@@ -17,7 +17,8 @@ MODULES = {  # by command
     "demo": "demo",
     "evaluate": "metrics.evaluate",
     "bench": "bench.bench",
-    **{name: f"studies.{name}" for name in ("ablation", "curve", "estimates", "expression", "identity", "seen", "versions")},
+    **{name: f"studies.{name}" for name in ("ablation", "curve", "estimates", "expression", "expressions")},
+    **{name: f"studies.{name}" for name in ("identity", "seen", "versions")},
     **{name: f"media.{name}" for name in ("balance", "thumbnails")},
     "words": "media.wordsheet",
 }
@@ -82,6 +83,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     reading.add_argument("--people", type=int, default=64, help="how many people of the evaluation part")
     reading.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     reading.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    true = commands.add_parser("expressions", help="words beside true expressions of people who were left out")
+    true.add_argument("--data", type=Path, required=True, help="the data folder (expressions/, perceptual/, teachers/)")
+    true.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    true.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     ends = commands.add_parser("curve", help="samplers: distance to the converged end against model evaluations")
     ends.add_argument("--out", type=Path, default=ROOT / "runs" / "curve")
     ends.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
@@ -102,7 +107,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
-    for command in (generate, evaluate, rows, demo, bench, ablation, balance, beside, sheet, seen, known, reading, ends, clean):
+    studies = (ablation, balance, seen, known, reading, true, ends, clean)
+    for command in (generate, evaluate, rows, demo, bench, beside, sheet, *studies):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
 

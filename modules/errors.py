@@ -61,3 +61,10 @@ def _again(what: str, where: str, remedy: str) -> DiffSFSRError:
         return DiffSFSRError(what, remedy, where)
     finally:
         _place.reset(token)
+
+
+def check_number(name: str, value: float, most: float, usual: int) -> None:
+    """Refuses what is outside 0..most: older hosts do not check what comes over a wire."""
+    if not 0.0 <= value <= most:  # written so that NaN is refused too
+        remedy = f"Choose a value in that range; {usual} is the usual one"
+        raise DiffSFSRError(f"{value} is outside 0 to {most:g}", remedy, name)

@@ -2,7 +2,7 @@ from comfy_api.latest import io, ui
 
 from ..modules.pipeline.background import Request, condition
 from ..modules.types import Strength
-from .wires import CATEGORY, Encoders, Expression, Identity, PasteRegion, face_choice, match_light, prompts, strengths
+from .wires import CATEGORY, Encoders, Expression, Identity, PasteRegion, face_choice, match_light, prompts, strengths, wrinkles
 
 
 class BackgroundCondition(io.ComfyNode):
@@ -53,6 +53,7 @@ class BackgroundCondition(io.ComfyNode):
                 *strengths(),
                 *prompts(),
                 match_light(),
+                wrinkles(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
@@ -70,11 +71,11 @@ class BackgroundCondition(io.ComfyNode):
     @classmethod
     def execute(
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
-        identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0,
+        identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0, wrinkles=1.0,
     ):  # fmt: skip
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
-            image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text
+            image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles
         )
         given = condition(encoders, vae, request)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

@@ -1,7 +1,7 @@
 from comfy_api.latest import io, ui
 
 from ..modules.pipeline.draft import face_drafts
-from .wires import CATEGORY, Encoders, Expression, Identity, face_choice
+from .wires import CATEGORY, Encoders, Expression, Identity, face_choice, wrinkles
 
 
 class FaceDraft(io.ComfyNode):
@@ -23,11 +23,12 @@ class FaceDraft(io.ComfyNode):
                 io.Image.Input(
                     "image", optional=True, tooltip="A picture whose face is replaced. Without it: the selfie itself."
                 ),
+                wrinkles(),
             ],
             outputs=[io.Image.Output(display_name="draft", tooltip="The warped face crop, one for each expression.")],
         )
 
     @classmethod
-    def execute(cls, encoders, identity, expression, face, face_index, image=None) -> io.NodeOutput:
-        drafts = face_drafts(encoders, identity, expression, image, face, face_index)
+    def execute(cls, encoders, identity, expression, face, face_index, image=None, wrinkles=1.0) -> io.NodeOutput:
+        drafts = face_drafts(encoders, identity, expression, image, face, face_index, wrinkles)
         return io.NodeOutput(drafts, ui=ui.PreviewImage(drafts, cls=cls))

@@ -69,6 +69,20 @@ def match_light() -> io.Input:
     )
 
 
+def wrinkles() -> io.Input:
+    """Added last to the nodes that draw, and so the last input there."""
+    return io.Float.Input(
+        "wrinkles",
+        default=1.0,
+        min=0.0,
+        max=1.5,
+        step=0.05,
+        optional=True,
+        tooltip="The light of an expression on the skin: its folds, frown lines and crow's feet. 1 is what real faces have, "
+        "0 moves the skin alone. It grows with the intensity of the expression.",
+    )
+
+
 def prompts() -> list[io.Input]:
     """The prompts of a Stable Diffusion bundle, beside identity and expression."""
     about = "Only for bundles made for Stable Diffusion: {} from CLIP Text Encode. It still controls hair, clothes and light."

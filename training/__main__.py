@@ -10,7 +10,8 @@ from pathlib import Path
 from dev.pack import ROOT, load_pack
 
 STAGES = (
-    "split", "shape", "drive", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet", "export",
+    "split", "shape", "drive", "movement", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet",
+    "export",
 )  # fmt: skip
 OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth")
 NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")

@@ -83,10 +83,10 @@ def load_part(data: Path, part: str) -> list[Portrait]:
     return [p for p in load_portraits(data) if p.id in wanted]
 
 
-def manifest_hash(data: Path) -> str:
-    """sha256 over the tables of the data folder (ids, files, landmarks): names the data a run was made from."""
+def manifest_hash(data: Path, *tables: str) -> str:
+    """sha256 over tables of the data folder (all with ids, files, landmarks, if not told which): names the data of a run."""
     digest, prepared = hashlib.sha256(), Path(data) / "people.jsonl"
     own = ("faces/faces.jsonl", "faces/landmarks.npz", "portraits/portraits.jsonl", "portraits/landmarks.npz")
-    for name in (prepared.name,) if prepared.exists() else own:
+    for name in tables or ((prepared.name,) if prepared.exists() else own):
         digest.update((Path(data) / name).read_bytes())
     return digest.hexdigest()

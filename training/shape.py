@@ -134,7 +134,7 @@ def make_shape(data: Path, modes: int = 40) -> dict[str, torch.Tensor]:
 def load_shape(file: Path) -> FaceShape:
     """The face model of a run, in double precision as the nodes use it."""
     state = load_file(file)
-    shape = FaceShape(len(state["identity"]), directions=len(state["geometry"]))
+    shape = FaceShape.like(state)
     shape.load_state_dict(state)
     return shape.double()
 
@@ -149,7 +149,7 @@ def main(data: Path, out: Path) -> None:
 
 def residual(data: Path, state: dict[str, torch.Tensor]) -> float:
     """What the model leaves unexplained of every ninth training portrait, as a share of the face's width: the median."""
-    shape, people = FaceShape(len(state["identity"]), directions=len(state["geometry"])), load_part(data, "train")[::9]
+    shape, people = FaceShape.like(state), load_part(data, "train")[::9]
     shape.load_state_dict(state)
     points = torch.stack([torch.from_numpy(p.landmarks) for p in people]).float()
     code = torch.stack([torch.from_numpy(p.blendshapes) for p in people])

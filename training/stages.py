@@ -16,6 +16,7 @@ from . import export as exporting
 from . import expressions as indexing
 from . import identity as identity_training
 from . import latents as latent_making
+from . import movement as movement_learning
 from . import pairs as pair_making
 from . import regressor as regressor_training
 from . import rig as rig_training
@@ -48,6 +49,14 @@ def shape(args: Namespace) -> None:
 def drive(args: Namespace) -> None:
     networks, shape_file = FaceNetworks.load(args.face_model), args.runs / "shape" / "shape.safetensors"
     rig_training.train(args.data, args.runs / "drive", networks, shape_file)
+
+
+def movement(args: Namespace) -> None:
+    """Data folders without `expressions` (your own portraits) have nothing for this stage: the rig calibration is used then."""
+    if not (args.data / "expressions" / "expressions.jsonl").exists():
+        print(f"movement: {args.data} has no expressions/: left out")
+        return
+    movement_learning.main(args.data, args.runs / "movement", args.face_model, args.runs / "shape" / "shape.safetensors")
 
 
 def autoencoder(args: Namespace) -> None:

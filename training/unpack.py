@@ -44,8 +44,8 @@ def unpack(bundle: Path, runs: Path) -> list[str]:
 
 
 def runs_of(part: str) -> tuple[str, ...]:
-    """Which runs make a part: `drive` writes into the face model's file."""
-    return ("shape", "drive") if part == "shape" else (part,)
+    """Which runs make a part: `drive` and `movement` write into the face model's file."""
+    return ("shape", "drive", "movement") if part == "shape" else (part,)
 
 
 def fingerprint(file: Path) -> str:

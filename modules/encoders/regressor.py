@@ -26,5 +26,6 @@ class CoefficientRegressor(nn.Module):
         return torch.cat([torch.zeros_like(read[:, :1]), read[:, 1:]], 1).clamp(0, 1)
 
     def unclamped(self, measured: torch.Tensor, geometry: torch.Tensor) -> torch.Tensor:
-        """The same before it is kept in 0..1: [B, 52], what training looks at."""
-        return measured + self.answer(self.hidden(torch.cat([measured * 2, geometry], 1)))
+        """The same before it is kept in 0..1: [B, 52], what training looks at. Reads the leading directions of geometry."""
+        read = torch.cat([measured * 2, geometry[:, : self.hidden[0].in_features - measured.shape[1]]], 1)
+        return measured + self.answer(self.hidden(read))

@@ -12,6 +12,9 @@ from torch import nn
 from ..types import Face, Fit
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
+NEARNESS = 4  # power of the cosine of two codes: how fast one stops being like the other
+FILLED = 0.94  # of the frontal frame that light is kept in
+DARKEST, BRIGHTEST = 1.2, 0.35  # the most that an expression changes the logarithm of light; more would glow below brows
 LOW, HIGH = -0.4, 1.8  # of the rig's coefficients; beyond that skin would tear
 
 
@@ -34,33 +37,66 @@ class RigCalibration(nn.Module):
         return (asked + self.answer(change)).clamp(LOW, HIGH)
 
 
+OPTIONAL = ("movement", "anchors", "corrections", "geometry_more", "light_maps", "light_axes")  # older bundles lack them
+
+
 class FaceShape(nn.Module):
     """Buffers `mean` [478, 3], `identity` [M, 478, 3], `expression` [52, 478, 3] (the rig), `weight` [478].
 
-    `geometry` [K, 478, 3]: orthonormal basis of the ways in which expressions move the points. The displacement is the same
-    for everybody, as in the morphable model that it was taken from. `drive`: the rig calibration, under its name in bundles.
+    `geometry` [40, 478, 3]: orthonormal basis of the ways in which expressions move the points. The displacement is the same
+    for everybody, as in the morphable model that it was taken from. `geometry_more` [K - 40, 478, 3]: directions of real faces
+    beyond it. `movement` [52, 478, 3], `anchors` [A, 52], `corrections` [A, 478, 3]: see `movement_of_code`; bundles without
+    them have `drive`, the rig calibration, instead. `light_maps` [L, U, U], `light_axes` [L, K]: see `light`.
     """
 
-    def __init__(self, modes: int = 40, coefficients: int = 52, points: int = 478, directions: int = 32):
+    def __init__(
+        self, modes: int = 40, coefficients: int = 52, points: int = 478, directions: int = 32, more: dict | None = None
+    ):
         super().__init__()
         self.register_buffer("mean", torch.zeros(points, 3))
         self.register_buffer("identity", torch.zeros(modes, points, 3))
         self.register_buffer("expression", torch.zeros(coefficients, points, 3))
         self.register_buffer("weight", torch.ones(points))
         self.register_buffer("geometry", torch.zeros(directions, points, 3))
+        for name in OPTIONAL:
+            self.register_buffer(name, torch.zeros(more[name]) if more and name in more else None)
         self.drive = RigCalibration(coefficients).requires_grad_(False)
+
+    @classmethod
+    def like(cls, state: dict[str, torch.Tensor]) -> "FaceShape":
+        """One of the sizes that a state has, without its values; parts that are missing have no rows."""
+        sizes = [len(state.get(name, ())) for name in ("identity", "geometry")]
+        return cls(sizes[0], directions=sizes[1], more={name: state[name].shape for name in OPTIONAL if name in state})
+
+    @property
+    def basis(self) -> torch.Tensor:
+        """The directions of geometry [K, 478, 3]."""
+        return self.geometry if self.geometry_more is None else torch.cat([self.geometry, self.geometry_more])
 
     def face(self, image: torch.Tensor, points: torch.Tensor, code: torch.Tensor) -> Face:
         """A face with its fit: picture [3, S, S], points [478, 3] in its pixels, measured coefficients [52]."""
         return Face(image, points, code, self.fit(points[None], code[None]))
 
     def geometry_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Coefficients asked for [B, 52], 0..1 -> the geometry [B, K] that shows them."""
-        return self.geometry_of_rig(self.drive(coefficients.to(self.mean)))
+        """Coefficients asked for [B, 52], 0..1 -> the geometry [B, K] that shows them: as far as real faces go."""
+        if self.movement is None:
+            return self.geometry_of_rig(self.drive(coefficients.to(self.mean)))
+        return self.geometry_of(self.movement_of_code(coefficients.to(self.mean)))
+
+    def movement_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Coefficients [B, 52] -> displacement of the points [B, 478, 3]: a share of the rig, and what real faces do else.
+
+        The second is known for the codes in `anchors`, and is taken over the more the nearer a code's direction is to one; it
+        grows with the code's length.
+        """
+        size, sizes = coefficients.norm(dim=1, keepdim=True).clamp_min(1e-9), self.anchors.norm(dim=1)
+        near = (coefficients @ self.anchors.T / (size * sizes)).clamp_min(0) ** NEARNESS * size / sizes
+        plain = torch.einsum("be,epc->bpc", coefficients, self.movement)
+        return plain + torch.einsum("ba,apc->bpc", near, self.corrections)
 
     def geometry_of_rig(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Coefficients of the morphable rig [B, 52] -> geometry [B, K]."""
-        return coefficients.to(self.mean) @ torch.einsum("epc,kpc->ek", self.expression, self.geometry)
+        return coefficients.to(self.mean) @ torch.einsum("epc,kpc->ek", self.expression, self.basis)
 
     def own_geometry(self, fit: Fit) -> torch.Tensor:
         """What the fitted face itself does: geometry [B, K] from its neutral face (with its neutral offset) to where it is."""
@@ -72,7 +108,25 @@ class FaceShape(nn.Module):
 
     def geometry_of(self, displacement: torch.Tensor) -> torch.Tensor:
         """Displacement of the points [B, 478, 3] -> the nearest geometry [B, K]."""
-        return torch.einsum("bpc,kpc->bk", displacement.to(self.mean), self.geometry)
+        return torch.einsum("bpc,kpc->bk", displacement.to(self.mean), self.basis)
+
+    def light(self, change: torch.Tensor) -> torch.Tensor | None:
+        """The light of an expression: geometry [K] that a face has moved by -> log of the gain of its linear light [U, U], in
+        the frontal picture of `frame`. None without maps.
+
+        Expression ratio images (Liu, Shan & Zhang 2001), by movement: a linear map of what moved, learnt on real faces.
+        """
+        if self.light_maps is None:
+            return None
+        amount = self.light_axes @ change.to(self.mean)
+        return torch.einsum("l,luv->uv", amount.float(), self.light_maps.float()).clamp(-DARKEST, BRIGHTEST)
+
+    def frame(self, size: int) -> torch.Tensor:
+        """Where the points of the mean face are in a frontal picture of `size` pixels: [478, 3], z towards the viewer."""
+        flat = self.mean * self.mean.new_tensor([1.0, -1.0, 1.0])
+        low, high = flat[:, :2].amin(0), flat[:, :2].amax(0)
+        scale = FILLED * size / (high - low).max()
+        return torch.cat([(flat[:, :2] - (low + high) / 2) * scale + size / 2, flat[:, 2:] * scale], 1).float()
 
     def upright(self, fit: Fit) -> torch.Tensor:
         """The points as they were found, facing forward, in the model's unit: [B, 478, 3]."""
@@ -85,7 +139,7 @@ class FaceShape(nn.Module):
 
     def moved(self, geometry: torch.Tensor) -> torch.Tensor:
         """Geometry [B, K] -> displacement of the points from the neutral face [B, 478, 3]."""
-        return torch.einsum("bk,kpc->bpc", geometry.to(self.mean), self.geometry)
+        return torch.einsum("bk,kpc->bpc", geometry.to(self.mean), self.basis)
 
     def mesh(self, identity: torch.Tensor, expression: torch.Tensor) -> torch.Tensor:
         """[B, K], [B, 52] -> [B, 478, 3]."""
@@ -112,7 +166,7 @@ class FaceShape(nn.Module):
         mesh = self.mesh(identity, expression)
         rotation, scale, shift = pose(mesh, target, self.weight)
         residual = target - project(mesh, rotation, scale, shift)
-        nothing = torch.zeros(len(points), len(self.geometry), **kind)
+        nothing = torch.zeros(len(points), len(self.basis), **kind)
         return Fit(identity, expression, rotation, scale, shift, residual, nothing)
 
     def _coefficients(self, target, prior, rotation, scale, shift, ridge_identity=0.6, ridge_expression=0.5):

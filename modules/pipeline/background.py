@@ -11,7 +11,7 @@ import torch
 
 from ..affine import FRAME
 from ..encoders.expression import split
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, check_number
 from ..host.conditioning import KEY
 from ..host.progress import steps
 from ..images import broadcast, checked_image, checked_mask
@@ -19,6 +19,7 @@ from ..types import USUAL, Conditioning, Expression, Identity, PasteRegion, Stre
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
+from ..warp.wrinkles import shade_of
 from .draft import Person, Place, area_of, mesh_of, person_of, place_of, skin_of
 from .encoders import Encoders
 from .memo import content
@@ -32,7 +33,7 @@ class Request:
     warp. strength: factors on what each condition adds in the cross-attention, and in the coarse warp on how far it goes from
     the background's own face to the person, and from neutral to what was asked. light: 0..1, how far the selfie's light from
     the side goes to that of the background's face. text: CONDITIONING of prompt and negative prompt, for a bundle that reads
-    text.
+    text. wrinkles: 0..1.5, how much of the light of an expression its folds have.
     """
 
     image: torch.Tensor  # [B, H, W, C]
@@ -47,11 +48,17 @@ class Request:
     strength: Strength = USUAL
     light: float = 0.0
     text: tuple[list | None, list | None] = (None, None)
+    wrinkles: float = 1.0
 
     @property
     def total(self) -> int:
         """Number of results: one of the pictures and expressions may be a batch, or both alike."""
         return max(len(self.image), len(self.expression.codes))
+
+    def geometry(self, i: int) -> torch.Tensor:
+        """[K] of result i."""
+        rows = split(self.expression.codes)[1]
+        return rows[i % len(rows)]
 
 
 @at("Background Condition")
@@ -63,8 +70,8 @@ def condition(encoders: Encoders, vae, request: Request):
     masks, warps = [], []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
-            mesh, area = mask(encoders, request, person, places, i)
-            warps.append(warp(encoders, request, person, places[i % len(places)], mesh, area))
+            mesh, area = mask(encoders, request, person, places[i % len(places)], i)
+            warps.append(warp(encoders, request, person, places[i % len(places)], mesh, area, i))
             masks.append(area)
     masks, warps = torch.stack(masks), torch.stack(warps)
     background, guide, start = encode(encoders, vae, request, places, masks, warps)
@@ -85,6 +92,7 @@ def checked(encoders: Encoders, request: Request) -> Request:
     check_number("identity strength", request.strength.identity, 2.0, 1)
     check_number("expression strength", request.strength.expression, 2.0, 1)
     check_number("match light", request.light, 1.0, 0)
+    check_number("wrinkles", request.wrinkles, 1.5, 1)
     check_text(encoders, request.text)
     for wire in (request.identity, request.expression):
         check_bundle(wire.bundle, encoders.id)
@@ -96,13 +104,6 @@ def checked(encoders: Encoders, request: Request) -> Request:
     broadcast(len(image), request.total, "background pictures")
     broadcast(len(request.expression.codes), request.total, "expressions")
     return request
-
-
-def check_number(name: str, value: float, most: float, usual: int) -> None:
-    """Older hosts do not check what comes over a wire."""
-    if not 0.0 <= value <= most:  # written so that NaN is refused too
-        remedy = f"Choose a value in that range; {usual} is the usual one"
-        raise DiffSFSRError(f"{value} is outside 0 to {most:.0f}", remedy, name)
 
 
 def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> None:
@@ -130,10 +131,9 @@ def locate(encoders: Encoders, request: Request) -> list[Place]:
     return places
 
 
-def mask(encoders: Encoders, request: Request, person: Person, places: list[Place], i: int) -> tuple[Mesh, torch.Tensor]:
+def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
     """Result i: where the face will be, and the part to repaint [S, S], 0 or 1."""
-    place, geometry = places[i % len(places)], split(request.expression.codes)[1]
-    mesh = mesh_of(encoders, person, place, geometry[i % len(geometry)], request.strength)
+    mesh = mesh_of(encoders, person, place, request.geometry(i), request.strength)
     if request.mask is None:
         area = area_of(encoders, person, place, mesh, request.grow, request.strength)
         if not area.any():
@@ -147,11 +147,14 @@ def mask(encoders: Encoders, request: Request, person: Person, places: list[Plac
 
 
 def warp(
-    encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor
+    encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, i: int
 ) -> torch.Tensor:
-    """The coarse warp [3, S, S] of one result."""
+    """The coarse warp [3, S, S] of result i."""
+    shade = shade_of(
+        encoders.shape, person.face, mesh, request.strength.expression * request.geometry(i), request.wrinkles
+    )
     skin = skin_of(encoders, person, place)
-    return morph(skin, place.background, mesh, area, request.strength.identity, request.light)
+    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, shade)
 
 
 def encode(

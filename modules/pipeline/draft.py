@@ -6,7 +6,7 @@ import torch
 
 from ..affine import FRAME
 from ..encoders.expression import split
-from ..errors import at
+from ..errors import at, check_number
 from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
@@ -14,6 +14,7 @@ from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check
 from ..warp.coarse import BackgroundFace, face_mask, morph, points_of, unoccluded
 from ..warp.mesh import Mesh
 from ..warp.skin import Skin
+from ..warp.wrinkles import shade_of
 from .encoders import Encoders, face_networks
 from .face import find_face
 from .memo import content
@@ -122,19 +123,28 @@ def area_of(
     return torch.maximum(area, area_of_any_word(encoders, person, place, grow, strength.identity))
 
 
-def coarse_warp_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor) -> torch.Tensor:
-    """The person with geometry [K] in that place, everything as usual: [3, S, S]."""
+def coarse_warp_of(
+    encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, wrinkles: float = 1.0
+) -> torch.Tensor:
+    """The person with geometry [K] in that place, everything else as usual: [3, S, S]."""
     mesh = mesh_of(encoders, person, place, geometry, USUAL)
-    area = area_of(encoders, person, place, mesh, GROW)
-    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0)
+    area, shade = area_of(encoders, person, place, mesh, GROW), shade_of(encoders.shape, person.face, mesh, geometry, wrinkles)
+    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, shade=shade)
 
 
 @at("Face Draft")
 @torch.inference_mode()
 def face_drafts(
-    encoders: Encoders, identity: Identity, expression: Expression, image: torch.Tensor | None, rule: str, index: int
+    encoders: Encoders,
+    identity: Identity,
+    expression: Expression,
+    image: torch.Tensor | None,
+    rule: str,
+    index: int,
+    wrinkles: float = 1.0,
 ) -> torch.Tensor:
     """Coarse warps [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
+    check_number("wrinkles", wrinkles, 1.5, 1)
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id)
     person = person_of(identity)
@@ -144,7 +154,7 @@ def face_drafts(
     broadcast(len(expression.codes), total, "expressions")
     geometry, results = split(expression.codes)[1], []
     for i in steps(range(total)):
-        results.append(coarse_warp_of(encoders, person, places[i % len(places)], geometry[i % len(geometry)]))
+        results.append(coarse_warp_of(encoders, person, places[i % len(places)], geometry[i % len(geometry)], wrinkles))
     return torch.stack(results).permute(0, 2, 3, 1)
 
 

@@ -50,8 +50,8 @@ class Encoders:
 
 
 def build_encoders(bundle: Bundle) -> Encoders:
-    modes, directions = (len(bundle.parts["shape"].get(name, ())) for name in ("identity", "geometry"))
-    stack, shape = Stack(bundle.config, directions), FaceShape(modes, directions=directions)
+    shape = FaceShape.like(bundle.parts["shape"])
+    stack = Stack(bundle.config, len(shape.geometry))
     parts = {"identity": stack.identity, "tokens": stack.tokens, "reader": stack.reader, "shape": shape}
     for part, module in parts.items():
         state = {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts[part].items()}

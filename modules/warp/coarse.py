@@ -13,7 +13,7 @@ from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
 from .eyes import paint_eyes
-from .light import Tone, colours, match_colour, side_light, tone
+from .light import Tone, colours, gained, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh
 from .mouth import MOUTH, paint_mouth
@@ -76,6 +76,7 @@ def coarse_warp(
     border: float = 6.0,
     complete: bool = False,
     light: float = 0.0,
+    shade: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
     background (hair, ears, forehead), warped to the face's outline, and a smooth fill where neither is known.
@@ -84,6 +85,7 @@ def coarse_warp(
     border: pixels of the 256 px crop over which the warped face fades into what is around it.
     complete: what the selfie hides is drawn from its mirror image; else it is filled.
     light: share of the way that the selfie's light from the side goes to the background's.
+    shade: log of a gain of the skin's linear light [S, S], the folds of an expression; see `FaceShape.light`.
     """
     if light > 0:
         mirror = mesh.topology.mirror
@@ -92,6 +94,8 @@ def coarse_warp(
     drawn, covered = put_on(skin, mesh, complete)
     covered = covered * (1 - hair_mask(drawn, covered, mesh))
     drawn = match_colour(drawn, covered, background.tone, colour)
+    if shade is not None:
+        drawn = gained(drawn, torch.exp(shade))
     drawn = paint_mouth(drawn, mesh, skin.points)  # teeth have no skin colour to match
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.points)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
@@ -104,14 +108,21 @@ def coarse_warp(
 
 
 def morph(
-    skin: Skin, background: BackgroundFace, mesh: Mesh, mask: torch.Tensor, identity: float, light: float = 0.0
+    skin: Skin,
+    background: BackgroundFace,
+    mesh: Mesh,
+    mask: torch.Tensor,
+    identity: float,
+    light: float = 0.0,
+    shade: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The coarse warp [3, S, S]: the selfie's skin at identity strengths of 1 and more, below that mixed with the background's.
 
     Tokens cannot undo what the coarse warp shows (`docs/results.md` has the figures), so a strength has to change it. Both
     people are drawn onto the same points before they are mixed: a morph, not one face shining through another.
     """
-    picture = coarse_warp(skin, background, mesh, mask, complete=True, light=light) if identity > 0 else 0.0
+    how = {"complete": True, "light": light, "shade": shade}
+    picture = coarse_warp(skin, background, mesh, mask, **how) if identity > 0 else 0.0
     if identity >= 1:
         return picture
     own = coarse_warp(Skin.of(background.face), background, mesh, mask, colour=0.0)

@@ -35,7 +35,7 @@ def fit_neutral(shape: FaceShape, networks: FaceNetworks, face: Face, rounds: in
     background, skin = BackgroundFace.of(face, topology), Skin.of(face)
     guided = [BLENDSHAPES.index(name) for name in CALM]
     calm = torch.tensor(list(CALM.values()))
-    nothing, correction = torch.zeros(1, len(shape.geometry)), torch.zeros(1, len(BLENDSHAPES))
+    nothing, correction = torch.zeros(1, len(shape.basis)), torch.zeros(1, len(BLENDSHAPES))
     for _ in range(rounds):
         found = replace(face.fit, neutral_offset=shape.geometry_of_rig(correction))
         mesh = Mesh.of(retarget(shape, found, face.fit, nothing)[0], topology, face.size)

@@ -53,6 +53,7 @@ def value(codes, *names):
     return sum(codes[..., index(name)] for name in names)
 
 
+WIDTH = 52 + 80  # coefficients and directions of geometry
 SMILE = ("mouthSmileLeft", "mouthSmileRight")
 
 
@@ -62,7 +63,7 @@ SMILE = ("mouthSmileLeft", "mouthSmileRight")
 def test_the_astronauts_smile_is_read(studio, graph, pictures):
     result = run(studio, drafted(from_image(graph(), pictures[0]), ["read", 0]))
     expression, crops, reading = (result.value("read", k) for k in range(3))
-    assert expression.codes.shape == (1, 92) and crops.shape == (1, 256, 256, 3)
+    assert expression.codes.shape == (1, WIDTH) and crops.shape == (1, 256, 256, 3)
     assert value(expression.codes[0], *SMILE) > 1.0, "she smiles broadly"
     assert "mouthSmile" in reading and "nearest words" in reading
     assert expression.codes[0, 52:].abs().max() > 0.05, "the points say so too"
@@ -88,7 +89,7 @@ def test_a_batch_is_read_as_its_pictures_alone(studio, graph, pictures):
     both = torch.cat([pictures[0], pictures[1]])
     codes = run(studio, drafted(from_image(graph(), both), ["read", 0])).value("read").codes
     alone = run(studio, drafted(from_image(graph(), pictures[1]), ["read", 0])).value("read").codes
-    assert codes.shape == (2, 92) and torch.allclose(codes[1:], alone, atol=1e-4)
+    assert codes.shape == (2, WIDTH) and torch.allclose(codes[1:], alone, atol=1e-4)
 
 
 def test_several_faces_follow_the_rule_and_say_so(studio, graph, caplog):

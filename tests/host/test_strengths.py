@@ -94,13 +94,22 @@ def test_matched_light_moves_the_draft_and_nothing_beside_the_face(studio, pictu
     assert change.max() > 0.02 and change[mask == 0].max() == 0
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-def test_light_out_of_range(studio, pictures, value):
-    graph = portrait(*pictures).set(CONDITION, match_light=value)
+def test_wrinkles_are_light_on_the_face_alone(studio, pictures, made):
+    """Without them the skin moves as before, and no pixel beside the face changes."""
+    plain, more = (run(studio, portrait(*pictures).set(CONDITION, wrinkles=w)).value(CONDITION, 4) for w in (0.0, 1.5))
+    usual, mask = made.value(CONDITION, 4), made.value(CONDITION, 3).mask[0]
+    change = lambda a, b: (a - b).abs().amax(-1)[0]  # noqa: E731
+    assert change(usual, plain).max() > 0.02 and change(usual, plain)[mask == 0].max() == 0
+    assert change(more, plain).mean() > 1.2 * change(usual, plain).mean()
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n in ("match_light", "wrinkles") for v in (-0.1, 1.6, float("nan"))])
+def test_light_out_of_range(studio, pictures, name, value):
+    graph = portrait(*pictures).set(CONDITION, **{name: value})
     if value == value:
         assert not studio.validate(graph).valid
     else:
-        assert "match light" in refusal(studio, graph, CONDITION)
+        assert name.replace("_", " ") in refusal(studio, graph, CONDITION)
 
 
 def test_a_strength_that_is_no_number(studio, pictures):

@@ -14,7 +14,7 @@ def shape():
     from diffsfsr.modules.faces.morphable import FaceShape
 
     part = load_bundle(BUNDLE).parts["shape"]
-    module = FaceShape(len(part["identity"]), directions=len(part["geometry"]))
+    module = FaceShape.like(part)
     fill_module(module, {k: v.float() for k, v in part.items()}, "shape")
     return module
 

@@ -78,7 +78,7 @@ def drawn():
     from tests.host.graphs import BUILT_IN
 
     state = load_bundle(BUILT_IN).parts["shape"]
-    shape = FaceShape(len(state["identity"]), directions=len(state["geometry"]))
+    shape = FaceShape.like(state)
     shape.load_state_dict({k: v.float() for k, v in state.items()})
     shape = shape.double()
     people = []

@@ -59,7 +59,7 @@ class Looker:
         parts = load_bundle(bundle).parts
         float32 = lambda part: {k: v.float() if v.is_floating_point() else v for k, v in parts[part].items()}  # noqa: E731
         shape = float32("shape")
-        self.shape = FaceShape(len(shape["identity"]), directions=len(shape["geometry"]))
+        self.shape = FaceShape.like(shape)
         self.shape.load_state_dict(shape)
         self.identity = IdentityNetwork()
         self.identity.load_state_dict(float32("identity"))

@@ -1,0 +1,183 @@
+"""How near a word comes to the true picture of the same person with that feeling; one person of `expressions` left out in turn.
+
+The selfie is the person's neutral picture, the word that of `training.movement.WORDS`, and what is drawn the coarse warp: the
+model paints what that shows. Movement and light are learnt from the other people alone.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dev.pack import ROOT
+
+from ...modules.bundle import Bundle, load_bundle
+from ...modules.encoders.expression import encode_label, split
+from ...modules.host.folders import bundle_path
+from ...modules.labels import index
+from ...modules.pipeline.draft import face_drafts
+from ...modules.pipeline.encoders import Encoders, build_encoders, face_networks
+from ...modules.pipeline.identity import encode_identity
+from ...modules.types import Expression, Face, Identity
+from ...modules.warp.mesh import Mesh
+from ...nodes.unet_loader import UNetLoader
+from ...training.movement import NEUTRAL, WORDS, Shown, cell, displacements, distance, learn, read_faces, strip, typical
+from ..metrics.figures import cosines
+from ..metrics.measure import Observer
+from ..metrics.perceptual import Stlpips
+from ..metrics.report import write_docs
+from ..pipeline import defaults
+
+MARKS = "<!-- expressions:begin -->", "<!-- expressions:end -->"
+BEFORE, MOVED, LIT, TRUE = "rig calibration", "movement", "movement and light", "true picture"
+AS_IT_IS = "the smiling picture itself"
+OUTSIDE = 0.5  # grey round the faces that are compared
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way to draw words on a selfie."""
+
+    encoders: Encoders
+    selfie: Identity
+    wrinkles: float
+
+    def code(self, word: str, intensity: float = 1.0) -> Expression:
+        return encode_label(self.encoders.shape, self.encoders.id, word, intensity, 0)
+
+    def displacement(self, word: str) -> torch.Tensor:
+        """What the word moves [478, 3]."""
+        return self.encoders.shape.moved(split(self.code(word).codes)[1])[0]
+
+    def drawn(self, word: str, intensity: float = 1.0) -> torch.Tensor:
+        """The coarse warp of the selfie [1, S, S, 3]."""
+        return face_drafts(self.encoders, self.selfie, self.code(word, intensity), None, "largest", 0, self.wrinkles)
+
+
+def ways(bundle: Bundle, others: list[Shown], selfie: torch.Tensor) -> dict[str, Way]:
+    """By name, for a selfie [H, W, 3]; what is learnt is learnt from these people alone."""
+    networks = face_networks().ready()
+    plain = strip(build_encoders(bundle).shape)
+    learnt = {name: value.float() for name, value in learn(others, plain, networks.topology).items()}
+    before = _with(bundle, {name: value.float() for name, value in plain.state_dict().items()})
+    old, new = build_encoders(before), build_encoders(_with(before, {**before.parts["shape"], **learnt}))
+    whose = [encode_identity(encoders, selfie[None], "largest", 0, "error")[0] for encoders in (old, new)]
+    return {BEFORE: Way(old, whose[0], 0.0), MOVED: Way(new, whose[1], 0.0), LIT: Way(new, whose[1], 1.0)}
+
+
+def _with(bundle: Bundle, shape: dict[str, torch.Tensor]) -> Bundle:
+    return replace(bundle, parts={**bundle.parts, "shape": shape})
+
+
+def compared(calm: Face, truth: Face, picture: torch.Tensor, distance_of: Stlpips) -> float:
+    """STLPIPS of a drawn picture [3, S, S] of a calm face to the true one, where both have skin."""
+    topology = face_networks().ready().topology
+    seen = [Mesh.of(face.points, topology, face.size).covered for face in (calm, truth)]
+    inside = (seen[0] & seen[1]).float()
+    grey = lambda image: (image * inside + OUTSIDE * (1 - inside))[None]  # noqa: E731
+    return float(distance_of(grey(picture), grey(truth.image)))
+
+
+def measured(person: str, folder: Path, faces: list[Shown], bundle: Bundle, look: Observer, near: Stlpips) -> list[dict]:
+    """A row for each label and way, the true picture as one of them."""
+    own, others = true_pictures(folder, person), [f for f in faces if f.person != person]
+    drawn_by = ways(bundle, others, own[NEUTRAL])
+    encoders, calm = drawn_by[LIT].encoders, drawn_by[LIT].selfie.face
+    real = displacements([f for f in faces if f.person == person], encoders.shape)
+    usual, mirror = displacements(others, encoders.shape), face_networks().ready().topology.mirror
+    who, rows = look.look(own[NEUTRAL][None]).vector[0], []
+    alike = lambda pictures: float(cosines(look.look(pictures).vector[0], who))  # noqa: E731
+    for label, word in WORDS.items():
+        if label not in own:
+            continue
+        moved, median = real[person, label], typical(usual, label, mirror)
+        row = {"label": label, "person": person, "way": TRUE, "identity": alike(own[label][None])}
+        rows.append({**row, "error": distance(median - moved) / distance(moved)})
+        truth = encode_identity(encoders, own[label][None], "largest", 0, "error")[0].face
+        for name, way in drawn_by.items():
+            picture = way.drawn(word)
+            found = {"way": name, "size": distance(way.displacement(word)) / distance(median), "identity": alike(picture)}
+            found["error"] = distance(way.displacement(word) - moved) / distance(moved)
+            found["stlpips"] = compared(calm, truth, picture[0].permute(2, 0, 1), near)
+            rows.append({**row, **found})
+    return rows
+
+
+def calmed(person: str, folder: Path, faces: list[Shown], bundle: Bundle, look: Observer, near: Stlpips) -> list[dict]:
+    """A row for each way to take a smile away, and for the smiling picture as it is: beside the person's own neutral one."""
+    own, others = true_pictures(folder, person), [f for f in faces if f.person != person]
+    drawn_by = ways(bundle, others, own["Happy"])
+    smiling = drawn_by[LIT].selfie.face
+    truth = encode_identity(drawn_by[LIT].encoders, own[NEUTRAL][None], "largest", 0, "error")[0].face
+    who = look.look(own[NEUTRAL][None]).vector[0]
+    pictures = {name: way.drawn("happiness", 0.0)[0].permute(2, 0, 1) for name, way in drawn_by.items()}
+    rows = []
+    for name, picture in {AS_IT_IS: smiling.image, **pictures}.items():
+        seen = look.look(picture.permute(1, 2, 0)[None])
+        smile = float(seen.code[0, [index("mouthSmileLeft"), index("mouthSmileRight")]].mean())
+        found = {"stlpips": compared(smiling, truth, picture, near), "identity": float(cosines(seen.vector[0], who))}
+        rows.append({"person": person, "way": name, "smile": smile, **found})
+    return rows
+
+
+def true_pictures(folder: Path, person: str) -> dict[str, torch.Tensor]:
+    """By label, without those that have a hand before the face."""
+    rows = [json.loads(line) for line in (folder / "expressions.jsonl").read_text().splitlines()]
+    return {row["label"]: cell(folder, row) for row in rows if row["person"] == person and not row["hand"]}
+
+
+def table(rows: list[dict], bundle: str) -> str:
+    """Markdown: a row for each label, and the mean of each measure by way."""
+    found = lambda name, where: [r[name] for r in rows if where.items() <= r.items()]  # noqa: E731
+    mean = lambda name, **where: np.mean(found(name, where))  # noqa: E731
+    people = len({row["person"] for row in rows})
+    lines = [
+        f"Bundle `{bundle}`; {people} people of `expressions`, each drawn by what the other {people - 1} taught. Size: mean "
+        "displacement over that of the others' median. Error: mean displacement from the word's face to the person's own, over "
+        "the person's own displacement; *others*: the same of the others' median. STLPIPS to the true picture, where both have "
+        "skin. Identity: cosine to the neutral selfie by faceres.",
+        "",
+        "| label, word | size before | size now | error before | error now | error, others | STLPIPS before | moved | lit |"
+        " identity before | now | true picture |",
+        f"|---|{'---|' * 11}",
+    ]
+    for label in (*WORDS, None):
+        at = {"label": label} if label else {}
+        name = f"{label}, {WORDS[label]}" if label else "**mean**"
+        figures = [mean("size", way=BEFORE, **at), mean("size", way=LIT, **at), mean("error", way=BEFORE, **at)]
+        figures += [mean("error", way=LIT, **at), mean("error", way=TRUE, **at)]
+        looks = [mean("stlpips", way=way, **at) for way in (BEFORE, MOVED, LIT)]
+        alike = [mean("identity", way=way, **at) for way in (BEFORE, LIT, TRUE)]
+        told = [f"{v:.2f}" for v in figures] + [f"{v:.3f}" for v in looks] + [f"{v:.2f}" for v in alike]
+        lines.append(f"| {name} | {' | '.join(told)} |")
+    return "\n".join([*lines, ""])
+
+
+def calm_table(rows: list[dict]) -> str:
+    """Markdown: means over people."""
+    lines = ["", "A smiling selfie (Happy) at intensity 0, beside the same person's neutral picture:", ""]
+    lines += ["| picture | STLPIPS to the neutral one | identity: cosine to it | smile measured |", "|---|---|---|---|"]
+    for way in (AS_IT_IS, BEFORE, MOVED, LIT):
+        mean = lambda name, way=way: np.mean([row[name] for row in rows if row["way"] == way])  # noqa: E731
+        lines.append(f"| {way} | {mean('stlpips'):.3f} | {mean('identity'):.2f} | {mean('smile'):.2f} |")
+    return "\n".join([*lines, ""])
+
+
+def expressions(args) -> int:
+    """The command."""
+    folder = args.data / "expressions"
+    bundle = load_bundle(bundle_path(args.bundle or defaults(UNetLoader)["bundle"]))
+    plain = strip(build_encoders(bundle).shape)
+    faces = read_faces(folder, plain, face_networks().ready())
+    look, near, rows, calm = Observer(args.data, plain), Stlpips(args.data), [], []
+    for person in sorted({f.person for f in faces}):
+        rows += measured(person, folder, faces, bundle, look, near)
+        calm += calmed(person, folder, faces, bundle, look, near)
+        print(f"  {person} measured", flush=True)
+    text = table(rows, build_encoders(bundle).id) + calm_table(calm)
+    if args.write_docs:
+        write_docs(text, ROOT / "docs" / "results.md", MARKS)
+    print(text)
+    return 0

@@ -1,0 +1,41 @@
+"""The light of an expression on the skin where a face stands: its folds, beyond those that the photo shows already."""
+
+import torch
+
+from ..affine import FRAME
+from ..faces.morphable import FaceShape
+from ..labels import BLENDSHAPES
+from ..types import Face
+from .masks import blurred
+from .mesh import POINTS, Mesh, sampled
+from .neutral import CALM
+
+SURE = 0.15  # beyond what calm faces measure, from which on it is an expression
+GONE, SOFT = 0.6, 3.0  # share of the photo's own folds that is taken away, and over how many pixels of the 256 px frame
+
+
+def shade_of(shape: FaceShape, face: Face, mesh: Mesh, geometry: torch.Tensor, wrinkles: float) -> torch.Tensor | None:
+    """The light of a photo's face doing geometry [K], on the mesh where it stands [S, S], as a logarithm; times `wrinkles`.
+
+    What the photo shows already is not added again: a smile that goes takes its folds with it. None if there is nothing to add.
+    """
+    if shape.light_maps is None or wrinkles == 0:
+        return None
+    own = shape.light(shape.geometry_of_code(expressed(face.code)[None])[0])
+    # where exactly a photo's folds are is not known: what is taken away is taken softly
+    light = shape.light(geometry) - GONE * blurred(own[None, None], SOFT * len(own) / FRAME)[0, 0]
+    return wrinkles * shade_on(light, shape.frame(len(light)), mesh)
+
+
+def expressed(code: torch.Tensor) -> torch.Tensor:
+    """What of measured coefficients [52] is an expression for sure [52]; of most faces, that are nearly calm, nothing."""
+    found = torch.zeros_like(code)
+    for name, calm in CALM.items():
+        k = BLENDSHAPES.index(name)
+        found[k] = code[k] if code[k] > calm + SURE else 0.0
+    return found
+
+
+def shade_on(light: torch.Tensor, frame: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is kept in a frontal frame [U, U], whose face points are frame [478, >= 2], on a face where it stands: [S, S]."""
+    return sampled(light[None], mesh.interpolate(frame[:POINTS, :2]))[0] * mesh.covered

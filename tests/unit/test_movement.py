@@ -1,0 +1,137 @@
+"""How far words move a face, and the light that comes with it: real faces' on any skin, less where a photo has it already."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from diffsfsr.modules import labels
+from diffsfsr.modules.encoders.expression import encode_label, split
+from diffsfsr.modules.faces.morphable import OPTIONAL, FaceShape
+from diffsfsr.modules.labels import BLENDSHAPES, prototype
+from diffsfsr.modules.warp.light import gained
+from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.wrinkles import expressed, shade_of, shade_on
+from diffsfsr.training.movement import WORDS, distance, learn_movement, strip, typical, with_extras
+from tests.unit.faces import photo, skin_picture
+
+# mean displacement of five real people's faces, in units of the face model, as `python -m training movement` measured it
+REAL = {
+    "Happy": 0.426, "Sad": 0.078, "Angry": 0.098, "Surprised": 0.372, "Disgusted": 0.218, "Scared": 0.195, "Shocked": 0.445,
+    "Smug": 0.164, "Flirty": 0.236, "Confused": 0.108,
+}  # fmt: skip
+
+
+def geometry(shape: FaceShape, word: str, intensity: float = 1.0) -> torch.Tensor:
+    return split(encode_label(shape, "me", word, intensity, 0).codes)[1][0].to(shape.mean)
+
+
+def code(**values: float) -> torch.Tensor:
+    found = torch.zeros(len(BLENDSHAPES))
+    for name, value in values.items():
+        found[BLENDSHAPES.index(name)] = value
+    return found
+
+
+# --- movement -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", REAL)
+def test_a_word_moves_a_face_as_far_as_real_people(shape, label):
+    moved = distance(shape.moved(geometry(shape, WORDS[label])[None])[0])
+    assert 0.8 < moved / REAL[label] < 1.25
+
+
+def test_a_caricature_goes_further_and_a_trace_is_still_seen(shape):
+    size = {i: distance(shape.moved(geometry(shape, "anger", i)[None])[0]) for i in (0.3, 1.0, 1.5)}
+    assert size[0.3] > 0.02 and size[1.5] > 1.3 * size[1.0] > 3 * size[0.3]
+
+
+@pytest.mark.parametrize("name", ["mouthPucker", "mouthLowerDownLeft", "noseSneerLeft", "eyeBlinkLeft", "jawOpen"])
+def test_a_slider_still_does_what_its_name_says(shape, name):
+    """What was learnt of whole words does not turn a single coefficient into something else."""
+    alone = shape.movement_of_code(code(**{name: 1.0})[None].to(shape.mean))[0]
+    rig = shape.expression[BLENDSHAPES.index(name)]
+    assert float((alone * rig).sum() / (alone.norm() * rig.norm())) > 0.8
+
+
+def test_corrections_come_back_to_what_made_the_movements(shape, topology):
+    plain = strip(shape)
+    codes = {label: torch.from_numpy(prototype(word)).to(plain.mean) for label, word in WORDS.items()}
+    moved = {("somebody", label): torch.einsum("e,epc->pc", c, 0.6 * plain.expression) for label, c in codes.items()}
+    wider = with_extras(plain, learn_movement(moved, plain, topology.mirror))
+    for label, c in codes.items():
+        wanted = typical(moved, label, topology.mirror)
+        assert distance(wider.movement_of_code(c[None])[0] - wanted) < 0.1 * distance(wanted)
+
+
+def test_a_code_of_nothing_moves_nothing(shape):
+    assert not shape.movement_of_code(torch.zeros(2, 52)).any()
+
+
+def test_a_bundle_of_old_has_the_rig_calibration_and_no_light(shape):
+    state = {name: value for name, value in shape.state_dict().items() if name not in OPTIONAL}
+    old = FaceShape.like(state)
+    old.load_state_dict(state)
+    asked = torch.from_numpy(prototype("anger"))[None]
+    assert torch.allclose(old.geometry_of_code(asked), old.geometry_of_rig(old.drive(asked)))
+    assert old.light(old.geometry_of_code(asked)[0]) is None and len(old.basis) == 40
+
+
+# --- light --------------------------------------------------------------------------------------------------------
+
+
+def test_the_light_grows_with_the_intensity_and_a_calm_face_has_none(shape):
+    size = [float(shape.light(geometry(shape, "anger", i)).norm()) for i in (0.0, 0.5, 1.0, 1.5)]
+    assert size[0] == 0 and size == sorted(size) and size[3] > 1.2 * size[2]
+
+
+@pytest.mark.parametrize(("word", "point"), [("anger", 55), ("anger", 285), ("disgust", 206), ("shock", 18)])
+def test_folds_are_where_they_belong(shape, word, point):
+    """Frown lines at the inner brows, the folds beside the nose, the shadow below a dropped lip."""
+    x, y = shape.frame(256)[point, :2].long().tolist()
+    assert shape.light(geometry(shape, word))[y - 3 : y + 4, x - 3 : x + 4].mean() < -0.05
+
+
+def test_the_light_is_alike_on_both_sides(shape):
+    light = shape.light(geometry(shape, "disgust"))
+    assert (light - light.flip(-1)).norm() < 0.35 * light.norm()
+
+
+@pytest.mark.parametrize("skin", [0.15, 0.4, 0.8])
+def test_it_is_a_gain_of_linear_light_on_any_skin(skin):
+    picture, shade = torch.full((3, 8, 8), skin), torch.full((8, 8), -0.3)
+    linear = gained(picture, shade.exp()) ** 2.2 / picture**2.2
+    assert torch.allclose(linear, torch.full_like(linear, 0.7408), atol=1e-3)
+
+
+def test_it_goes_with_the_head(shape, topology):
+    light, frame = shape.light(geometry(shape, "anger")), shape.frame(256)
+    here = shade_on(light, frame, Mesh.of(frame, topology, 256))
+    there = shade_on(light, frame, Mesh.of(frame * 0.5 + torch.tensor([100.0, 90.0, 0.0]), topology, 256))
+    assert here.abs().sum() > 0 and not there[:90].any() and not there[:, :100].any()
+    assert float(there.min()) == pytest.approx(float(here.min()), abs=0.1)
+
+
+def test_a_smile_that_goes_takes_its_folds_with_it(shape, topology):
+    frame = shape.frame(256)
+    mesh = Mesh.of(frame, topology, 256)
+    calm = photo(skin_picture(), frame)
+    smiling = replace(calm, code=code(mouthSmileLeft=0.8, mouthSmileRight=0.8))
+    shade = lambda face, word, i: shade_of(shape, face, mesh, geometry(shape, word, i), 1.0)  # noqa: E731
+    smile, away = shade(calm, "happiness", 1.0), shade(smiling, "happiness", 0.0)
+    assert float((smile * away).sum()) < -0.2 * float(smile.norm() * away.norm()), "what is taken away is a smile's"
+    assert shade(smiling, "happiness", 1.0).norm() < smile.norm(), "a photo that smiles gets less of it"
+    assert not shade(calm, "happiness", 0.0).any()
+
+
+def test_calm_measures_are_no_expression():
+    assert not expressed(code(browDownLeft=0.2, eyeSquintLeft=0.4, mouthSmileLeft=0.1)).any()
+    assert expressed(code(mouthSmileLeft=0.7)).sum() == pytest.approx(0.7)
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_the_words_of_the_labels_are_among_the_135_and_none_twice():
+    assert set(WORDS.values()) <= set(labels.WORDS) and len(set(WORDS.values())) == len(WORDS) == 10
