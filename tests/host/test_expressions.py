@@ -117,11 +117,12 @@ def test_bad_references_are_refused(studio, graph, pictures, change, says):
 
 
 def test_sliders_reach_the_draft(studio, graph):
-    calm = run(studio, drafted(sliders(graph()), ["hand", 0])).value("draft")
-    opened = run(studio, drafted(sliders(graph(), jaw=0.8), ["hand", 0]))
+    """Without wrinkles: the light is learnt of whole expressions, and a dropped jaw lights the brows a little too."""
+    calm = run(studio, drafted(sliders(graph()), ["hand", 0]).set("draft", wrinkles=0.0)).value("draft")
+    opened = run(studio, drafted(sliders(graph(), jaw=0.8), ["hand", 0]).set("draft", wrinkles=0.0))
     assert value(opened.value("hand").codes[0], "jawOpen") == pytest.approx(0.8)
     difference = (opened.value("draft") - calm).abs().mean((0, 3))
-    assert difference[180:230].mean() > 3 * difference[90:130].mean(), "the mouth moves, the eyes hardly"
+    assert difference[180:230].mean() > 10 * difference[90:130].mean(), "the mouth moves, the eyes hardly"
 
 
 def test_sliders_start_from_another_expression(studio, graph):
