@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ..modules.faces.landmarker import find_faces, landmarks_in_crop
-from ..modules.faces.morphable import OPTIONAL, FaceShape
+from ..modules.faces.morphable import OPTIONAL, FaceShape, likeness
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import BLENDSHAPES, prototype, prototype_matrix
 from ..modules.types import Face, Topology
@@ -61,11 +61,13 @@ class Shown:
 
 def read_faces(folder: Path, shape: FaceShape, networks: FaceNetworks) -> list[Shown]:
     """The cells of the sheets without a hand before the face, aligned and measured as any picture is."""
-    found = []
-    for row in map(json.loads, (folder / "expressions.jsonl").read_text().splitlines()):
-        if not row["hand"]:
-            found.append(Shown(row["person"], row["label"], face_of(cell(folder, row), shape, networks)))
-    return found
+    return [Shown(row["person"], row["label"], face_of(cell(folder, row), shape, networks)) for row in cells(folder)]
+
+
+def cells(folder: Path) -> list[dict]:
+    """The rows of expressions.jsonl without a hand before the face."""
+    rows = map(json.loads, (folder / "expressions.jsonl").read_text().splitlines())
+    return [row for row in rows if not row["hand"]]
 
 
 def cell(folder: Path, row: dict) -> torch.Tensor:
@@ -118,13 +120,10 @@ def learn_movement(moved: dict, shape: FaceShape, mirror: torch.Tensor) -> dict[
     codes = torch.stack([torch.from_numpy(prototype(word)) for word in WORDS.values()]).to(**kind)
     gain = torch.tensor([1.0 if name.startswith(FREE) else CONFIG["gain"] for name in BLENDSHAPES], **kind)
     found = {"movement": gain[:, None, None] * shape.expression, "anchors": codes}
-    unit = torch.eye(len(codes), **kind)[..., None].repeat(1, 1, 3)  # as if each correction moved a point of its own
-    near = with_extras(shape, {"movement": torch.zeros(52, len(codes), 3, **kind), "anchors": codes, "corrections": unit})
-    weights = near.movement_of_code(codes)[..., 0]
     wanted = torch.stack([typical(moved, label, mirror) for label in WORDS]).to(**kind)
     left = wanted - torch.einsum("ne,epc->npc", codes, found["movement"])
     ridge = CONFIG["ridge"] * torch.eye(len(codes), **kind)
-    return {**found, "corrections": torch.linalg.solve(weights + ridge, left.flatten(1)).view_as(left)}
+    return {**found, "corrections": torch.linalg.solve(likeness(codes, codes) + ridge, left.flatten(1)).view_as(left)}
 
 
 def more_directions(moved: Iterable[torch.Tensor], shape: FaceShape, count: int) -> torch.Tensor:

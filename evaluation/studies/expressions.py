@@ -4,7 +4,6 @@ The selfie is the person's neutral picture, the word that of `training.movement.
 model paints what that shows. Movement and light are learnt from the other people alone.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from ...modules.pipeline.identity import encode_identity
 from ...modules.types import Expression, Face, Identity
 from ...modules.warp.mesh import Mesh
 from ...nodes.unet_loader import UNetLoader
-from ...training.movement import NEUTRAL, WORDS, Shown, cell, displacements, distance, learn, read_faces, strip, typical
+from ...training.movement import NEUTRAL, WORDS, Shown, cell, cells, displacements, distance, learn, read_faces, strip, typical
 from ..metrics.figures import cosines
 from ..metrics.measure import Observer
 from ..metrics.perceptual import Stlpips
@@ -56,13 +55,16 @@ class Way:
         return face_drafts(self.encoders, self.selfie, self.code(word, intensity), None, "largest", 0, self.wrinkles)
 
 
-def ways(bundle: Bundle, others: list[Shown], selfie: torch.Tensor) -> dict[str, Way]:
-    """By name, for a selfie [H, W, 3]; what is learnt is learnt from these people alone."""
-    networks = face_networks().ready()
+def before_and_after(bundle: Bundle, others: list[Shown]) -> tuple[Encoders, Encoders]:
+    """Encoders by the rig calibration, and by what is learnt from these people alone."""
     plain = strip(build_encoders(bundle).shape)
-    learnt = {name: value.float() for name, value in learn(others, plain, networks.topology).items()}
+    learnt = {name: value.float() for name, value in learn(others, plain, face_networks().ready().topology).items()}
     before = _with(bundle, {name: value.float() for name, value in plain.state_dict().items()})
-    old, new = build_encoders(before), build_encoders(_with(before, {**before.parts["shape"], **learnt}))
+    return build_encoders(before), build_encoders(_with(before, {**before.parts["shape"], **learnt}))
+
+
+def ways(old: Encoders, new: Encoders, selfie: torch.Tensor) -> dict[str, Way]:
+    """By name, for a selfie [H, W, 3]."""
     whose = [encode_identity(encoders, selfie[None], "largest", 0, "error")[0] for encoders in (old, new)]
     return {BEFORE: Way(old, whose[0], 0.0), MOVED: Way(new, whose[1], 0.0), LIT: Way(new, whose[1], 1.0)}
 
@@ -80,10 +82,9 @@ def compared(calm: Face, truth: Face, picture: torch.Tensor, distance_of: Stlpip
     return float(distance_of(grey(picture), grey(truth.image)))
 
 
-def measured(person: str, folder: Path, faces: list[Shown], bundle: Bundle, look: Observer, near: Stlpips) -> list[dict]:
-    """A row for each label and way, the true picture as one of them."""
-    own, others = true_pictures(folder, person), [f for f in faces if f.person != person]
-    drawn_by = ways(bundle, others, own[NEUTRAL])
+def measured(person: str, own: dict, faces: list[Shown], both: tuple, look: Observer, near: Stlpips) -> list[dict]:
+    """A row for each label and way, the true picture as one of them. own: the person's pictures [H, W, 3] by label."""
+    drawn_by, others = ways(*both, own[NEUTRAL]), [f for f in faces if f.person != person]
     encoders, calm = drawn_by[LIT].encoders, drawn_by[LIT].selfie.face
     real = displacements([f for f in faces if f.person == person], encoders.shape)
     usual, mirror = displacements(others, encoders.shape), face_networks().ready().topology.mirror
@@ -105,10 +106,9 @@ def measured(person: str, folder: Path, faces: list[Shown], bundle: Bundle, look
     return rows
 
 
-def calmed(person: str, folder: Path, faces: list[Shown], bundle: Bundle, look: Observer, near: Stlpips) -> list[dict]:
+def calmed(person: str, own: dict, both: tuple, look: Observer, near: Stlpips) -> list[dict]:
     """A row for each way to take a smile away, and for the smiling picture as it is: beside the person's own neutral one."""
-    own, others = true_pictures(folder, person), [f for f in faces if f.person != person]
-    drawn_by = ways(bundle, others, own["Happy"])
+    drawn_by = ways(*both, own["Happy"])
     smiling = drawn_by[LIT].selfie.face
     truth = encode_identity(drawn_by[LIT].encoders, own[NEUTRAL][None], "largest", 0, "error")[0].face
     who = look.look(own[NEUTRAL][None]).vector[0]
@@ -124,8 +124,7 @@ def calmed(person: str, folder: Path, faces: list[Shown], bundle: Bundle, look: 
 
 def true_pictures(folder: Path, person: str) -> dict[str, torch.Tensor]:
     """By label, without those that have a hand before the face."""
-    rows = [json.loads(line) for line in (folder / "expressions.jsonl").read_text().splitlines()]
-    return {row["label"]: cell(folder, row) for row in rows if row["person"] == person and not row["hand"]}
+    return {row["label"]: cell(folder, row) for row in cells(folder) if row["person"] == person}
 
 
 def table(rows: list[dict], bundle: str) -> str:
@@ -169,14 +168,16 @@ def expressions(args) -> int:
     """The command."""
     folder = args.data / "expressions"
     bundle = load_bundle(bundle_path(args.bundle or defaults(UNetLoader)["bundle"]))
-    plain = strip(build_encoders(bundle).shape)
+    encoders = build_encoders(bundle)
+    plain = strip(encoders.shape)
     faces = read_faces(folder, plain, face_networks().ready())
     look, near, rows, calm = Observer(args.data, plain), Stlpips(args.data), [], []
     for person in sorted({f.person for f in faces}):
-        rows += measured(person, folder, faces, bundle, look, near)
-        calm += calmed(person, folder, faces, bundle, look, near)
+        own, both = true_pictures(folder, person), before_and_after(bundle, [f for f in faces if f.person != person])
+        rows += measured(person, own, faces, both, look, near)
+        calm += calmed(person, own, both, look, near)
         print(f"  {person} measured", flush=True)
-    text = table(rows, build_encoders(bundle).id) + calm_table(calm)
+    text = table(rows, encoders.id) + calm_table(calm)
     if args.write_docs:
         write_docs(text, ROOT / "docs" / "results.md", MARKS)
     print(text)

@@ -37,7 +37,15 @@ class RigCalibration(nn.Module):
         return (asked + self.answer(change)).clamp(LOW, HIGH)
 
 
-OPTIONAL = ("movement", "anchors", "corrections", "geometry_more", "light_maps", "light_axes")  # older bundles lack them
+# buffers that older bundles lack, those that need each other together
+TOGETHER = (("movement", "anchors", "corrections"), ("geometry_more",), ("light_maps", "light_axes"))
+OPTIONAL = sum(TOGETHER, ())
+
+
+def likeness(codes: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    """How much codes [B, 52] are like others [A, 52]: [B, A], 1 for the same, linear in length, 0 beyond a right angle."""
+    size, sizes = codes.norm(dim=1, keepdim=True).clamp_min(1e-9), anchors.norm(dim=1)
+    return (codes @ anchors.T / (size * sizes)).clamp_min(0) ** NEARNESS * size / sizes
 
 
 class FaceShape(nn.Module):
@@ -66,7 +74,8 @@ class FaceShape(nn.Module):
     def like(cls, state: dict[str, torch.Tensor]) -> "FaceShape":
         """One of the sizes that a state has, without its values; parts that are missing have no rows."""
         sizes = [len(state.get(name, ())) for name in ("identity", "geometry")]
-        return cls(sizes[0], directions=sizes[1], more={name: state[name].shape for name in OPTIONAL if name in state})
+        wanted = [name for group in TOGETHER if any(name in state for name in group) for name in group]
+        return cls(sizes[0], directions=sizes[1], more={n: state[n].shape if n in state else (0,) for n in wanted})
 
     @property
     def basis(self) -> torch.Tensor:
@@ -89,10 +98,8 @@ class FaceShape(nn.Module):
         The second is known for the codes in `anchors`, and is taken over the more the nearer a code's direction is to one; it
         grows with the code's length.
         """
-        size, sizes = coefficients.norm(dim=1, keepdim=True).clamp_min(1e-9), self.anchors.norm(dim=1)
-        near = (coefficients @ self.anchors.T / (size * sizes)).clamp_min(0) ** NEARNESS * size / sizes
         plain = torch.einsum("be,epc->bpc", coefficients, self.movement)
-        return plain + torch.einsum("ba,apc->bpc", near, self.corrections)
+        return plain + torch.einsum("ba,apc->bpc", likeness(coefficients, self.anchors), self.corrections)
 
     def geometry_of_rig(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Coefficients of the morphable rig [B, 52] -> geometry [B, K]."""

@@ -21,9 +21,10 @@ def shade_of(shape: FaceShape, face: Face, mesh: Mesh, geometry: torch.Tensor, w
     """
     if shape.light_maps is None or wrinkles == 0:
         return None
-    own = shape.light(shape.geometry_of_code(expressed(face.code)[None])[0])
-    # where exactly a photo's folds are is not known: what is taken away is taken softly
-    light = shape.light(geometry) - GONE * blurred(own[None, None], SOFT * len(own) / FRAME)[0, 0]
+    light, shown = shape.light(geometry), expressed(face.code)
+    if shown.any():  # where exactly a photo's folds are is not known: what is taken away is taken softly
+        own = shape.light(shape.geometry_of_code(shown[None])[0])
+        light = light - GONE * blurred(own[None, None], SOFT * len(own) / FRAME)[0, 0]
     return wrinkles * shade_on(light, shape.frame(len(light)), mesh)
 
 

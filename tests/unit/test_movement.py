@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from diffsfsr.modules import labels
+from diffsfsr.modules.bundle import fill_module
 from diffsfsr.modules.encoders.expression import encode_label, split
+from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.faces.morphable import OPTIONAL, FaceShape
 from diffsfsr.modules.labels import BLENDSHAPES, prototype
 from diffsfsr.modules.warp.light import gained
@@ -76,6 +78,13 @@ def test_a_bundle_of_old_has_the_rig_calibration_and_no_light(shape):
     asked = torch.from_numpy(prototype("anger"))[None]
     assert torch.allclose(old.geometry_of_code(asked), old.geometry_of_rig(old.drive(asked)))
     assert old.light(old.geometry_of_code(asked)[0]) is None and len(old.basis) == 40
+
+
+@pytest.mark.parametrize("lost", ["anchors", "corrections", "movement", "light_axes"])
+def test_half_of_what_belongs_together_is_refused(shape, lost):
+    state = {name: value for name, value in shape.state_dict().items() if name != lost}
+    with pytest.raises(DiffSFSRError, match=f"does not fit its configuration.*{lost}"):
+        fill_module(FaceShape.like(state), state, "shape")
 
 
 # --- light --------------------------------------------------------------------------------------------------------
