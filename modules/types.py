@@ -38,7 +38,7 @@ class Fit:
     scale: torch.Tensor  # [B] pixels per unit
     shift: torch.Tensor  # [B, 2] pixels, y up
     residual: torch.Tensor  # [B, 478, 2] what the model does not explain, pixels, y up
-    neutral_offset: torch.Tensor  # [B, K] geometry from the fitted neutral face to one that measures as neutral; 0: unmeasured
+    neutral_offset: torch.Tensor  # [B, K] geometry from the estimated neutral face to the true one, where that is known; else 0
 
     def rows(self, pick) -> "Fit":
         """Some rows of the batch, by a slice, places or a mask."""

@@ -4,7 +4,8 @@
 
 The people of `expressions` show one neutral face and fifteen others. What moved, with pose and identity taken out, and how the
 light on the skin changed with it, is learnt: the movement of a label belongs to the code of the word that stands for it, and to
-codes as far as they are like it, beside a share of the rig; the light is regressed on what moved.
+codes as far as they are like it, beside a share of the rig; the light is regressed on what moved. What is inside a mouth comes
+from the morphable model, see `mouth.py`.
 """
 
 import json
@@ -28,6 +29,7 @@ from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
 from ..modules.warp.paste import cut
 from .data import manifest_hash
+from .mouth import learn_cavity, make_interior
 from .runlog import Run
 from .shape import load_shape
 
@@ -37,6 +39,7 @@ WORDS = {
     "Happy": "happiness", "Sad": "sadness", "Angry": "anger", "Surprised": "surprise", "Disgusted": "disgust", "Scared": "fear",
     "Shocked": "shock", "Smug": "pride", "Flirty": "desire", "Confused": "uneasiness",
 }  # fmt: skip
+OPEN = "Surprised", "Shocked"  # labels with a dropped jaw
 CONFIG = {
     "size": 512,  # of the crops that are measured
     "gain": 0.45,  # of the rig's shapes, before real faces are looked at: real expressions measure .2 to .6
@@ -188,13 +191,15 @@ def learn_light(faces: list[Shown], moved: dict, shape: FaceShape, topology: Top
 # --- the stage ------------------------------------------------------------------------------------
 
 
-def learn(faces: list[Shown], shape: FaceShape, topology: Topology) -> dict[str, torch.Tensor]:
-    """What `FaceShape` gets in addition, from these people."""
+def learn(faces: list[Shown], shape: FaceShape, topology: Topology, teeth: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What `FaceShape` gets in addition, from these people; `teeth` of `mouth.make_interior`, or nothing."""
     moved = displacements(faces, shape)
     extras = learn_movement(moved, shape, topology.mirror)
     extras["geometry_more"] = more_directions(moved.values(), with_extras(shape, extras), CONFIG["directions"])
     extras["light_maps"], extras["light_axes"] = learn_light(faces, moved, with_extras(shape, extras), topology)
-    return extras
+    if teeth:
+        extras["mouth_cavity"] = learn_cavity((f.face for f in faces if f.label in OPEN), topology)
+    return {**extras, **teeth}
 
 
 def with_extras(shape: FaceShape, extras: dict[str, torch.Tensor], kept: list[str] | None = None) -> FaceShape:
@@ -212,7 +217,8 @@ def main(data: Path, out: Path, face_model: Path, shape_file: Path) -> None:
     plain = strip(shape)
     faces = read_faces(folder, plain, networks)
     run = Run(out, CONFIG, manifest_hash(folder, "expressions.jsonl"))
-    extras = learn(faces, plain, networks.topology)
+    teeth = make_interior(np.load(Path(data) / "ict_facekit.npz"), plain.mean)
+    extras = learn(faces, plain, networks.topology, teeth)
     moved = displacements(faces, plain)
     sizes = {label: distance(typical(moved, label, networks.mirror)) for label in WORDS}
     wider = with_extras(plain, extras)

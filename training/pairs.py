@@ -24,7 +24,6 @@ from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, unoccl
 from ..modules.warp.masks import grow
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
-from ..modules.warp.neutral import fit_neutral
 from .cross_identity import asked, cross_pictures, mesh_in
 from .portrait import FRAME, MARGIN, Portrait, margin
 from .shape import load_shape
@@ -170,8 +169,8 @@ class PairMaker:
         """The pairs of one person; each has random numbers of its own, from `seed` and its place among them."""
         wide, points, measured = read(self.people[number], flip, self.mirror, self.size)
         inner, blank = self.inner(wide), torch.zeros(self.size, self.size)
-        face = fit_neutral(self.shape, self.networks, self.shape.face(inner, points - self.offset, measured))
-        fit = replace(self.shape.fit(points[None], measured[None]), neutral_offset=face.fit.neutral_offset.double())
+        face = self.shape.face(inner, points - self.offset, measured)
+        fit = self.shape.fit(points[None], measured[None])
         own = Rendering(face, torch.cat([measured, self.shape.own_geometry(fit)[0].float()]), blank)
         neutral = self.shape.neutral(fit)
         code = lambda rng, strong: torch.from_numpy(random_code(rng, strong))  # noqa: E731

@@ -21,7 +21,6 @@ from ..modules.labels import BLENDSHAPES, prototype_matrix
 from ..modules.types import Face
 from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from ..modules.warp.mesh import Mesh
-from ..modules.warp.neutral import GROWN, fit_neutral
 from ..modules.warp.skin import Skin
 from .data import load_part, manifest_hash
 from .portrait import Portrait, crop_frame
@@ -29,6 +28,7 @@ from .runlog import Run
 from .shape import load_shape
 from .synth.codes import random_code
 
+GROWN = 9.0  # pixels of the 256 px crop, as Background Condition masks a face
 CONFIG = {"people": 120, "codes": 32, "hold": 0.15, "seed": 0}  # drawn faces: people of the training part, codes for each
 
 
@@ -56,7 +56,7 @@ def responses(data: Path, networks: FaceNetworks, shape: FaceShape, seed: int, p
     rng, topology, rows = np.random.default_rng(seed), networks.topology, []
     everybody = load_part(data, "train")
     for number in rng.permutation(len(everybody))[:people]:
-        face = fit_neutral(shape, networks, portrait_face(networks, shape, everybody[number]))
+        face = portrait_face(networks, shape, everybody[number])
         background, skin = BackgroundFace.of(face, topology), Skin.of(face)
         drawn = torch.from_numpy(np.stack([np.zeros(52, np.float32), *(drawn_code(rng) for _ in range(CONFIG["codes"]))]))
         geometry, pictures = shape.geometry_of_rig(drawn), []

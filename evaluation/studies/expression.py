@@ -4,8 +4,6 @@ Two tests, R2 by coefficient: faces of the morphable model (their points, with t
 of training, whose portraits were redrawn with the code, read once with a calm picture of them and once without.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -16,11 +14,9 @@ from ...modules.pipeline.encoders import Encoders, face_networks
 from ...modules.pipeline.expression import code_of_face
 from ...modules.pipeline.face import face_of
 from ...modules.types import Face
-from ...modules.warp.neutral import fit_neutral
 from ...training.data import load_part
 from ...training.portrait import MARGIN, Portrait
 from ...training.regressor import determination, model_faces, most_used
-from ...training.rig import portrait_face
 from ...training.synth.codes import random_code
 from ...training.synth.reenact import moved_points, redraw_person
 from ..metrics.report import write_docs
@@ -67,8 +63,7 @@ def redrawn(encoders: Encoders, person: Portrait, codes: list[np.ndarray]) -> li
     image = torch.from_numpy(person.wide().copy()).permute(2, 0, 1).float() / 255
     points, before = person.points(), torch.from_numpy(person.blendshapes).clone()
     before[0] = 0
-    offset = fit_neutral(shape, networks, portrait_face(networks, shape, person)).fit.neutral_offset
-    fit = replace(shape.fit(points[None], before[None]), neutral_offset=offset.to(shape.mean))
+    fit = shape.fit(points[None], before[None])
     crops = []
     for code in codes:
         geometry = shape.geometry_of_code(torch.from_numpy(code)[None])[0]

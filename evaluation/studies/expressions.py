@@ -14,6 +14,7 @@ from dev.pack import ROOT
 
 from ...modules.bundle import Bundle, load_bundle
 from ...modules.encoders.expression import encode_label, split
+from ...modules.faces.morphable import TEETH
 from ...modules.host.folders import bundle_path
 from ...modules.labels import index
 from ...modules.pipeline.draft import face_drafts
@@ -58,7 +59,8 @@ class Way:
 def before_and_after(bundle: Bundle, others: list[Shown]) -> tuple[Encoders, Encoders]:
     """Encoders by the rig calibration, and by what is learnt from these people alone."""
     plain = strip(build_encoders(bundle).shape)
-    learnt = {name: value.float() for name, value in learn(others, plain, face_networks().ready().topology).items()}
+    teeth = {name: value for name, value in bundle.parts["shape"].items() if name in TEETH}
+    learnt = {name: value.float() for name, value in learn(others, plain, face_networks().ready().topology, teeth).items()}
     before = _with(bundle, {name: value.float() for name, value in plain.state_dict().items()})
     return build_encoders(before), build_encoders(_with(before, {**before.parts["shape"], **learnt}))
 

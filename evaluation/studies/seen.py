@@ -14,7 +14,6 @@ from ...modules.labels import BLENDSHAPES, prototype
 from ...modules.pipeline.draft import Person, Place, coarse_warp_of
 from ...modules.pipeline.encoders import Encoders, face_networks
 from ...modules.warp.coarse import BackgroundFace
-from ...modules.warp.neutral import fit_neutral
 from ...training.data import load_part
 from ...training.rig import portrait_face
 from ..media.wordsheet import every_word
@@ -35,7 +34,7 @@ def measured_words(encoders: Encoders, data: Path, people: int, codes: np.ndarra
     there = [Place(BackgroundFace.of(face, topology), torch.eye(2, 3), f"{k}") for k, face in enumerate(faces)]
     geometry, rows = encoders.shape.geometry_of_code(torch.from_numpy(codes)), []
     for k, face in enumerate(faces):
-        person = Person(fit_neutral(encoders.shape, networks, face), f"{k}")
+        person = Person(face, f"{k}")
         place, measurements = there[(k + 1) % len(there)], []
         for first in range(0, len(geometry), BATCH):
             warps = [coarse_warp_of(encoders, person, place, one) for one in geometry[first : first + BATCH]]

@@ -12,6 +12,11 @@ from torch import nn
 from ..types import Face, Fit
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
+STRONG_DETAIL = 0.4  # the same of a face that does much: part of it is the expression
+CALM, STRONG = 0.05, 0.4  # mean displacement, in units of the model, up to which a face is calm, and from which on it does much
+# edges of both lips, from one corner to the other
+UPPER_EDGE = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+LOWER_EDGE = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 NEARNESS = 4  # power of the cosine of two codes: how fast one stops being like the other
 FILLED = 0.94  # of the frontal frame that light is kept in
 DARKEST, BRIGHTEST = 1.2, 0.35  # the most that an expression changes the logarithm of light; more would glow below brows
@@ -38,7 +43,9 @@ class RigCalibration(nn.Module):
 
 
 # buffers that older bundles lack, those that need each other together
-TOGETHER = (("movement", "anchors", "corrections"), ("geometry_more",), ("light_maps", "light_axes"))
+MAPS = ("teeth", "flesh", "shade", "depth")  # of the inside of a mouth
+TEETH = ("mouth_maps", "mouth_box", "mouth_arch", "mouth_drop")
+TOGETHER = (("movement", "anchors", "corrections"), ("geometry_more",), ("light_maps", "light_axes"), (*TEETH, "mouth_cavity"))
 OPTIONAL = sum(TOGETHER, ())
 
 
@@ -140,9 +147,20 @@ class FaceShape(nn.Module):
         return self.mesh(fit.identity, fit.expression) + unexplained(fit)
 
     def neutral(self, fit: Fit) -> torch.Tensor:
-        """The person's neutral face, facing forward: [B, 478, 3]."""
+        """The person's neutral face, facing forward, its lips closed: [B, 478, 3].
+
+        Of two guesses: the face as it is, without the movement that goes with its coefficients, which is right for calm faces;
+        and who the face model finds, which knows how far exactly a mouth is open. The more a face does, the more of the second.
+        """
         calm = self.mesh(fit.identity, torch.zeros_like(fit.expression))
-        return calm + DETAIL * unexplained(fit) + self.moved(fit.neutral_offset)
+        if self.movement is None:
+            return calm + DETAIL * unexplained(fit) + self.moved(fit.neutral_offset)
+        done = self.mesh(fit.identity, fit.expression) - calm
+        amount = done[..., :2].norm(dim=-1).mean(1)[:, None, None]
+        share = ((amount - CALM) / (STRONG - CALM)).clamp(0, 1)
+        found = calm + done + unexplained(fit) - self.movement_of_code(fit.expression)
+        found = torch.lerp(found, calm + STRONG_DETAIL * unexplained(fit), share)
+        return closed(found) + self.moved(fit.neutral_offset)
 
     def moved(self, geometry: torch.Tensor) -> torch.Tensor:
         """Geometry [B, K] -> displacement of the points from the neutral face [B, 478, 3]."""
@@ -191,6 +209,15 @@ class FaceShape(nn.Module):
         right = (flat * weight[None, :, None]).transpose(1, 2) @ wanted[..., None]
         found = torch.linalg.solve(normal, right)[..., 0]
         return found[:, :count], (prior + found[:, count:]).clamp(0, 1)
+
+
+def closed(points: torch.Tensor) -> torch.Tensor:
+    """Points [B, 478, 3], y up, with the edges of the lips led together where they are apart."""
+    gap = (points[:, UPPER_EDGE, 1] - points[:, LOWER_EDGE, 1]).clamp_min(0) / 2
+    points = points.clone()
+    points[:, UPPER_EDGE, 1] -= gap
+    points[:, LOWER_EDGE, 1] += gap
+    return points
 
 
 def project(mesh: torch.Tensor, rotation: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:

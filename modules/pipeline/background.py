@@ -20,7 +20,7 @@ from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from ..warp.wrinkles import shade_of
-from .draft import Person, Place, area_of, mesh_of, person_of, place_of, skin_of
+from .draft import Person, Place, area_of, interior_of, mesh_of, person_of, place_of, skin_of
 from .encoders import Encoders
 from .memo import content
 
@@ -154,7 +154,8 @@ def warp(
         encoders.shape, person.face, mesh, request.strength.expression * request.geometry(i), request.wrinkles
     )
     skin = skin_of(encoders, person, place)
-    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, shade)
+    inside = interior_of(encoders, person, place, request.geometry(i), request.strength)
+    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, shade, inside)
 
 
 def encode(

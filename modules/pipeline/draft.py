@@ -13,6 +13,7 @@ from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
 from ..warp.coarse import BackgroundFace, face_mask, morph, points_of, unoccluded
 from ..warp.mesh import Mesh
+from ..warp.mouth import Interior
 from ..warp.skin import Skin
 from ..warp.wrinkles import shade_of
 from .encoders import Encoders, face_networks
@@ -97,6 +98,15 @@ def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Te
     return Mesh.of(points, place.background.mesh.topology, place.face.size)
 
 
+def interior_of(
+    encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength
+) -> Interior | None:
+    """The inside of the person's mouth in that place, doing the geometry [K]."""
+    nothing, own = torch.zeros_like(geometry), person.face.fit
+    photo, rest = (points_of(encoders.shape, own, fit, nothing, strength) for fit in (own, place.face.fit))
+    return Interior.of(encoders.shape, photo, rest, strength.expression * geometry)
+
+
 def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: float, identity: float = 1.0) -> torch.Tensor:
     """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered.
 
@@ -129,7 +139,8 @@ def coarse_warp_of(
     """The person with geometry [K] in that place, everything else as usual: [3, S, S]."""
     mesh = mesh_of(encoders, person, place, geometry, USUAL)
     area, shade = area_of(encoders, person, place, mesh, GROW), shade_of(encoders.shape, person.face, mesh, geometry, wrinkles)
-    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, shade=shade)
+    inside = interior_of(encoders, person, place, geometry, USUAL)
+    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, shade=shade, interior=inside)
 
 
 @at("Face Draft")

@@ -9,8 +9,7 @@ from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES, nearest_words
 from ..types import Expression, Face
-from ..warp.neutral import fit_neutral
-from .encoders import Encoders, face_networks
+from .encoders import Encoders
 from .face import find_face
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ def code_of_face(encoders: Encoders, face: Face, neutral: Face | None = None) ->
     """An aligned face -> code [52 + K]. `neutral`: the same person's neutral face, which takes out the identity exactly."""
     shape = encoders.shape
     if neutral is None:
-        geometry = shape.own_geometry(fit_neutral(shape, face_networks().ready(), face).fit)
+        geometry = shape.own_geometry(face.fit)
     else:
         geometry = shape.geometry_between(neutral.fit, face.fit)
     geometry, device = geometry.float(), encoders.stack.device

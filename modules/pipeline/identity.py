@@ -11,7 +11,6 @@ from ..faces.selection import RULES
 from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
-from ..warp.neutral import fit_neutral
 from .encoders import Encoders, face_networks
 from .face import face_of, find_face
 
@@ -37,7 +36,6 @@ def encode_identity(
     who = pool(vectors, encoders.config.identity)
     _warn(who, numbers)
     best = faces[max(who.kept, key=lambda k: float(vectors[k] @ who.vector))]  # most like all of them: drawn from
-    best = fit_neutral(encoders.shape, face_networks().ready(), best)
     return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
 
 

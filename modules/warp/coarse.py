@@ -16,8 +16,9 @@ from .eyes import paint_eyes
 from .light import Tone, colours, gained, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh
-from .mouth import MOUTH, paint_mouth
+from .mouth import MOUTH, Interior, paint_mouth, parted
 from .outline import warp_surroundings
+from .plain_mouth import paint_plainly
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
 
 
@@ -77,6 +78,7 @@ def coarse_warp(
     complete: bool = False,
     light: float = 0.0,
     shade: torch.Tensor | None = None,
+    interior: Interior | None = None,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
     background (hair, ears, forehead), warped to the face's outline, and a smooth fill where neither is known.
@@ -91,12 +93,16 @@ def coarse_warp(
         mirror = mesh.topology.mirror
         theirs, own = (side_light(side.image, side.points, mirror) for side in (background.face, skin))
         skin = skin._replace(gain=torch.exp(light * (theirs - own)))
-    drawn, covered = put_on(skin, mesh, complete)
+    lips = skin if interior is None else skin._replace(points=parted(skin.points, mesh.points))
+    drawn, covered = put_on(lips, mesh, complete)
     covered = covered * (1 - hair_mask(drawn, covered, mesh))
     drawn = match_colour(drawn, covered, background.tone, colour)
     if shade is not None:
         drawn = gained(drawn, torch.exp(shade))
-    drawn = paint_mouth(drawn, mesh, skin.points)  # teeth have no skin colour to match
+    if interior is None:  # teeth have no skin colour to match
+        drawn = paint_plainly(drawn, mesh, skin.points)
+    else:
+        drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.points)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
@@ -115,13 +121,14 @@ def morph(
     identity: float,
     light: float = 0.0,
     shade: torch.Tensor | None = None,
+    interior: Interior | None = None,
 ) -> torch.Tensor:
     """The coarse warp [3, S, S]: the selfie's skin at identity strengths of 1 and more, below that mixed with the background's.
 
     Tokens cannot undo what the coarse warp shows (`docs/results.md` has the figures), so a strength has to change it. Both
     people are drawn onto the same points before they are mixed: a morph, not one face shining through another.
     """
-    how = {"complete": True, "light": light, "shade": shade}
+    how = {"complete": True, "light": light, "shade": shade, "interior": interior}
     picture = coarse_warp(skin, background, mesh, mask, **how) if identity > 0 else 0.0
     if identity >= 1:
         return picture

@@ -1,51 +1,169 @@
-"""The inside of a mouth that the photo does not show, painted."""
+"""The inside of a mouth: the photo's own teeth, and where it shows none those of the face model, as skull and jaw have them."""
+
+from dataclasses import dataclass
 
 import torch
 
+from ..affine import FRAME
+from ..faces.morphable import LOWER_EDGE, UPPER_EDGE, FaceShape
+from ..labels import index
 from .aperture import Aperture, lit, pixel_middles, tint
-from .mesh import Mesh
+from .mesh import Mesh, sampled
 
-MOUTH = Aperture((191, 80, 81, 82, 13, 312, 311, 310, 415), (95, 88, 178, 87, 14, 317, 402, 318, 324), (78, 308))
-UPPER_LIP_MIDDLE = 13
-CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.88, 0.84, 0.78)
-TOOTH = 0.11  # of the mouth's width
-DROPPED = 0.3  # gap over width from which on a mouth shows more than teeth
+MOUTH = Aperture(UPPER_EDGE, LOWER_EDGE, (78, 308))
+# the points next to the edges of the lips, inside the lips
+INSIDE = (183, 42, 41, 38, 12, 268, 271, 272, 407, 96, 89, 179, 86, 15, 316, 403, 319, 325)
+PULLED, SEEN = 0.4, 0.08  # how far edges are pulled there at most, and the change of gap over width from which on
+# points that expressions hardly move: bridge and sides of the nose, corners of the eyes, temples, cheekbones, forehead
+SKULL = (168, 6, 197, 195, 5, 2, 98, 327, 33, 133, 362, 263, 127, 356, 234, 454, 10, 109, 338, 67, 297)
+LIPS, UPPER, LOWER = (13, 14, 78, 308), 13, 14
+HANGING = -0.15  # how far the lower lip goes before the jaw does, in units of the face model
+LINE = 0.5  # how much darker the line between closed lips is
+CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
+ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
+
+FLESH, TEETH = (0.62, 0.29, 0.28), (0.92, 0.87, 0.79)
 GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
+DEEP = 1.6  # units of the face model over which light falls to a third
+BEHIND = 1.5  # the same, behind the front teeth, from which on flesh is throat, which `cavity` shows
+LEAST = 0.5  # light on what faces away from it
+REDDER = 1.0, 1.2, 1.3  # what is between lips and cheeks is lit by them: powers of the light
+WIDE, NARROW = 0.3, 0.3  # gap over width from which on a mouth's depth has the light that it was learnt in, and the least of it
+SHADED, RAISED = 0.45, (0.45, 0.12)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
+CORRIDOR = 0.62, 0.07  # share of the half width from which on cheeks darken the teeth
+TINTED = 0.6, 1.4  # bounds of what a photo's own teeth say of the colour of the others
 
 
-def paint_mouth(image: torch.Tensor, mesh: Mesh, before: torch.Tensor) -> torch.Tensor:
-    """Draws a plain mouth interior where the mouth opens further than it was, as stretched lips would look like a tongue, and
-    where a dropped jaw rises: what was deep inside would be squeezed between the lips.
+@dataclass(frozen=True, eq=False)
+class Interior:
+    """The inside of a mouth where it stands in a frame. Cameras [2, 4] lead from the face model's frame to pixels."""
 
-    image [*, 3, S, S] of the face as it is drawn by `mesh`, `before` [*, P, >= 2] its points in the photo: one picture or many.
+    maps: torch.Tensor  # [2, 4, h, w] of skull and jaw, see `MAPS`
+    box: torch.Tensor  # [3] left, top and scale of the maps
+    arch: torch.Tensor  # [2, 2] depth z0 + c x^2
+    cavity: torch.Tensor  # [3, v, u] colour over light between the lips, from lip to lip and from corner to corner
+    camera: torch.Tensor
+    photo: torch.Tensor  # the camera of the photo
+    moved: torch.Tensor  # [2, 3] how far skull and jaw have moved, in the face model's frame
+    raised: torch.Tensor  # [] how far the upper lip is above its place at rest, in units of the face model
+
+    @classmethod
+    def of(cls, shape: FaceShape, photo: torch.Tensor, rest: torch.Tensor, geometry: torch.Tensor) -> "Interior | None":
+        """For a face doing geometry [K], whose points at rest are [478, 3], in the photo and in the drawing; None: no maps."""
+        if shape.mouth_maps is None:
+            return None
+        change, fallen = shape.moved(geometry[None])[0], shape.expression[index("jawOpen")]
+        amount = ((HANGING - change[LOWER, 1]) / fallen[LOWER, 1].abs()).clamp_min(0)
+        jaw = amount * shape.mouth_drop + change[LOWER] * change.new_tensor([1.0, 0.0, 0.0])
+        cameras = (camera(shape.mean, points.to(shape.mean)) for points in (rest, photo))
+        found = shape.mouth_maps, shape.mouth_box, shape.mouth_arch, shape.mouth_cavity, *cameras
+        return cls(*(x.float() for x in (*found, torch.stack([torch.zeros_like(jaw), jaw]), change[UPPER, 1])))
+
+    def place(self, which: int, pixels: torch.Tensor) -> torch.Tensor:
+        """Where lines of sight through pixels [..., 2] meet the teeth of skull (0) or jaw (1), unmoved: [..., 3]."""
+        back, moved, (z0, curve) = torch.linalg.inv(self.camera[:, :2]), self.moved[which], self.arch[which]
+        z = z0.expand(pixels.shape[:-1])
+        for _ in range(ROUNDS):
+            flat = (pixels - self.camera[:, 3] - (z + moved[2])[..., None] * self.camera[:, 2]) @ back.T - moved[:2]
+            z = z0 + curve * flat[..., 0] ** 2
+        return torch.cat([flat, z[..., None]], -1)
+
+    def layer(self, which: int, place: torch.Tensor) -> torch.Tensor:
+        """What is at a `place` [h, w, 3] of skull (0) or jaw (1): [4, h, w], see `MAPS`; depth behind the upper front teeth."""
+        left, top, scale = self.box
+        seen = sampled(self.maps[which], torch.stack([place[..., 0] - left, top - place[..., 1]], -1) * scale)
+        depth = seen[3] / seen[:2].sum(0).clamp_min(0.05) + self.moved[which, 2] - self.arch[0, 0]
+        return torch.cat([seen[:3], depth[None]])
+
+
+def camera(mean: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """[2, 4] from the frame of the face model's mean [478, 3] to the pixels of a face at rest [478, >= 2]."""
+    known = torch.cat([mean, torch.ones_like(mean[:, :1])], 1)
+    found = torch.linalg.lstsq(known[list(SKULL)], points[list(SKULL), :2]).solution.T
+    found[:, 3] += (points[list(LIPS), :2] - known[list(LIPS)] @ found.T).mean(0)  # mouths are higher or lower than the mean
+    return found
+
+
+def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: torch.Tensor, interior: Interior) -> torch.Tensor:
+    """Draws the inside of a mouth that opens or shuts, which the mesh would stretch or squeeze.
+
+    image [3, S, S] of the face as it is drawn by `mesh`; photo [3, H, W] with its points `before` [478, >= 2].
     """
-    after = mesh.points
-    wide = MOUTH.width(after)[..., None, None]
-    strength = _unknown(before, after)[..., None, None]
-    if not (strength > 0).any():
+    now, later = (MOUTH.gap(points) / MOUTH.width(points) for points in (before, mesh.points))
+    image = _shut(image, mesh.points, (now - later).clamp_min(0), later)
+    alpha = MOUTH.soft(mesh) * ((later - now).abs() / CHANGED).clamp(0, 1)
+    rows, columns = (alpha[0].amax(axis).nonzero()[:, 0] for axis in (1, 0))
+    if not len(rows):
         return image
-    pixels = pixel_middles(image)
-    upper, lower = (edge[..., None, :] for edge in MOUTH.edges(after, pixels))
-    corners = after[..., list(MOUTH.corners), :2]
-    below, across = pixels[:, None] - upper, (pixels - corners[..., 0].mean(-1)[..., None, None]) / wide
-    aside = 2 * across.abs()
-    # a smile lifts the corners above the lip and bares the teeth; a mouth that drops hides most of them
-    smile = (after[..., UPPER_LIP_MIDDLE, 1] - corners[..., 1].mean(-1))[..., None, None] / wide
-    bared = 0.3 + 0.7 * ((smile + 0.1) / 0.15).clamp(0, 1)
-    teeth = torch.sigmoid((0.13 * wide * bared - below) / (0.02 * wide)) * torch.sigmoid((0.75 - aside) * 12) * 0.92
-    gaps = torch.cos(torch.pi * across / TOOTH).unsqueeze(-3) ** 8  # one is in the middle
-    tongue = torch.sigmoid((below / (lower - upper).clamp_min(1) - 0.68) * 10) * torch.sigmoid((0.72 - aside) * 8)
-    light = (GLEAM * lit(image, mesh)).clamp(0.4, 1)
-    colour = torch.lerp(tint(CAVITY, image), tint(TONGUE, image), tongue.unsqueeze(-3)) * light
-    white = tint(TEETH, image) * (0.5 + 0.5 * light) * (1 - 0.25 * gaps)  # dark skin has bright teeth
-    colour = torch.lerp(colour, white, teeth.unsqueeze(-3))
-    alpha = MOUTH.soft(mesh) * strength.unsqueeze(-3)
-    return image * (1 - alpha) + colour.clamp(0, 1) * alpha
+    part = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    x = pixel_middles(image)
+    pixels = torch.stack(torch.meshgrid(x[part[1]], x[part[0]], indexing="xy"), -1)
+    light = (GLEAM * lit(image, mesh)).clamp(0.4, 1)[0]
+    place = interior.place(0, pixels)
+    colour, teeth = _modelled(mesh.points, pixels, place, interior)
+    own, seen = _photographed(photo, before, place, interior)
+    seen = seen * teeth
+    if (total := seen.sum()) > 1:  # teeth that the photo does not show are like those that it does
+        share = (own * seen).sum((-2, -1)) / (colour * light * seen).sum((-2, -1)).clamp_min(1e-3)
+        share = share.clamp(*TINTED) ** (total / 20).clamp(max=1)
+        colour = torch.lerp(colour, colour * share[:, None, None], teeth)
+    inside = image.clone()
+    inside[(slice(None), *part)] = torch.lerp(colour * light, own, seen).clamp(0, 1)
+    return torch.lerp(image, inside, alpha)
 
 
-def _unknown(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """How little the photo says of the mouth's inside, 0..1 [*]."""
+def _shut(image: torch.Tensor, points: torch.Tensor, closed_by: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:
+    """The picture [3, S, S] with the dark line between lips that were apart in the photo; gap and change over width."""
+    share = LINE * (closed_by / SEEN).clamp(0, 1) * (1 - gap / SEEN).clamp(0, 1)
+    if not share > 0:
+        return image
+    x, pixel = pixel_middles(image), image.shape[-1] / FRAME
+    left, right = points[list(MOUTH.corners), 0]
+    middle = sum(MOUTH.edges(points, x)) / 2
+    across = torch.exp(-0.5 * ((x[:, None] - middle) / pixel) ** 2) * ((x > left) & (x < right))
+    return image * (1 - share * across) ** tint(REDDER, image)
+
+
+def _modelled(
+    points: torch.Tensor, pixels: torch.Tensor, place: torch.Tensor, interior: Interior
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Colour over light [3, h, w] at pixels [h, w, 2], of meaning between the lips, and where upper teeth are [h, w]."""
+    upper, lower = MOUTH.edges(points, pixels[0, :, 0])
+    left, right = points[list(MOUTH.corners), 0]
+    along, down = (pixels[..., 0] - left) / (right - left), (pixels[..., 1] - upper) / (lower - upper).clamp_min(1)
+    high, wide = interior.cavity.shape[1:]
+    colour = sampled(interior.cavity, torch.stack([along * wide, down * high], -1))
+    colour = colour * (MOUTH.gap(points) / MOUTH.width(points) / WIDE).clamp(NARROW, 1)
+    outside = torch.sigmoid((CORRIDOR[0] - (2 * along - 1).abs()) / CORRIDOR[1])
+    bared = SHADED + (1 - SHADED) * torch.sigmoid((interior.raised - RAISED[0]) / RAISED[1])
+    for which, where in ((1, interior.place(1, pixels)), (0, place)):
+        teeth, flesh, shade, depth = interior.layer(which, where).clamp(-10, 1)
+        flesh = flesh * (depth > -BEHIND) * (which == 0)  # the tongue is in the cavity
+        light = torch.exp(depth / DEEP).clamp(max=1) * (LEAST + (1 - LEAST) * shade)
+        light = (light * bared * (0.3 + 0.7 * outside)) ** tint(REDDER, colour)
+        colour = torch.lerp(colour, tint(FLESH, colour) * light, flesh)
+        colour = torch.lerp(colour, tint(TEETH, colour) * light, teeth)
+    return colour, teeth
+
+
+def _photographed(
+    photo: torch.Tensor, before: torch.Tensor, place: torch.Tensor, interior: Interior
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the photo shows at a `place` [h, w, 3] of the skull, [3, h, w], and where it does, [h, w] 0..1."""
+    at = place @ interior.photo[:, :3].T + interior.photo[:, 3]
+    left, right = before[list(MOUTH.corners), 0]
+    upper, lower = (edge.view(at.shape[:-1]) for edge in MOUTH.edges(before, at[..., 0].flatten()))
+    pixel = photo.shape[-1] / FRAME
+    within = torch.stack([at[..., 1] - upper, lower - at[..., 1], at[..., 0] - left, right - at[..., 0]]).amin(0)
+    return sampled(photo, at), (within / pixel - 0.5).clamp(0, 1)
+
+
+def parted(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """Points of a photo [478, >= 2] with the edges of its lips further inside the lips, as far as its mouth opens or shuts.
+
+    The dark line between closed lips, or teeth beside open ones, would be stretched along both.
+    """
     now, later = (MOUTH.gap(points) / MOUTH.width(points) for points in (before, after))
-    opened = (MOUTH.gap(after) - 1.3 * MOUTH.gap(before)) / (0.04 * MOUTH.width(after))
-    risen = torch.minimum(now - DROPPED, 0.7 * now - later) / 0.1
-    return torch.maximum(opened, risen).clamp(0, 1)
+    share, edge, pulled = PULLED * ((later - now).abs() / SEEN).clamp(0, 1), [*UPPER_EDGE, *LOWER_EDGE], before.clone()
+    pulled[edge] = torch.lerp(before[edge], before[list(INSIDE)], share)
+    return pulled

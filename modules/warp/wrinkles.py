@@ -8,8 +8,13 @@ from ..labels import BLENDSHAPES
 from ..types import Face
 from .masks import blurred
 from .mesh import POINTS, Mesh, sampled
-from .neutral import CALM
 
+# What calm faces measure, of the coefficients that networks read well.
+CALM = {
+    "browDownLeft": 0.1, "browDownRight": 0.1, "browInnerUp": 0.0, "browOuterUpLeft": 0.0, "browOuterUpRight": 0.0,
+    "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3, "jawOpen": 0.0, "mouthPucker": 0.0, "mouthSmileLeft": 0.0,
+    "mouthSmileRight": 0.0, "mouthUpperUpLeft": 0.0, "mouthUpperUpRight": 0.0,
+}  # fmt: skip
 SURE = 0.15  # beyond what calm faces measure, from which on it is an expression
 GONE, SOFT = 0.6, 3.0  # share of the photo's own folds that is taken away, and over how many pixels of the 256 px frame
 

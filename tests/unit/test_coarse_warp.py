@@ -8,8 +8,8 @@ from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.eyes import EYES, paint_eyes
 from diffsfsr.modules.warp.light import colours, match_colour, tone
 from diffsfsr.modules.warp.masks import grow
-from diffsfsr.modules.warp.mouth import paint_mouth
 from diffsfsr.modules.warp.paste import composite
+from diffsfsr.modules.warp.plain_mouth import paint_plainly
 from diffsfsr.modules.warp.skin import Skin, hair_mask
 from tests.unit.faces import HAIR, SKIN, moved, photo, skin_picture
 
@@ -51,9 +51,9 @@ def test_brows_and_lone_shadows_are_no_fringe_but_what_hangs_on_to_the_hair_is(f
 
 def test_the_mouth_is_painted_only_when_it_opens(face):
     points = face.points
-    assert torch.equal(paint_mouth(skin_picture(), face, points), skin_picture())
+    assert torch.equal(paint_plainly(skin_picture(), face, points), skin_picture())
     opened = lowered_jaw(points)
-    painted = paint_mouth(skin_picture(), moved(face, opened), points)
+    painted = paint_plainly(skin_picture(), moved(face, opened), points)
     y, x = int(opened[14, 1]) - 6, int(opened[14, 0])
     assert painted[:, y, x].mean() < 0.5 * SKIN.mean()
     assert torch.equal(painted[:, 10, 10], SKIN)
@@ -64,12 +64,12 @@ def test_a_dropped_jaw_that_rises_to_a_smile_shows_painted_teeth_not_its_tongue(
     dropped, smiling = lowered_jaw(points), points.clone()
     smiling[[95, 88, 178, 87, 14, 317, 402, 318, 324], 1] += 8
     smiling[[78, 308], 1] -= 6
-    made = paint_mouth(skin_picture(), moved(face, smiling), dropped)
+    made = paint_plainly(skin_picture(), moved(face, smiling), dropped)
     x, y = int(smiling[13, 0]) + 2, int(smiling[13, 1]) + 3
     assert made[:, y, x].max() - made[:, y, x].min() < 0.12 and made[:, y, x].mean() > 0.6
     half_way = lowered_jaw(points)
     half_way[:, 1] -= 0.2 * (dropped - points)[:, 1]
-    assert torch.equal(paint_mouth(skin_picture(), moved(face, half_way), dropped), skin_picture())
+    assert torch.equal(paint_plainly(skin_picture(), moved(face, half_way), dropped), skin_picture())
 
 
 def test_colour_goes_to_the_other_face(face):

@@ -15,7 +15,7 @@ from ...modules.faces.morphable import FaceShape, retarget
 from ...modules.types import Fit, Topology
 from ...modules.warp.masks import fill
 from ...modules.warp.mesh import POINTS, Mesh, areas, sampled, shown
-from ...modules.warp.mouth import paint_mouth
+from ...modules.warp.plain_mouth import paint_plainly
 
 REACH = 0.22  # of the face's width: how far the movement is felt beside the face
 COARSE = 4  # distances are measured in cells of this many pixels
@@ -70,7 +70,7 @@ def redraw_person(
     picture = sampled(image, pixels(size, image.device) + margin + shift, "bicubic").clamp(0, 1)
     if smear is not None:
         picture = _unsmeared(picture, mesh, _trusted(before[..., :POINTS, :2], face, topology, smear))
-    return paint_mouth(picture, mesh, before), mesh
+    return paint_plainly(picture, mesh, before), mesh
 
 
 def _trusted(before: torch.Tensor, after: torch.Tensor, topology: Topology, smear: float) -> torch.Tensor:

@@ -14,7 +14,8 @@ from ...modules.faces.morphable import FaceShape, retarget
 from ...modules.types import Fit, Topology
 from ...modules.warp.light import gained
 from ...modules.warp.mesh import Mesh
-from ...modules.warp.mouth import MOUTH, paint_mouth
+from ...modules.warp.mouth import MOUTH
+from ...modules.warp.plain_mouth import paint_plainly
 from ..portrait import MARGIN, Portrait
 from .codes import random_code
 from .light import Light, change_of_light, light_of, normals, relit
@@ -136,4 +137,4 @@ def with_face(
     topology = mesh.topology
     gain = change_of_light(light_of(face.image, own, topology), normals(own, topology), light, normal)
     look = inner_face(picture.device).expand(len(picture), -1)
-    return paint_mouth(blended(picture, mesh, face.image, own, look, TONE, gain, SMEAR), mesh, own)
+    return paint_plainly(blended(picture, mesh, face.image, own, look, TONE, gain, SMEAR), mesh, own)
