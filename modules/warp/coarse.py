@@ -13,13 +13,14 @@ from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
 from .eyes import paint_eyes
-from .light import Tone, colours, gained, match_colour, side_light, tone
+from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh
 from .mouth import MOUTH, Interior, paint_mouth, parted
 from .outline import warp_surroundings
 from .plain_mouth import paint_plainly
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
+from .wrinkles import Shade
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def coarse_warp(
     border: float = 6.0,
     complete: bool = False,
     light: float = 0.0,
-    shade: torch.Tensor | None = None,
+    shade: Shade | None = None,
     interior: Interior | None = None,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
@@ -87,7 +88,7 @@ def coarse_warp(
     border: pixels of the 256 px crop over which the warped face fades into what is around it.
     complete: what the selfie hides is drawn from its mirror image; else it is filled.
     light: share of the way that the selfie's light from the side goes to the background's.
-    shade: log of a gain of the skin's linear light [S, S], the folds of an expression; see `FaceShape.light`.
+    shade: the folds of an expression. interior: of its mouth; without one it is painted plainly.
     """
     if light > 0:
         mirror = mesh.topology.mirror
@@ -98,7 +99,7 @@ def coarse_warp(
     covered = covered * (1 - hair_mask(drawn, covered, mesh))
     drawn = match_colour(drawn, covered, background.tone, colour)
     if shade is not None:
-        drawn = gained(drawn, torch.exp(shade))
+        drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match
         drawn = paint_plainly(drawn, mesh, skin.points)
     else:
@@ -120,7 +121,7 @@ def morph(
     mask: torch.Tensor,
     identity: float,
     light: float = 0.0,
-    shade: torch.Tensor | None = None,
+    shade: Shade | None = None,
     interior: Interior | None = None,
 ) -> torch.Tensor:
     """The coarse warp [3, S, S]: the selfie's skin at identity strengths of 1 and more, below that mixed with the background's.

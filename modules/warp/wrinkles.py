@@ -1,11 +1,14 @@
 """The light of an expression on the skin where a face stands: its folds, beyond those that the photo shows already."""
 
+from typing import NamedTuple
+
 import torch
 
 from ..affine import FRAME
 from ..faces.morphable import FaceShape
 from ..labels import BLENDSHAPES
 from ..types import Face
+from .light import GAMMA, gained
 from .masks import blurred
 from .mesh import POINTS, Mesh, sampled
 
@@ -16,21 +19,42 @@ CALM = {
     "mouthSmileRight": 0.0, "mouthUpperUpLeft": 0.0, "mouthUpperUpRight": 0.0,
 }  # fmt: skip
 SURE = 0.15  # beyond what calm faces measure, from which on it is an expression
-GONE, SOFT = 0.6, 3.0  # share of the photo's own folds that is taken away, and over how many pixels of the 256 px frame
+GONE, SOFT = 0.6, 3.0  # share of the photo's own light that is taken away, and over how many pixels of the 256 px frame
+FOLD = 0.05  # how dark light must be learnt for the photo to have folds there
+WIDTH, DEEPEST = 4.0, 0.6  # pixels of the 256 px crop that a fold is narrower than, and how dark it is: hair is darker
 
 
-def shade_of(shape: FaceShape, face: Face, mesh: Mesh, geometry: torch.Tensor, wrinkles: float) -> torch.Tensor | None:
-    """The light of a photo's face doing geometry [K], on the mesh where it stands [S, S], as a logarithm; times `wrinkles`.
+class Shade(NamedTuple):
+    """On a face where it stands: `light` [S, S], log of a gain of linear light; `gone` [S, S] 0..1, where folds go."""
+
+    light: torch.Tensor
+    gone: torch.Tensor | None = None
+
+    def on(self, image: torch.Tensor) -> torch.Tensor:
+        """A picture [3, S, S] in this light."""
+        light = self.light
+        if self.gone is not None:
+            bright = torch.log(image.clamp_min(0).pow(GAMMA) + 0.01)  # of each channel: folds are redder, too
+            fold = (bright - blurred(bright[None], WIDTH * len(light) / FRAME)[0]).clamp(-DEEPEST, 0)
+            light = light - self.gone * fold
+        return gained(image, torch.exp(light))
+
+
+def shade_of(shape: FaceShape, face: Face, mesh: Mesh, geometry: torch.Tensor, wrinkles: float) -> Shade | None:
+    """The light of a photo's face doing geometry [K], on the mesh where it stands; times `wrinkles`.
 
     What the photo shows already is not added again: a smile that goes takes its folds with it. None if there is nothing to add.
     """
     if shape.light_maps is None or wrinkles == 0:
         return None
-    light, shown = shape.light(geometry), expressed(face.code)
+    light, shown, gone = shape.light(geometry), expressed(face.code), None
+    frame = shape.frame(len(light))
     if shown.any():  # where exactly a photo's folds are is not known: what is taken away is taken softly
-        own = shape.light(shape.geometry_of_code(shown[None])[0])
-        light = light - GONE * blurred(own[None, None], SOFT * len(own) / FRAME)[0, 0]
-    return wrinkles * shade_on(light, shape.frame(len(light)), mesh)
+        own = shape.light(shape.own_geometry(face.fit)[0])
+        less = ((light - own) / -own.clamp_max(-FOLD)).clamp(0, 1) * (-own / FOLD).clamp(0, 1)
+        own, less = blurred(torch.stack([own, less])[:, None], SOFT * len(own) / FRAME)[:, 0]
+        light, gone = light - GONE * own, shade_on(less, frame, mesh)
+    return Shade(wrinkles * shade_on(light, frame, mesh), gone)
 
 
 def expressed(code: torch.Tensor) -> torch.Tensor:

@@ -2,8 +2,10 @@
 
 import torch
 
+from diffsfsr.modules.faces.morphable import FaceShape
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.types import Face
+from diffsfsr.modules.labels import index
+from diffsfsr.modules.types import Face, Fit
 from diffsfsr.modules.warp.mesh import Mesh
 from tests.conftest import ROOT
 
@@ -31,3 +33,13 @@ def skin_picture() -> torch.Tensor:
 def photo(image: torch.Tensor, points: torch.Tensor) -> Face:
     """A photo [3, 256, 256] of a face at these points [478, 3] that measures as neutral."""
     return Face(image, points, torch.zeros(52))
+
+
+def mean_fit(shape: FaceShape, **coefficients: float) -> Fit:
+    """The face model's mean face from the front in a 256 px crop, doing these of the rig's coefficients."""
+    kind, done = {"dtype": shape.mean.dtype}, torch.zeros(1, 52, dtype=shape.mean.dtype)
+    for name, value in coefficients.items():
+        done[0, index(name)] = value
+    shift, nothing = torch.tensor([[128.0, -128.0]], **kind), torch.zeros(1, 478, 2, **kind)
+    identity, offset = (torch.zeros(1, len(axes), **kind) for axes in (shape.identity, shape.basis))
+    return Fit(identity, done, torch.eye(3, **kind)[None], 9 * torch.ones(1, **kind), shift, nothing, offset)

@@ -15,7 +15,7 @@ from diffsfsr.modules.warp.light import gained
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.wrinkles import expressed, shade_of, shade_on
 from diffsfsr.training.movement import WORDS, distance, learn_movement, strip, typical, with_extras
-from tests.unit.faces import photo, skin_picture
+from tests.unit.faces import mean_fit, photo, skin_picture
 
 # mean displacement of five real people's faces, in units of the face model, as `python -m training movement` measured it
 REAL = {
@@ -125,13 +125,22 @@ def test_it_goes_with_the_head(shape, topology):
 def test_a_smile_that_goes_takes_its_folds_with_it(shape, topology):
     frame = shape.frame(256)
     mesh = Mesh.of(frame, topology, 256)
-    calm = photo(skin_picture(), frame)
-    smiling = replace(calm, code=code(mouthSmileLeft=0.8, mouthSmileRight=0.8))
-    shade = lambda face, word, i: shade_of(shape, face, mesh, geometry(shape, word, i), 1.0)  # noqa: E731
+    smile = {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}
+    calm, smiling = (
+        replace(photo(skin_picture(), frame), code=code(**done), fit=mean_fit(shape, **done)) for done in ({}, smile)
+    )
+    shaded = lambda face, word, i: shade_of(shape, face, mesh, geometry(shape, word, i), 1.0)  # noqa: E731
+    shade = lambda *asked: shaded(*asked).light  # noqa: E731
     smile, away = shade(calm, "happiness", 1.0), shade(smiling, "happiness", 0.0)
     assert float((smile * away).sum()) < -0.2 * float(smile.norm() * away.norm()), "what is taken away is a smile's"
     assert shade(smiling, "happiness", 1.0).norm() < smile.norm(), "a photo that smiles gets less of it"
     assert not shade(calm, "happiness", 0.0).any()
+    fold = skin_picture()
+    y, x = divmod(int(shade(calm, "happiness", 1.0).argmin()), 256)
+    fold[:, y - 12 : y + 13, x - 1 : x + 2] *= 0.7
+    kept, gone = (shaded(smiling, "happiness", i).on(fold)[:, y, x].mean() for i in (1.0, 0.0))
+    assert gone > 1.1 * kept, "the photo's own fold goes"
+    assert shaded(calm, "happiness", 0.0).gone is None
 
 
 def test_calm_measures_are_no_expression():
