@@ -29,6 +29,18 @@ class Aperture(NamedTuple):
         x = points[..., list(self.corners), 0]
         return (x[..., 1] - x[..., 0]).abs().clamp_min(1.0)
 
+    def met(self, points: torch.Tensor) -> torch.Tensor:
+        """Points [*, P, >= 2] whose edges meet half way where they would cross."""
+        corners = points[..., list(self.corners), :2]
+        x, y = torch.nn.functional.normalize(corners[..., 1, :] - corners[..., 0, :], dim=-1).unbind(-1)
+        down = (torch.stack([-y, x], -1) * torch.sign(x)[..., None])[..., None, :]  # faces stand upright in the crop
+        upper, lower = (points[..., list(edge), :2] for edge in (self.upper, self.lower))
+        half = ((lower - upper) * down).sum(-1, keepdim=True).clamp_max(0) / 2
+        points = points.clone()
+        points[..., list(self.upper), :2] = upper + half * down
+        points[..., list(self.lower), :2] = lower - half * down
+        return points
+
     def edges(self, points: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
         return tuple(_curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
