@@ -165,7 +165,7 @@ def under(light: torch.Tensor, shape: FaceShape, points: tuple[int, ...]) -> flo
 BETWEEN_BROWS, FOREHEAD, MOUTH_CORNER = (9, 55, 285), (9, 107, 336, 66, 296), (206,)
 
 
-@pytest.mark.parametrize(("slider", "most"), [("jaw", 0.01), ("smile", 0.03), ("teeth", 0.03), ("frown", 0.15)])
+@pytest.mark.parametrize(("slider", "most"), [("jaw", 0.01), ("smile", 0.03), ("teeth", 0.03), ("frown", 0.2)])
 def test_a_mouth_that_moves_alone_draws_no_lines_on_the_forehead(shape, slider, most):
     made = split(from_sliders(shape, "me", {slider: 1.0}, 0.0, "", None).codes)[1][0].to(shape.mean)
     assert under(shape.light(made), shape, BETWEEN_BROWS + FOREHEAD) < most
@@ -174,7 +174,7 @@ def test_a_mouth_that_moves_alone_draws_no_lines_on_the_forehead(shape, slider, 
 
 def test_brows_that_move_alone_draw_no_folds_beside_the_mouth(shape):
     made = split(from_sliders(shape, "me", {"brows": -1.0}, 0.0, "", None).codes)[1][0].to(shape.mean)
-    assert under(shape.light(made), shape, MOUTH_CORNER) < 0.06
+    assert under(shape.light(made), shape, MOUTH_CORNER) < 0.08
     assert under(shape.light(geometry(shape, "happiness")), shape, MOUTH_CORNER) > 0.1, "a smile does"
 
 
