@@ -43,13 +43,19 @@ def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tenso
     same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross.
     """
     asked = strength.expression * geometry[None]
-    points = retarget(shape, who, background, asked)[0]
-    if strength.identity != 1:
-        own = retarget(shape, background, background, asked)[0]
-        points = own + strength.identity * (points - own)
+    points, rest = (_placed(shape, who, background, moved, strength.identity) for moved in (asked, torch.zeros_like(asked)))
     for opening in (MOUTH, *(eye for eye, _ in EYES)):
-        points = opening.met(points)
+        points = opening.met(points, rest)
     return points
+
+
+def _placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float) -> torch.Tensor:
+    """`points_of` by geometry [1, K], whatever lids and lips do."""
+    selfie = retarget(shape, who, background, asked)[0]
+    if identity == 1:
+        return selfie
+    own = retarget(shape, background, background, asked)[0]
+    return own + identity * (selfie - own)
 
 
 def face_mask(background: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:
