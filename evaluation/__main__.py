@@ -85,6 +85,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     reading.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     true = commands.add_parser("expressions", help="words beside true expressions of people who were left out")
     true.add_argument("--data", type=Path, required=True, help="the data folder (expressions/, perceptual/, teachers/)")
+    true.add_argument("--people", type=int, default=60, help="how many people of the protocol strong words are drawn on")
     true.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     true.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     ends = commands.add_parser("curve", help="samplers: distance to the converged end against model evaluations")

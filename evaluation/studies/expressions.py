@@ -1,7 +1,8 @@
 """How near a word comes to the true picture of the same person with that feeling; one person of `expressions` left out in turn.
 
 The selfie is the person's neutral picture, the word that of `training.movement.WORDS`, and what is drawn the coarse warp: the
-model paints what that shows. Movement and light are learnt from the other people alone.
+model paints what that shows. Movement and light are learnt from the other people alone. The page gets the tables of
+`likeness.py` and `nearness.py` too.
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from dev.pack import ROOT
 
@@ -21,7 +23,10 @@ from ...modules.pipeline.draft import face_drafts
 from ...modules.pipeline.encoders import Encoders, build_encoders, face_networks
 from ...modules.pipeline.identity import encode_identity
 from ...modules.types import Expression, Face, Identity
+from ...modules.warp.aperture import Aperture
+from ...modules.warp.eyes import EYES
 from ...modules.warp.mesh import Mesh
+from ...modules.warp.mouth import MOUTH
 from ...nodes.unet_loader import UNetLoader
 from ...training.movement import NEUTRAL, WORDS, Shown, cell, cells, displacements, distance, learn, read_faces, strip, typical
 from ..metrics.figures import cosines
@@ -29,11 +34,16 @@ from ..metrics.measure import Observer
 from ..metrics.perceptual import Stlpips
 from ..metrics.report import write_docs
 from ..pipeline import defaults
+from . import likeness, nearness
 
 MARKS = "<!-- expressions:begin -->", "<!-- expressions:end -->"
-BEFORE, MOVED, LIT, TRUE = "rig calibration", "movement", "movement and light", "true picture"
+BEFORE, MOVED, LIT, WHOLE, TRUE = "before: rig calibration", "movement alone", "with light", "with mouths", "true picture"
+DRAWN = (BEFORE, MOVED, LIT, WHOLE)
 AS_IT_IS = "the smiling picture itself"
 OUTSIDE = 0.5  # grey round the faces that are compared
+# parts that are compared alone, and how much round them, in shares of their width
+PARTS = {"mouth": ((MOUTH,), 0.3), "eyes": (tuple(eye for eye, _ in EYES), 0.12)}
+SHORTEST = 128  # pixels of the shorter side of such a part as it is compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,19 +66,22 @@ class Way:
         return face_drafts(self.encoders, self.selfie, self.code(word, intensity), None, "largest", 0, self.wrinkles)
 
 
-def before_and_after(bundle: Bundle, others: list[Shown]) -> tuple[Encoders, Encoders]:
-    """Encoders by the rig calibration, and by what is learnt from these people alone."""
+def before_and_after(bundle: Bundle, others: list[Shown]) -> tuple[Encoders, Encoders, Encoders]:
+    """Encoders by the rig calibration; by movement and light learnt from these people alone; and with mouths, too."""
     plain = strip(build_encoders(bundle).shape)
     teeth = {name: value for name, value in bundle.parts["shape"].items() if name in TEETH}
-    learnt = {name: value.float() for name, value in learn(others, plain, face_networks().ready().topology, teeth).items()}
-    before = _with(bundle, {name: value.float() for name, value in plain.state_dict().items()})
-    return build_encoders(before), build_encoders(_with(before, {**before.parts["shape"], **learnt}))
+    topology = face_networks().ready().topology
+    learnt = {name: value.float() for name, value in learn(others, plain, topology, teeth).items()}
+    before = {name: value.float() for name, value in plain.state_dict().items()}
+    plainly = {name: value for name, value in learnt.items() if not name.startswith("mouth_")}
+    return tuple(build_encoders(_with(bundle, state)) for state in (before, {**before, **plainly}, {**before, **learnt}))
 
 
-def ways(old: Encoders, new: Encoders, selfie: torch.Tensor) -> dict[str, Way]:
+def ways(old: Encoders, new: Encoders, whole: Encoders, selfie: torch.Tensor) -> dict[str, Way]:
     """By name, for a selfie [H, W, 3]."""
-    whose = [encode_identity(encoders, selfie[None], "largest", 0, "error")[0] for encoders in (old, new)]
-    return {BEFORE: Way(old, whose[0], 0.0), MOVED: Way(new, whose[1], 0.0), LIT: Way(new, whose[1], 1.0)}
+    whose = [encode_identity(encoders, selfie[None], "largest", 0, "error")[0] for encoders in (old, new, whole)]
+    return {BEFORE: Way(old, whose[0], 0.0), MOVED: Way(new, whose[1], 0.0), LIT: Way(new, whose[1], 1.0),
+            WHOLE: Way(whole, whose[2], 1.0)}  # fmt: skip
 
 
 def _with(bundle: Bundle, shape: dict[str, torch.Tensor]) -> Bundle:
@@ -84,10 +97,23 @@ def compared(calm: Face, truth: Face, picture: torch.Tensor, distance_of: Stlpip
     return float(distance_of(grey(picture), grey(truth.image)))
 
 
+def part_compared(
+    openings: tuple[Aperture, ...], reach: float, truth: Face, picture: torch.Tensor, distance_of: Stlpips
+) -> float:
+    """STLPIPS of a drawn picture [3, S, S] to the true one, in the box round openings of the true face, enlarged."""
+    points = torch.cat([truth.points[list(o.upper + o.lower + o.corners), :2] for o in openings])
+    low, high = points.amin(0), points.amax(0)
+    margin = reach * (high - low)[0]
+    (left, top), (right, bottom) = ((low - margin).clamp_min(0).int().tolist(), (high + margin).ceil().int().tolist())
+    cut = [image[None, :, top:bottom, left:right] for image in (picture, truth.image)]
+    scale = max(1.0, SHORTEST / min(cut[0].shape[-2:]))
+    return float(distance_of(*(F.interpolate(c, scale_factor=scale, mode="bicubic").clamp(0, 1) for c in cut)))
+
+
 def measured(person: str, own: dict, faces: list[Shown], both: tuple, look: Observer, near: Stlpips) -> list[dict]:
     """A row for each label and way, the true picture as one of them. own: the person's pictures [H, W, 3] by label."""
     drawn_by, others = ways(*both, own[NEUTRAL]), [f for f in faces if f.person != person]
-    encoders, calm = drawn_by[LIT].encoders, drawn_by[LIT].selfie.face
+    encoders, calm = drawn_by[WHOLE].encoders, drawn_by[WHOLE].selfie.face
     real = displacements([f for f in faces if f.person == person], encoders.shape)
     usual, mirror = displacements(others, encoders.shape), face_networks().ready().topology.mirror
     who, rows = look.look(own[NEUTRAL][None]).vector[0], []
@@ -103,7 +129,9 @@ def measured(person: str, own: dict, faces: list[Shown], both: tuple, look: Obse
             picture = way.drawn(word)
             found = {"way": name, "size": distance(way.displacement(word)) / distance(median), "identity": alike(picture)}
             found["error"] = distance(way.displacement(word) - moved) / distance(moved)
-            found["stlpips"] = compared(calm, truth, picture[0].permute(2, 0, 1), near)
+            planes = picture[0].permute(2, 0, 1)
+            found["stlpips"] = compared(calm, truth, planes, near)
+            found |= {part: part_compared(*where, truth, planes, near) for part, where in PARTS.items()}
             rows.append({**row, **found})
     return rows
 
@@ -111,8 +139,8 @@ def measured(person: str, own: dict, faces: list[Shown], both: tuple, look: Obse
 def calmed(person: str, own: dict, both: tuple, look: Observer, near: Stlpips) -> list[dict]:
     """A row for each way to take a smile away, and for the smiling picture as it is: beside the person's own neutral one."""
     drawn_by = ways(*both, own["Happy"])
-    smiling = drawn_by[LIT].selfie.face
-    truth = encode_identity(drawn_by[LIT].encoders, own[NEUTRAL][None], "largest", 0, "error")[0].face
+    smiling = drawn_by[WHOLE].selfie.face
+    truth = encode_identity(drawn_by[WHOLE].encoders, own[NEUTRAL][None], "largest", 0, "error")[0].face
     who = look.look(own[NEUTRAL][None]).vector[0]
     pictures = {name: way.drawn("happiness", 0.0)[0].permute(2, 0, 1) for name, way in drawn_by.items()}
     rows = []
@@ -130,7 +158,7 @@ def true_pictures(folder: Path, person: str) -> dict[str, torch.Tensor]:
 
 
 def table(rows: list[dict], bundle: str) -> str:
-    """Markdown: a row for each label, and the mean of each measure by way."""
+    """Markdown: a row for each label."""
     found = lambda name, where: [r[name] for r in rows if where.items() <= r.items()]  # noqa: E731
     mean = lambda name, **where: np.mean(found(name, where))  # noqa: E731
     people = len({row["person"] for row in rows})
@@ -140,19 +168,39 @@ def table(rows: list[dict], bundle: str) -> str:
         "the person's own displacement; *others*: the same of the others' median. STLPIPS to the true picture, where both have "
         "skin. Identity: cosine to the neutral selfie by faceres.",
         "",
-        "| label, word | size before | size now | error before | error now | error, others | STLPIPS before | moved | lit |"
+        "| label, word | size before | size now | error before | error now | error, others | STLPIPS before | now |"
         " identity before | now | true picture |",
-        f"|---|{'---|' * 11}",
+        f"|---|{'---|' * 10}",
     ]
     for label in (*WORDS, None):
         at = {"label": label} if label else {}
         name = f"{label}, {WORDS[label]}" if label else "**mean**"
-        figures = [mean("size", way=BEFORE, **at), mean("size", way=LIT, **at), mean("error", way=BEFORE, **at)]
-        figures += [mean("error", way=LIT, **at), mean("error", way=TRUE, **at)]
-        looks = [mean("stlpips", way=way, **at) for way in (BEFORE, MOVED, LIT)]
-        alike = [mean("identity", way=way, **at) for way in (BEFORE, LIT, TRUE)]
+        figures = [mean("size", way=BEFORE, **at), mean("size", way=WHOLE, **at), mean("error", way=BEFORE, **at)]
+        figures += [mean("error", way=WHOLE, **at), mean("error", way=TRUE, **at)]
+        looks = [mean("stlpips", way=way, **at) for way in (BEFORE, WHOLE)]
+        alike = [mean("identity", way=way, **at) for way in (BEFORE, WHOLE, TRUE)]
         told = [f"{v:.2f}" for v in figures] + [f"{v:.3f}" for v in looks] + [f"{v:.2f}" for v in alike]
         lines.append(f"| {name} | {' | '.join(told)} |")
+    return "\n".join([*lines, ""])
+
+
+def ways_table(rows: list[dict]) -> str:
+    """Markdown: each way to draw a word, means over people and labels."""
+    lines = [
+        "",
+        "The same by what is drawn, means over people and labels. Mouth, eyes: STLPIPS in the boxes round those of the true "
+        "picture. Eyes are today's in every row; only *with mouths* has more than the plain mouth of older bundles.",
+        "",
+        "| drawn | size | error | STLPIPS, face | mouth | eyes | identity |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    names = {"size": 2, "error": 2, "stlpips": 3, "mouth": 3, "eyes": 3, "identity": 2}
+    for way in DRAWN:
+        of = [row for row in rows if row["way"] == way]
+        lines.append(f"| {way} | {' | '.join(f'{np.mean([r[n] for r in of]):.{digits}f}' for n, digits in names.items())} |")
+    true = [row for row in rows if row["way"] == TRUE]
+    error, identity = (np.mean([row[name] for row in true]) for name in ("error", "identity"))
+    lines.append(f"| {TRUE} (error: of the others' median) | 1 | {error:.2f} | 0 | 0 | 0 | {identity:.2f} |")
     return "\n".join([*lines, ""])
 
 
@@ -160,7 +208,7 @@ def calm_table(rows: list[dict]) -> str:
     """Markdown: means over people."""
     lines = ["", "A smiling selfie (Happy) at intensity 0, beside the same person's neutral picture:", ""]
     lines += ["| picture | STLPIPS to the neutral one | identity: cosine to it | smile measured |", "|---|---|---|---|"]
-    for way in (AS_IT_IS, BEFORE, MOVED, LIT):
+    for way in (AS_IT_IS, *DRAWN):
         mean = lambda name, way=way: np.mean([row[name] for row in rows if row["way"] == way])  # noqa: E731
         lines.append(f"| {way} | {mean('stlpips'):.3f} | {mean('identity'):.2f} | {mean('smile'):.2f} |")
     return "\n".join([*lines, ""])
@@ -179,7 +227,11 @@ def expressions(args) -> int:
         rows += measured(person, own, faces, both, look, near)
         calm += calmed(person, own, both, look, near)
         print(f"  {person} measured", flush=True)
-    text = table(rows, encoders.id) + calm_table(calm)
+    calm_pictures = [cell(folder, row)[None] for row in cells(folder) if row["label"] == NEUTRAL]
+    selfies = [encode_identity(encoders, picture, "largest", 0, "error")[0] for picture in calm_pictures]
+    text = table(rows, encoders.id) + ways_table(rows) + calm_table(calm)
+    text += likeness.table(likeness.rows_of(likeness.draw(encoders, args.data, look, args.people)))
+    text += nearness.table(*nearness.nearest(encoders, selfies), len(selfies))
     if args.write_docs:
         write_docs(text, ROOT / "docs" / "results.md", MARKS)
     print(text)

@@ -21,11 +21,11 @@ from ..images import broadcast
 from ..labels import (
     BLENDSHAPES,
     Reading,
+    asked,
     checked_intensity,
     checked_variation,
     coefficients,
     parse_choice,
-    prototype,
     read_lines,
 )
 from ..types import Expression, check_bundle
@@ -36,8 +36,16 @@ log = logging.getLogger(__name__)
 
 
 def compound(shape: FaceShape, coefficients: torch.Tensor) -> torch.Tensor:
-    """Coefficients [E, 52] 0..1 -> whole codes [E, 52 + K] float32: the geometry is what the face model makes of them."""
-    return torch.cat([coefficients.float(), shape.geometry_of_code(coefficients).float()], 1)
+    """Coefficients asked for [E, 52] 0..1.5 -> whole codes [E, 52 + K] float32: the geometry is what the face model makes of
+    them; in the code itself they stop at 1."""
+    return torch.cat([coefficients.float().clamp(max=1), shape.geometry_of_code(coefficients).float()], 1)
+
+
+def scaled(codes: torch.Tensor, intensity: float) -> torch.Tensor:
+    """Whole codes [..., 52 + K] of pictures at an intensity 0..1.5: as for words, coefficients stop at 1, geometry goes on."""
+    codes = codes * intensity
+    codes[..., :COEFFICIENTS].clamp_(0, 1)
+    return codes
 
 
 def split(codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,7 +56,7 @@ def split(codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def encode_label(shape: FaceShape, bundle: str, choice: str, intensity: float, variation: int) -> Expression:
     """One of the 135 words (or its menu entry), intensity 0..1.5, variation 0.. -> Expression with one code [1, 52 + K]."""
     word = parse_choice(choice)
-    code = torch.from_numpy(prototype(word, intensity, variation))
+    code = torch.from_numpy(asked(word, intensity, variation))
     return Expression(compound(shape, code[None]), (f"{word} {intensity:g}",), bundle)
 
 
@@ -60,8 +68,7 @@ def from_sliders(
     moved = sliders.coefficients(positions, asymmetry)
     for position, value in sliders.named(text).items():
         moved[position] = value
-    asked = moved[None] if base is None else (split(base.codes)[0] + moved).clamp(0, 1)
-    sliders.warn_of_contradictions(asked)
+    sliders.warn_of_contradictions(moved[None] if base is None else (split(base.codes)[0] + moved).clamp(0, 1))
     if base is None:
         return Expression(compound(shape, moved[None]), ("sliders",), bundle)
     with at("expression"):

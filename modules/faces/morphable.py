@@ -9,6 +9,7 @@ Axes: x to the right of the picture, y up, z towards the viewer; unit: about one
 import torch
 from torch import nn
 
+from ..labels import BLENDSHAPES
 from ..types import Face, Fit
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
@@ -19,8 +20,12 @@ UPPER_EDGE = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_EDGE = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 NEARNESS = 4  # power of the cosine of two codes: how fast one stops being like the other
 FILLED = 0.94  # of the frontal frame that light is kept in
+DARKER, BRIGHTER = 1.4, 0.6  # factors of what is learnt: a mean over people blurs folds, and each has ridges elsewhere
 DARKEST, BRIGHTEST = 1.2, 0.35  # the most that an expression changes the logarithm of light; more would glow below brows
+STILL, REST = 0.4, 0.1  # skin that moves less than this share of the face's mean and of this length has less of the light
+GRID, NEAR = 32, 1.25  # squares to a side of the frontal frame where that is looked at, and over how many it is averaged
 LOW, HIGH = -0.4, 1.8  # of the rig's coefficients; beyond that skin would tear
+LIMITED = [k for k, name in enumerate(BLENDSHAPES) if name.startswith(("eyeBlink", "eyeLook"))]  # lids meet, eyes have turned
 
 
 class RigCalibration(nn.Module):
@@ -94,9 +99,13 @@ class FaceShape(nn.Module):
         return Face(image, points, code, self.fit(points[None], code[None]))
 
     def geometry_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Coefficients asked for [B, 52], 0..1 -> the geometry [B, K] that shows them: as far as real faces go."""
+        """Coefficients asked for [B, 52], 0..1.5 -> the geometry [B, K] that shows them: at 1 as far as real faces go.
+
+        A caricature goes on above 1, but for lids, which then meet, and eyes. The rig calibration, which goes further than
+        faces do as it is, stops at 1.
+        """
         if self.movement is None:
-            return self.geometry_of_rig(self.drive(coefficients.to(self.mean)))
+            return self.geometry_of_rig(self.drive(coefficients.to(self.mean).clamp(max=1)))
         return self.geometry_of(self.movement_of_code(coefficients.to(self.mean)))
 
     def movement_of_code(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -105,7 +114,9 @@ class FaceShape(nn.Module):
         The second is known for the codes in `anchors`, and is taken over the more the nearer a code's direction is to one; it
         grows with the code's length.
         """
-        plain = torch.einsum("be,epc->bpc", coefficients, self.movement)
+        limited = coefficients.clone()
+        limited[:, LIMITED] = limited[:, LIMITED].clamp(max=1)
+        plain = torch.einsum("be,epc->bpc", limited, self.movement)
         return plain + torch.einsum("ba,apc->bpc", likeness(coefficients, self.anchors), self.corrections)
 
     def geometry_of_rig(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -128,12 +139,25 @@ class FaceShape(nn.Module):
         """The light of an expression: geometry [K] that a face has moved by -> log of the gain of its linear light [U, U], in
         the frontal picture of `frame`. None without maps.
 
-        Expression ratio images (Liu, Shan & Zhang 2001), by movement: a linear map of what moved, learnt on real faces.
+        Expression ratio images (Liu, Shan & Zhang 2001), by movement: a linear map of what moved, learnt on real faces. Few
+        expressions taught it, in which mouth and brows move together, so it fades where the skin hardly moved.
         """
         if self.light_maps is None:
             return None
         amount = self.light_axes @ change.to(self.mean)
-        return torch.einsum("l,luv->uv", amount.float(), self.light_maps.float()).clamp(-DARKEST, BRIGHTEST)
+        light = torch.einsum("l,luv->uv", amount.float(), self.light_maps.float())
+        light = torch.where(light < 0, DARKER * light, BRIGHTER * light).clamp(-DARKEST, BRIGHTEST)
+        return light * self.share_moved(change, len(light))
+
+    def share_moved(self, change: torch.Tensor, size: int) -> torch.Tensor:
+        """Where geometry [K] moves the skin, in the frontal frame: [size, size], 0 where it is at rest to 1; see `STILL`."""
+        amount = self.moved(change[None])[0].norm(dim=-1).float()
+        middles = torch.arange(GRID) + 0.5
+        squares = torch.cartesian_prod(middles, middles).flip(1)  # x, y of each, row by row
+        near = torch.softmax(-0.5 * (torch.cdist(squares, self.frame(GRID)[:, :2]) / NEAR) ** 2, 1)
+        share = (near @ amount / (STILL * (amount.mean() + REST))).clamp(0, 1)
+        smooth = (share * share * (3 - 2 * share)).view(1, 1, GRID, GRID)
+        return nn.functional.interpolate(smooth, (size, size), mode="bilinear", align_corners=False)[0, 0]
 
     def frame(self, size: int) -> torch.Tensor:
         """Where the points of the mean face are in a frontal picture of `size` pixels: [478, 3], z towards the viewer."""

@@ -9,6 +9,7 @@ from .prototypes import (
     VARIANTS,
     action_units,
     affect,
+    asked,
     checked_intensity,
     checked_variation,
     distance_matrix,
@@ -35,8 +36,8 @@ from .words import (
 __all__ = [
     "ACTION_UNITS", "BLENDSHAPES", "FAMILIES", "JUST_NOTICEABLE", "MAX_INTENSITY", "MAX_LINES", "MENU", "MIRROR",
     "Part", "Reading",
-    "SYNONYMS", "VARIANTS", "WORDS", "action_units", "affect", "checked_intensity", "checked_variation", "coefficients",
-    "distance_matrix", "encode", "family_of", "index", "nearest_word", "nearest_words", "neighbours", "parse_choice",
-    "prototype", "prototype_matrix", "read", "read_lines", "sources_of", "subcluster_of", "suggest", "suggest_among",
-    "tree_distance",
+    "SYNONYMS", "VARIANTS", "WORDS", "action_units", "affect", "asked", "checked_intensity", "checked_variation",
+    "coefficients", "distance_matrix", "encode", "family_of", "index", "nearest_word", "nearest_words", "neighbours",
+    "parse_choice", "prototype", "prototype_matrix", "read", "read_lines", "sources_of", "subcluster_of", "suggest",
+    "suggest_among", "tree_distance",
 ]

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import DiffSFSRError
 from .actions import BLENDSHAPES
-from .prototypes import MAX_INTENSITY, affect, prototype
+from .prototypes import MAX_INTENSITY, affect, asked
 from .vocabulary import FILLERS, FORMS, JOINERS, MODIFIERS, NEGATIONS, NEUTRAL, SYNONYMS
 from .words import FAMILIES, WORDS, either, family_of, suggest
 
@@ -64,14 +64,17 @@ class Reading:
 
 
 def coefficients(reading: Reading, intensity: float = 1.0, variation: int = 0) -> np.ndarray:
-    """The expression code [52] float32 0..1 of a reading: weighted sum of its words' prototypes, stopped at 1.
+    """The coefficients [52] float32 that a reading asks for, see `prototypes.asked`: the weighted sum of its words'.
 
-    intensity 0..1.5 and variation 0.. hold for the whole; check them before, see `prototypes.checked_intensity`.
+    The sum stops at 1, and where a word is asked for above 1 at its intensity, 1.5 at most. intensity 0..1.5 and variation 0..
+    hold for the whole; check them before, see `prototypes.checked_intensity`.
     """
-    code = np.zeros(len(BLENDSHAPES), np.float32)
+    code, most = np.zeros(len(BLENDSHAPES), np.float32), 1.0
     for part in reading.parts:
-        code = code + np.float32(part.weight) * prototype(part.word, min(part.intensity * intensity, MAX_INTENSITY), variation)
-    return np.clip(code, 0.0, 1.0).astype(np.float32)
+        amount = min(part.intensity * intensity, MAX_INTENSITY)
+        code = code + np.float32(part.weight) * asked(part.word, amount, variation)
+        most = max(most, amount)
+    return np.clip(code, 0.0, most).astype(np.float32)
 
 
 def read(text: str) -> Reading:

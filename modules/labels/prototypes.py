@@ -70,11 +70,16 @@ def prototype(word: str, intensity: float = 1.0, variation: int = 0) -> np.ndarr
     DiffSFSRError
         Unknown word, intensity outside 0..1.5, or a variation that is no non-negative whole number.
     """
+    return np.clip(asked(word, intensity, variation), 0.0, 1.0)
+
+
+def asked(word: str, intensity: float = 1.0, variation: int = 0) -> np.ndarray:
+    """As `prototype`, but above intensity 1 the coefficients go on past 1, up to 1.5: so far a caricature moves."""
     word = parse_choice(word)
     amount = checked_intensity(intensity)
     seed = checked_variation(variation)
     units = _UNITS[word] if seed == 0 else _vary(word, seed)
-    return np.clip(encode(units) * np.float32(amount), 0.0, 1.0).astype(np.float32)
+    return (encode(units) * np.float32(amount)).astype(np.float32)
 
 
 def prototype_matrix(intensity: float = 1.0, variation: int = 0) -> np.ndarray:

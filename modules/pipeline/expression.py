@@ -4,6 +4,7 @@ import logging
 
 import torch
 
+from ..encoders.expression import scaled
 from ..errors import at
 from ..host.progress import steps
 from ..images import broadcast, checked_image
@@ -38,8 +39,7 @@ def expressions_of(
                 with at("neutral"):
                     calm = find_face(encoders, neutral[i % len(neutral)], rule, index)[0]
             face, _ = find_face(encoders, image, rule, index)
-        code = code_of_face(encoders, face, calm) * intensity
-        code[:52].clamp_(0, 1)
+        code = scaled(code_of_face(encoders, face, calm), intensity)
         codes.append(code)
         crops.append(face.image.permute(1, 2, 0))
         lines.append(in_words(code[:52]))

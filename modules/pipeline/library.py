@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..encoders import library
-from ..encoders.expression import COEFFICIENTS, encode_label
+from ..encoders.expression import encode_label, scaled
 from ..encoders.library import Index, Picture, Row
 from ..errors import DiffSFSRError, at
 from ..host import folders
@@ -39,9 +39,7 @@ def encode_word(encoders: Encoders, choice: str, intensity: float, variation: in
     by_place = source == SOURCES[2]
     wanted = encode_label(encoders.shape, encoders.id, word, 1.0, 0 if by_place else number).codes[0]
     code, file = _exemplar(encoders, word, wanted, number if by_place else 0)
-    code = code * amount
-    code[:COEFFICIENTS].clamp_(0, 1)
-    return Expression(code[None], (f"{word} {amount:g} ({Path(file).name})",), encoders.id)
+    return Expression(scaled(code, amount)[None], (f"{word} {amount:g} ({Path(file).name})",), encoders.id)
 
 
 def stamp(choice: str | None, source: str | None) -> str:

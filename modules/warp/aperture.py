@@ -29,6 +29,19 @@ class Aperture(NamedTuple):
         x = points[..., list(self.corners), 0]
         return (x[..., 1] - x[..., 0]).abs().clamp_min(1.0)
 
+    def met(self, points: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
+        """Points [*, P, >= 2] whose edges meet half way where they would cross, further than those of the face at rest do."""
+        corners = points[..., list(self.corners), :2]
+        x, y = torch.nn.functional.normalize(corners[..., 1, :] - corners[..., 0, :], dim=-1).unbind(-1)
+        down = (torch.stack([-y, x], -1) * torch.sign(x)[..., None])[..., None, :]  # faces stand upright in the crop
+        upper, lower = list(self.upper), list(self.lower)
+        now, least = (((p[..., lower, :2] - p[..., upper, :2]) * down).sum(-1, keepdim=True) for p in (points, rest))
+        half = (now - least.clamp_max(0)).clamp_max(0) / 2 * down
+        points = points.clone()
+        points[..., upper, :2] += half
+        points[..., lower, :2] -= half
+        return points
+
     def edges(self, points: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
         return tuple(_curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))

@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .eyes import paint_eyes
+from .eyes import EYES, paint_eyes
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh
@@ -41,14 +41,23 @@ class BackgroundFace:
 def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength) -> torch.Tensor:
     """Face points [478, 3] in the background's pose, doing the asked geometry [K] by the expression's strength.
 
-    Identity strength: 0 the shape of the background's own face, 1 the selfie's, above 1 a caricature of it.
+    Identity strength: 0 the shape of the background's own face, 1 the selfie's, above 1 a caricature of it. Movement is the
+    same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross.
     """
     asked = strength.expression * geometry[None]
+    points, rest = (_placed(shape, who, background, moved, strength.identity) for moved in (asked, torch.zeros_like(asked)))
+    for opening in (MOUTH, *(eye for eye, _ in EYES)):
+        points = opening.met(points, rest)
+    return points
+
+
+def _placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float) -> torch.Tensor:
+    """`points_of` by geometry [1, K], whatever lids and lips do."""
     selfie = retarget(shape, who, background, asked)[0]
-    if strength.identity == 1:
+    if identity == 1:
         return selfie
     own = retarget(shape, background, background, asked)[0]
-    return own + strength.identity * (selfie - own)
+    return own + identity * (selfie - own)
 
 
 def face_mask(background: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:

@@ -220,6 +220,7 @@ def test_intensity_scales_and_stops(word):
     assert not prototype(word, 0.0).any() and not prototype(word, 0.0, variation=7).any()
     np.testing.assert_allclose(prototype(word, 0.5), base / 2, atol=1e-6)
     np.testing.assert_allclose(prototype(word, 1.5), np.minimum(base * 1.5, 1.0), atol=1e-6)
+    np.testing.assert_allclose(labels.asked(word, 1.5), base * 1.5, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.51, float("nan"), float("inf"), None, "1"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffsfsr.modules.errors import DiffSFSRError, at
-from diffsfsr.modules.labels import MAX_INTENSITY, WORDS, coefficients, family_of, prototype, read, read_lines
+from diffsfsr.modules.labels import MAX_INTENSITY, WORDS, asked, coefficients, family_of, prototype, read, read_lines
 from diffsfsr.modules.labels.vocabulary import FILLERS, FORMS, JOINERS, MODIFIERS, NEGATIONS, NEUTRAL, SYNONYMS
 
 WHERE = "Expression Words, text"
@@ -115,13 +115,18 @@ def test_a_single_word_is_the_words_own_prototype(variation):
     for text, intensity in (("rage", 1.0), ("rage", 1.5), ("rage 0.5", 1.0)):
         share = 0.5 if "0.5" in text else 1.0
         code = coefficients(read(text), intensity, variation)
-        np.testing.assert_allclose(code, prototype("rage", share * intensity, variation), atol=1e-6)
+        np.testing.assert_allclose(code, asked("rage", share * intensity, variation), atol=1e-6)
     assert not coefficients(read("neutral")).any()
 
 
 def test_contradictory_feelings_stay_possible():
     code = coefficients(read("extremely happy and extremely sad and terrified"), 1.5)
-    assert code.min() >= 0 and code.max() <= 1 and code[0] == 0
+    assert code.min() >= 0 and code.max() <= 1.5 and code[0] == 0
+
+
+def test_words_that_add_up_stop_at_1_but_a_caricature():
+    assert coefficients(read("delighted and overjoyed")).max() == 1
+    assert coefficients(read("delighted and overjoyed"), 1.5).max() == 1.5
 
 
 # --- refusals -------------------------------------------------------------------------------------

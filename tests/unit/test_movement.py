@@ -7,12 +7,16 @@ import torch
 
 from diffsfsr.modules import labels
 from diffsfsr.modules.bundle import fill_module
-from diffsfsr.modules.encoders.expression import encode_label, split
+from diffsfsr.modules.encoders.expression import encode_label, encode_lines, from_sliders, scaled, split
 from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.faces.morphable import OPTIONAL, FaceShape
 from diffsfsr.modules.labels import BLENDSHAPES, prototype
+from diffsfsr.modules.types import Fit, Strength
+from diffsfsr.modules.warp.coarse import points_of
+from diffsfsr.modules.warp.eyes import EYES
 from diffsfsr.modules.warp.light import gained
 from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.mouth import MOUTH
 from diffsfsr.modules.warp.wrinkles import expressed, shade_of, shade_on
 from diffsfsr.training.movement import WORDS, distance, learn_movement, strip, typical, with_extras
 from tests.unit.faces import mean_fit, photo, skin_picture
@@ -22,6 +26,9 @@ REAL = {
     "Happy": 0.426, "Sad": 0.078, "Angry": 0.098, "Surprised": 0.372, "Disgusted": 0.218, "Scared": 0.195, "Shocked": 0.445,
     "Smug": 0.164, "Flirty": 0.236, "Confused": 0.108,
 }  # fmt: skip
+
+
+UPPER_LID = 159
 
 
 def geometry(shape: FaceShape, word: str, intensity: float = 1.0) -> torch.Tensor:
@@ -47,6 +54,61 @@ def test_a_word_moves_a_face_as_far_as_real_people(shape, label):
 def test_a_caricature_goes_further_and_a_trace_is_still_seen(shape):
     size = {i: distance(shape.moved(geometry(shape, "anger", i)[None])[0]) for i in (0.3, 1.0, 1.5)}
     assert size[0.3] > 0.02 and size[1.5] > 1.3 * size[1.0] > 3 * size[0.3]
+
+
+@pytest.mark.parametrize("word", ["rage", "amazement", "cheerfulness", "terror"])
+def test_above_1_the_face_goes_on_where_the_coefficients_stop(shape, word):
+    """Words whose coefficients are at 1 hardly grew."""
+    one, more = (encode_label(shape, "me", word, i, 0).codes for i in (1.0, 1.5))
+    assert torch.allclose(split(more)[1], 1.5 * split(one)[1], atol=1e-3 + 0.02 * float(split(one)[1].abs().max()))
+    assert split(more)[0].max() == 1 and torch.equal(split(more)[0], (1.5 * split(one)[0]).clamp(max=1))
+
+
+def test_words_typed_strongly_and_pictures_grow_by_the_same_rule(shape):
+    one, more = (encode_label(shape, "me", "rage", i, 2).codes for i in (1.0, 1.5))
+    typed = encode_lines(shape, "me", "rage", 1.5, 2)[2].codes
+    assert torch.equal(typed, more) and torch.allclose(scaled(one, 1.5), more, atol=1e-3)
+    assert torch.allclose(encode_lines(shape, "me", "rage 1.5", 1.0, 2)[2].codes, more, atol=1e-6)
+
+
+def test_lids_that_are_closed_close_no_further(shape):
+    shut = [shape.movement_of_code(code(eyeBlinkLeft=i, eyeBlinkRight=i)[None].to(shape.mean)) for i in (1.0, 1.5)]
+    down = [float(moved[0, UPPER_LID, 1]) for moved in shut]
+    assert down[1] == pytest.approx(down[0], rel=0.02) and down[0] < -0.5
+
+
+def test_the_rig_calibration_stops_at_1(shape):
+    state = {name: value for name, value in shape.state_dict().items() if name not in OPTIONAL}
+    old = FaceShape.like(state)
+    old.load_state_dict(state)
+    strong = torch.from_numpy(labels.asked("rage", 1.5))[None]
+    assert torch.equal(old.geometry_of_code(strong), old.geometry_of_code(strong.clamp(max=1)))
+
+
+@pytest.mark.parametrize("opening", [MOUTH, EYES[0][0], EYES[1][0]])
+def test_edges_that_would_cross_meet_and_others_stay(shape, opening):
+    open_ = shape.frame(256)
+    assert torch.equal(opening.met(open_, open_), open_)
+    crossed = open_.clone()
+    crossed[list(opening.upper), 1] += 40
+    met = opening.met(crossed, open_)
+    assert torch.allclose(met[list(opening.upper), 1], met[list(opening.lower), 1], atol=1.5), "corners are not level"
+    rest = [k for k in range(478) if k not in opening.upper + opening.lower]
+    assert torch.equal(met[rest], crossed[rest])
+    wide = open_.clone()
+    wide[list(opening.upper), 1] -= 5
+    assert torch.equal(opening.met(wide, open_), wide)
+    assert torch.equal(opening.met(crossed, crossed), crossed), "no further than at rest"
+
+
+def test_no_lid_or_lip_crosses_in_any_word_at_any_intensity(shape):
+    fit = Fit(*(torch.zeros(1, n) for n in (len(shape.identity), 52)), torch.eye(3)[None], torch.tensor([10.0]),
+              torch.tensor([[128.0, -128.0]]), torch.zeros(1, 478, 2), torch.zeros(1, len(shape.basis)))  # fmt: skip
+    for word in ("ecstasy", "relief", "defeat", "distress", "insult", "rage"):
+        points = points_of(shape, fit, fit, geometry(shape, word, 1.5), Strength())
+        for opening in (MOUTH, EYES[0][0], EYES[1][0]):
+            gap = points[list(opening.lower), 1] - points[list(opening.upper), 1]
+            assert gap.min() > -0.3, f"{word}: pixels by which the edges cross"
 
 
 @pytest.mark.parametrize("name", ["mouthPucker", "mouthLowerDownLeft", "noseSneerLeft", "eyeBlinkLeft", "jawOpen"])
@@ -93,6 +155,34 @@ def test_half_of_what_belongs_together_is_refused(shape, lost):
 def test_the_light_grows_with_the_intensity_and_a_calm_face_has_none(shape):
     size = [float(shape.light(geometry(shape, "anger", i)).norm()) for i in (0.0, 0.5, 1.0, 1.5)]
     assert size[0] == 0 and size == sorted(size) and size[3] > 1.2 * size[2]
+
+
+def under(light: torch.Tensor, shape: FaceShape, points: tuple[int, ...]) -> float:
+    """The strongest light within 8 pixels of face points in the frontal frame."""
+    spots = shape.frame(len(light))[list(points), :2].round().long().tolist()
+    return max(float(light[y - 8 : y + 9, x - 8 : x + 9].abs().max()) for x, y in spots)
+
+
+BETWEEN_BROWS, FOREHEAD, MOUTH_CORNER = (9, 55, 285), (9, 107, 336, 66, 296), (206,)
+
+
+@pytest.mark.parametrize(("slider", "most"), [("jaw", 0.01), ("smile", 0.03), ("teeth", 0.03), ("frown", 0.2)])
+def test_a_mouth_that_moves_alone_draws_no_lines_on_the_forehead(shape, slider, most):
+    made = split(from_sliders(shape, "me", {slider: 1.0}, 0.0, "", None).codes)[1][0].to(shape.mean)
+    assert under(shape.light(made), shape, BETWEEN_BROWS + FOREHEAD) < most
+    assert under(shape.light(geometry(shape, "anger")), shape, BETWEEN_BROWS) > 0.2, "lowered brows do"
+
+
+def test_brows_that_move_alone_draw_no_folds_beside_the_mouth(shape):
+    made = split(from_sliders(shape, "me", {"brows": -1.0}, 0.0, "", None).codes)[1][0].to(shape.mean)
+    assert under(shape.light(made), shape, MOUTH_CORNER) < 0.08
+    assert under(shape.light(geometry(shape, "happiness")), shape, MOUTH_CORNER) > 0.1, "a smile does"
+
+
+def test_a_face_at_rest_has_moved_nowhere_and_a_trace_of_anger_at_the_brows(shape):
+    made = geometry(shape, "anger", 0.3)
+    x, y = shape.frame(64)[55, :2].long().tolist()
+    assert not shape.share_moved(0 * made, 64).any() and shape.share_moved(made, 64)[y, x] > 0.5
 
 
 @pytest.mark.parametrize(("word", "point"), [("anger", 55), ("anger", 285), ("disgust", 206), ("shock", 18)])
