@@ -6,6 +6,8 @@ another expression and pose. It is part of the bundle, fitted in `training/shape
 Axes: x to the right of the picture, y up, z towards the viewer; unit: about one centimetre. Camera: scaled orthographic.
 """
 
+from functools import cached_property
+
 import torch
 from torch import nn
 
@@ -152,12 +154,16 @@ class FaceShape(nn.Module):
     def share_moved(self, change: torch.Tensor, size: int) -> torch.Tensor:
         """Where geometry [K] moves the skin, in the frontal frame: [size, size], 0 where it is at rest to 1; see `STILL`."""
         amount = self.moved(change[None])[0].norm(dim=-1).float()
-        middles = torch.arange(GRID) + 0.5
-        squares = torch.cartesian_prod(middles, middles).flip(1)  # x, y of each, row by row
-        near = torch.softmax(-0.5 * (torch.cdist(squares, self.frame(GRID)[:, :2]) / NEAR) ** 2, 1)
-        share = (near @ amount / (STILL * (amount.mean() + REST))).clamp(0, 1)
+        share = (self._near @ amount / (STILL * (amount.mean() + REST))).clamp(0, 1)
         smooth = (share * share * (3 - 2 * share)).view(1, 1, GRID, GRID)
         return nn.functional.interpolate(smooth, (size, size), mode="bilinear", align_corners=False)[0, 0]
+
+    @cached_property
+    def _near(self) -> torch.Tensor:
+        """How much each point counts in each square of the frontal frame, row by row: [GRID^2, 478]."""
+        middles = torch.arange(GRID) + 0.5
+        squares = torch.cartesian_prod(middles, middles).flip(1)
+        return torch.softmax(-0.5 * (torch.cdist(squares, self.frame(GRID)[:, :2]) / NEAR) ** 2, 1)
 
     def frame(self, size: int) -> torch.Tensor:
         """Where the points of the mean face are in a frontal picture of `size` pixels: [478, 3], z towards the viewer."""

@@ -19,8 +19,7 @@ from ..types import USUAL, Conditioning, Expression, Identity, PasteRegion, Stre
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
-from ..warp.wrinkles import shade_of
-from .draft import Person, Place, area_of, interior_of, mesh_of, person_of, place_of, skin_of
+from .draft import Person, Place, area_of, looks_of, mesh_of, person_of, place_of, skin_of
 from .encoders import Encoders
 from .memo import content
 
@@ -150,12 +149,9 @@ def warp(
     encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, i: int
 ) -> torch.Tensor:
     """The coarse warp [3, S, S] of result i."""
-    shade = shade_of(
-        encoders.shape, person.face, mesh, request.strength.expression * request.geometry(i), request.wrinkles
-    )
+    looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, request.wrinkles)
     skin = skin_of(encoders, person, place)
-    inside = interior_of(encoders, person, place, request.geometry(i), request.strength)
-    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, shade, inside)
+    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, **looks)
 
 
 def encode(

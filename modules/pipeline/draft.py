@@ -11,11 +11,11 @@ from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
-from ..warp.coarse import BackgroundFace, face_mask, morph, points_of, unoccluded
+from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.skin import Skin
-from ..warp.wrinkles import shade_of
+from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
 from .face import find_face
 from .memo import content
@@ -98,13 +98,20 @@ def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Te
     return Mesh.of(points, place.background.mesh.topology, place.face.size)
 
 
-def interior_of(
-    encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength
-) -> Interior | None:
-    """The inside of the person's mouth in that place, doing the geometry [K]."""
-    nothing, own = torch.zeros_like(geometry), person.face.fit
-    photo, rest = (points_of(encoders.shape, own, fit, nothing, strength) for fit in (own, place.face.fit))
-    return Interior.of(encoders.shape, photo, rest, strength.expression * geometry)
+def looks_of(
+    encoders: Encoders, person: Person, place: Place, mesh: Mesh, geometry: torch.Tensor, strength: Strength, wrinkles: float
+) -> dict:
+    """What the person's expression, geometry [K], has in that place beside its movement: folds, and the inside of the mouth."""
+    shape, own, geometry = encoders.shape, person.face.fit, strength.expression * geometry
+
+    def at_rest() -> torch.Tensor:
+        fits, nothing = (own, place.face.fit), torch.zeros_like(geometry)
+        return torch.stack([placed(shape, own, fit, nothing, strength.identity) for fit in fits])
+
+    photo, rest = encoders.memo.get("at rest", (person.key, place.key, strength.identity), at_rest)
+    light = encoders.memo.get("own light", person.key, lambda: own_light(shape, person.face))
+    shade = shade_of(shape, light, mesh, geometry, wrinkles)
+    return {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry)}
 
 
 def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: float, identity: float = 1.0) -> torch.Tensor:
@@ -138,9 +145,9 @@ def coarse_warp_of(
 ) -> torch.Tensor:
     """The person with geometry [K] in that place, everything else as usual: [3, S, S]."""
     mesh = mesh_of(encoders, person, place, geometry, USUAL)
-    area, shade = area_of(encoders, person, place, mesh, GROW), shade_of(encoders.shape, person.face, mesh, geometry, wrinkles)
-    inside = interior_of(encoders, person, place, geometry, USUAL)
-    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, shade=shade, interior=inside)
+    area = area_of(encoders, person, place, mesh, GROW)
+    looks = looks_of(encoders, person, place, mesh, geometry, USUAL, wrinkles)
+    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, **looks)
 
 
 @at("Face Draft")

@@ -31,16 +31,24 @@ class Aperture(NamedTuple):
 
     def met(self, points: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
         """Points [*, P, >= 2] whose edges meet half way where they would cross, further than those of the face at rest do."""
-        corners = points[..., list(self.corners), :2]
-        x, y = torch.nn.functional.normalize(corners[..., 1, :] - corners[..., 0, :], dim=-1).unbind(-1)
-        down = (torch.stack([-y, x], -1) * torch.sign(x)[..., None])[..., None, :]  # faces stand upright in the crop
-        upper, lower = list(self.upper), list(self.lower)
+        down, upper, lower = self._down(points), list(self.upper), list(self.lower)
         now, least = (((p[..., lower, :2] - p[..., upper, :2]) * down).sum(-1, keepdim=True) for p in (points, rest))
         half = (now - least.clamp_max(0)).clamp_max(0) / 2 * down
         points = points.clone()
         points[..., upper, :2] += half
         points[..., lower, :2] -= half
         return points
+
+    def crossed(self, points: torch.Tensor) -> bool:
+        """Whether edges of points [*, P, >= 2] cross anywhere."""
+        apart = points[..., list(self.lower), :2] - points[..., list(self.upper), :2]
+        return bool(((apart * self._down(points)).sum(-1) < 0).any())
+
+    def _down(self, points: torch.Tensor) -> torch.Tensor:
+        """Across the line between the corners, towards the chin: [*, 1, 2]; faces stand upright in the crop."""
+        corners = points[..., list(self.corners), :2]
+        x, y = torch.nn.functional.normalize(corners[..., 1, :] - corners[..., 0, :], dim=-1).unbind(-1)
+        return (torch.stack([-y, x], -1) * torch.sign(x)[..., None])[..., None, :]
 
     def edges(self, points: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""

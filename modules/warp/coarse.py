@@ -44,19 +44,20 @@ def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tenso
     Identity strength: 0 the shape of the background's own face, 1 the selfie's, above 1 a caricature of it. Movement is the
     same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross.
     """
-    asked = strength.expression * geometry[None]
-    points, rest = (_placed(shape, who, background, moved, strength.identity) for moved in (asked, torch.zeros_like(asked)))
-    for opening in (MOUTH, *(eye for eye, _ in EYES)):
+    points = placed(shape, who, background, strength.expression * geometry, strength.identity)
+    openings = [opening for opening in (MOUTH, *(eye for eye, _ in EYES)) if opening.crossed(points)]
+    rest = placed(shape, who, background, torch.zeros_like(geometry), strength.identity) if openings else None
+    for opening in openings:
         points = opening.met(points, rest)
     return points
 
 
-def _placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float) -> torch.Tensor:
-    """`points_of` by geometry [1, K], whatever lids and lips do."""
-    selfie = retarget(shape, who, background, asked)[0]
+def placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float = 1.0) -> torch.Tensor:
+    """`points_of` by geometry [K], whatever lids and lips do."""
+    selfie = retarget(shape, who, background, asked[None])[0]
     if identity == 1:
         return selfie
-    own = retarget(shape, background, background, asked)[0]
+    own = retarget(shape, background, background, asked[None])[0]
     return own + identity * (selfie - own)
 
 

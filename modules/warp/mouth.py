@@ -8,6 +8,7 @@ from ..affine import FRAME
 from ..faces.morphable import LOWER_EDGE, UPPER_EDGE, FaceShape
 from ..labels import index
 from .aperture import Aperture, lit, pixel_middles, tint
+from .masks import blurred
 from .mesh import Mesh, sampled
 
 MOUTH = Aperture(UPPER_EDGE, LOWER_EDGE, (78, 308))
@@ -18,6 +19,7 @@ PULLED, SEEN = 0.4, 0.08  # how far edges are pulled there at most, and the chan
 SKULL = (168, 6, 197, 195, 5, 2, 98, 327, 33, 133, 362, 263, 127, 356, 234, 454, 10, 109, 338, 67, 297)
 LIPS, UPPER, LOWER = (13, 14, 78, 308), 13, 14
 HANGING = -0.15  # how far the lower lip goes before the jaw does, in units of the face model
+EDGE = 0.9  # pixels of the 256 px crop over which the inside fades into the lips
 LINE = 0.5  # how much darker the line between closed lips is
 CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
 ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
@@ -91,11 +93,13 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     """
     now, later = (MOUTH.gap(points) / MOUTH.width(points) for points in (before, mesh.points))
     image = _shut(image, mesh.points, (now - later).clamp_min(0), later)
-    alpha = MOUTH.soft(mesh) * ((later - now).abs() / CHANGED).clamp(0, 1)
-    rows, columns = (alpha[0].amax(axis).nonzero()[:, 0] for axis in (1, 0))
-    if not len(rows):
+    strength, inside = ((later - now).abs() / CHANGED).clamp(0, 1), MOUTH.inside(mesh)
+    if not strength > 0 or not inside.any():
         return image
-    part = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    rows, columns = (inside.any(axis).nonzero()[:, 0] for axis in (1, 0))
+    edge, size = EDGE * image.shape[-1] / FRAME, image.shape[-1]
+    part = tuple(slice(max(int(at[0] - 3 * edge), 0), min(int(at[-1] + 3 * edge) + 1, size)) for at in (rows, columns))
+    alpha = strength * blurred(inside[part][None, None], edge)[0]
     x = pixel_middles(image)
     pixels = torch.stack(torch.meshgrid(x[part[1]], x[part[0]], indexing="xy"), -1)
     light = (GLEAM * lit(image, mesh)).clamp(0.4, 1)[0]
@@ -107,9 +111,9 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
         share = (own * seen).sum((-2, -1)) / (colour * light * seen).sum((-2, -1)).clamp_min(1e-3)
         share = share.clamp(*TINTED) ** (total / 20).clamp(max=1)
         colour = torch.lerp(colour, colour * share[:, None, None], teeth)
-    inside = image.clone()
-    inside[(slice(None), *part)] = torch.lerp(colour * light, own, seen).clamp(0, 1)
-    return torch.lerp(image, inside, alpha)
+    image, here = image.clone(), (slice(None), *part)
+    image[here] = torch.lerp(image[here], torch.lerp(colour * light, own, seen).clamp(0, 1), alpha)
+    return image
 
 
 def _shut(image: torch.Tensor, points: torch.Tensor, closed_by: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:

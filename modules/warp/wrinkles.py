@@ -40,21 +40,28 @@ class Shade(NamedTuple):
         return gained(image, torch.exp(light))
 
 
-def shade_of(shape: FaceShape, face: Face, mesh: Mesh, geometry: torch.Tensor, wrinkles: float) -> Shade | None:
-    """The light of a photo's face doing geometry [K], on the mesh where it stands; times `wrinkles`.
+def own_light(shape: FaceShape, face: Face) -> torch.Tensor | None:
+    """The light of the expression that a photo shows, in the frontal frame [U, U]; None of a calm face, or without maps."""
+    if shape.light_maps is None or not expressed(face.code).any():
+        return None
+    own = shape.light(shape.own_geometry(face.fit)[0])
+    return blurred(own[None, None], SOFT * len(own) / FRAME)[0, 0]  # where exactly the photo's folds are is not known
 
-    What the photo shows already is not added again: a smile that goes takes its folds with it. None if there is nothing to add.
+
+def shade_of(shape: FaceShape, own: torch.Tensor | None, mesh: Mesh, geometry: torch.Tensor, wrinkles: float) -> Shade | None:
+    """The light of a face doing geometry [K], on the mesh where it stands, times `wrinkles`; None if there is nothing to add.
+
+    own: `own_light` of its photo. What the photo shows already is not added again: a smile that goes takes its folds with it.
     """
     if shape.light_maps is None or wrinkles == 0:
         return None
-    light, shown, gone = shape.light(geometry), expressed(face.code), None
+    light = shape.light(geometry)
     frame = shape.frame(len(light))
-    if shown.any():  # where exactly a photo's folds are is not known: what is taken away is taken softly
-        own = shape.light(shape.own_geometry(face.fit)[0])
-        less = ((light - own) / -own.clamp_max(-FOLD)).clamp(0, 1) * (-own / FOLD).clamp(0, 1)
-        own, less = blurred(torch.stack([own, less])[:, None], SOFT * len(own) / FRAME)[:, 0]
-        light, gone = light - GONE * own, shade_on(less, frame, mesh)
-    return Shade(wrinkles * shade_on(light, frame, mesh), gone)
+    if own is None:
+        return Shade(wrinkles * shade_on(light[None], frame, mesh)[0])
+    less = ((light - own) / -own.clamp_max(-FOLD)).clamp(0, 1) * (-own / FOLD).clamp(0, 1)
+    light, gone = shade_on(torch.stack([light - GONE * own, less]), frame, mesh)
+    return Shade(wrinkles * light, gone)
 
 
 def expressed(code: torch.Tensor) -> torch.Tensor:
@@ -67,5 +74,6 @@ def expressed(code: torch.Tensor) -> torch.Tensor:
 
 
 def shade_on(light: torch.Tensor, frame: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """What is kept in a frontal frame [U, U], whose face points are frame [478, >= 2], on a face where it stands: [S, S]."""
-    return sampled(light[None], mesh.interpolate(frame[:POINTS, :2]))[0] * mesh.covered
+    """What is kept in a frontal frame [C, U, U], whose face points are frame [478, >= 2], on a face where
+    it stands: [C, S, S]."""
+    return sampled(light, mesh.interpolate(frame[:POINTS, :2])) * mesh.covered

@@ -17,7 +17,7 @@ from diffsfsr.modules.warp.eyes import EYES
 from diffsfsr.modules.warp.light import gained
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH
-from diffsfsr.modules.warp.wrinkles import expressed, shade_of, shade_on
+from diffsfsr.modules.warp.wrinkles import expressed, own_light, shade_of, shade_on
 from diffsfsr.training.movement import WORDS, distance, learn_movement, strip, typical, with_extras
 from tests.unit.faces import mean_fit, photo, skin_picture
 
@@ -206,8 +206,8 @@ def test_it_is_a_gain_of_linear_light_on_any_skin(skin):
 
 def test_it_goes_with_the_head(shape, topology):
     light, frame = shape.light(geometry(shape, "anger")), shape.frame(256)
-    here = shade_on(light, frame, Mesh.of(frame, topology, 256))
-    there = shade_on(light, frame, Mesh.of(frame * 0.5 + torch.tensor([100.0, 90.0, 0.0]), topology, 256))
+    half = frame * 0.5 + torch.tensor([100.0, 90.0, 0.0])
+    here, there = (shade_on(light[None], frame, Mesh.of(points, topology, 256))[0] for points in (frame, half))
     assert here.abs().sum() > 0 and not there[:90].any() and not there[:, :100].any()
     assert float(there.min()) == pytest.approx(float(here.min()), abs=0.1)
 
@@ -219,7 +219,7 @@ def test_a_smile_that_goes_takes_its_folds_with_it(shape, topology):
     calm, smiling = (
         replace(photo(skin_picture(), frame), code=code(**done), fit=mean_fit(shape, **done)) for done in ({}, smile)
     )
-    shaded = lambda face, word, i: shade_of(shape, face, mesh, geometry(shape, word, i), 1.0)  # noqa: E731
+    shaded = lambda face, word, i: shade_of(shape, own_light(shape, face), mesh, geometry(shape, word, i), 1.0)  # noqa: E731
     shade = lambda *asked: shaded(*asked).light  # noqa: E731
     smile, away = shade(calm, "happiness", 1.0), shade(smiling, "happiness", 0.0)
     assert float((smile * away).sum()) < -0.2 * float(smile.norm() * away.norm()), "what is taken away is a smile's"
