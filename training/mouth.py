@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
+from kornia.morphology import closing
 
 from ..modules.faces.morphable import MAPS
 from ..modules.types import Face, Topology
 from ..modules.warp.aperture import lit
+from ..modules.warp.masks import blurred
 from ..modules.warp.mesh import Mesh, rasterise, sampled
 from ..modules.warp.mouth import GLEAM, MOUTH
 
@@ -22,6 +24,7 @@ CONFIG = {
     "fixed": 0.3,  # of the jaw's largest movement: what moves less is part of the skull
     "cavity": (12, 16), "between": (0.12, 0.82),  # size of the picture of a mouth's depth, and where between the lips
 }  # fmt: skip
+GAP, SHADOW = 5, 0.5  # pixels of the maps: what is narrower between teeth is closed; and the light that it has
 FRONT = 1.2  # half the width over which the arch of the teeth is told
 LIP = 13  # point of the face mesh by which the two models are laid over each other
 TEETH, FLESH = "teeth", "gums_tongue"
@@ -61,7 +64,14 @@ def _layer(vertices: torch.Tensor, triangles: torch.Tensor, teeth: torch.Tensor)
     there = (index >= 0).float()
     shade = F.normalize(at(_normals(vertices, triangles)), dim=-1) @ torch.tensor(CONFIG["light"])
     tooth = (at(teeth.float()[:, None])[..., 0] > 0.5).float() * there
-    maps = dict(zip(MAPS, (tooth, there - tooth, shade.clamp(0, 1) * there, at(vertices[:, 2:])[..., 0] * there), strict=True))
+    closed = closing(tooth[None, None], torch.ones(GAP, GAP))[0, 0]
+    shade, depth = shade.clamp(0, 1), at(vertices[:, 2:])[..., 0]
+    near = blurred(torch.stack([shade * tooth, depth * tooth, tooth])[None], GAP / 2)[0]
+    between = closed > tooth  # there is shadow between teeth, not the depth of the mouth
+    shade = torch.where(between, SHADOW * near[0] / near[2].clamp_min(1e-3), shade)
+    depth = torch.where(between, near[1] / near[2].clamp_min(1e-3), depth)
+    there = torch.maximum(there, closed)
+    maps = dict(zip(MAPS, (closed, there - closed, shade * there, depth * there), strict=True))
     seen = vertices[teeth & torch.isin(torch.arange(len(vertices)), triangles) & (vertices[:, 0].abs() < FRONT)]
     front = seen[seen[:, 2] > seen[:, 2].quantile(0.5)]
     arch = torch.linalg.lstsq(torch.stack([torch.ones(len(front)), front[:, 0] ** 2], 1), front[:, 2:]).solution[:, 0]

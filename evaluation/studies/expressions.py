@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from dev.pack import ROOT
 
+from ...modules.affine import apply, invert, sample, similarity
 from ...modules.bundle import Bundle, load_bundle
 from ...modules.encoders.expression import encode_label, split
 from ...modules.faces.morphable import TEETH
@@ -26,7 +27,7 @@ from ...modules.types import Expression, Face, Identity
 from ...modules.warp.aperture import Aperture
 from ...modules.warp.eyes import EYES
 from ...modules.warp.mesh import Mesh
-from ...modules.warp.mouth import MOUTH
+from ...modules.warp.mouth import MOUTH, SKULL
 from ...nodes.unet_loader import UNetLoader
 from ...training.movement import NEUTRAL, WORDS, Shown, cell, cells, displacements, distance, learn, read_faces, strip, typical
 from ..metrics.figures import cosines
@@ -88,6 +89,14 @@ def _with(bundle: Bundle, shape: dict[str, torch.Tensor]) -> Bundle:
     return replace(bundle, parts={**bundle.parts, "shape": shape})
 
 
+def seen_alike(truth: Face, calm: Face) -> Face:
+    """The true picture, its head where the photo's is: crops are aligned by eyes and mouth, which a wide mouth shifts."""
+    where = [face.points[None, list(SKULL), :2] for face in (calm, truth)]
+    back = similarity(*where)
+    image = sample(truth.image[None], back, calm.size)[0]
+    return replace(truth, image=image, points=apply(invert(back), truth.points[None])[0])
+
+
 def compared(calm: Face, truth: Face, picture: torch.Tensor, distance_of: Stlpips) -> float:
     """STLPIPS of a drawn picture [3, S, S] of a calm face to the true one, where both have skin."""
     topology = face_networks().ready().topology
@@ -124,7 +133,7 @@ def measured(person: str, own: dict, faces: list[Shown], both: tuple, look: Obse
         moved, median = real[person, label], typical(usual, label, mirror)
         row = {"label": label, "person": person, "way": TRUE, "identity": alike(own[label][None])}
         rows.append({**row, "error": distance(median - moved) / distance(moved)})
-        truth = encode_identity(encoders, own[label][None], "largest", 0, "error")[0].face
+        truth = seen_alike(encode_identity(encoders, own[label][None], "largest", 0, "error")[0].face, calm)
         for name, way in drawn_by.items():
             picture = way.drawn(word)
             found = {"way": name, "size": distance(way.displacement(word)) / distance(median), "identity": alike(picture)}
@@ -141,6 +150,7 @@ def calmed(person: str, own: dict, both: tuple, look: Observer, near: Stlpips) -
     drawn_by = ways(*both, own["Happy"])
     smiling = drawn_by[WHOLE].selfie.face
     truth = encode_identity(drawn_by[WHOLE].encoders, own[NEUTRAL][None], "largest", 0, "error")[0].face
+    truth = seen_alike(truth, smiling)
     who = look.look(own[NEUTRAL][None]).vector[0]
     pictures = {name: way.drawn("happiness", 0.0)[0].permute(2, 0, 1) for name, way in drawn_by.items()}
     rows = []

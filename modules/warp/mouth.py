@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from ..affine import FRAME
 from ..faces.morphable import LOWER_EDGE, UPPER_EDGE, FaceShape
@@ -24,15 +25,15 @@ LINE = 0.5  # how much darker the line between closed lips is
 CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
 ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
 
-FLESH, TEETH = (0.62, 0.29, 0.28), (0.92, 0.87, 0.79)
+FLESH, TEETH = (0.80, 0.50, 0.47), (0.93, 0.88, 0.81)
 GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
 DEEP = 1.6  # units of the face model over which light falls to a third
 BEHIND = 1.5  # the same, behind the front teeth, from which on flesh is throat, which `cavity` shows
 LEAST = 0.5  # light on what faces away from it
-REDDER = 1.0, 1.2, 1.3  # what is between lips and cheeks is lit by them: powers of the light
+REDDER = 1.0, 1.12, 1.18  # what is between lips and cheeks is lit by them: powers of the light
 WIDE, NARROW = 0.3, 0.3  # gap over width from which on a mouth's depth has the light that it was learnt in, and the least of it
-SHADED, RAISED = 0.45, (0.45, 0.12)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
-CORRIDOR = 0.62, 0.07  # share of the half width from which on cheeks darken the teeth
+SHADED, RAISED = 0.4, (0.5, 0.07)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
+CORRIDOR = 0.78, 0.06  # share of the half width from which on cheeks darken the teeth
 TINTED = 0.6, 1.4  # bounds of what a photo's own teeth say of the colour of the others
 
 
@@ -73,7 +74,9 @@ class Interior:
     def layer(self, which: int, place: torch.Tensor) -> torch.Tensor:
         """What is at a `place` [h, w, 3] of skull (0) or jaw (1): [4, h, w], see `MAPS`; depth behind the upper front teeth."""
         left, top, scale = self.box
-        seen = sampled(self.maps[which], torch.stack([place[..., 0] - left, top - place[..., 1]], -1) * scale)
+        each = max(1, round(float(scale / self.camera[:, 1].norm())))  # pixels of the maps in one of the drawing
+        maps = F.avg_pool2d(self.maps[which], each)
+        seen = sampled(maps, torch.stack([place[..., 0] - left, top - place[..., 1]], -1) * (scale / each))
         depth = seen[3] / seen[:2].sum(0).clamp_min(0.05) + self.moved[which, 2] - self.arch[0, 0]
         return torch.cat([seen[:3], depth[None]])
 
@@ -99,7 +102,8 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     rows, columns = (inside.any(axis).nonzero()[:, 0] for axis in (1, 0))
     edge, size = EDGE * image.shape[-1] / FRAME, image.shape[-1]
     part = tuple(slice(max(int(at[0] - 3 * edge), 0), min(int(at[-1] + 3 * edge) + 1, size)) for at in (rows, columns))
-    alpha = strength * blurred(inside[part][None, None], edge)[0]
+    inside = inside[part]  # where the mesh may have drawn nothing
+    alpha = strength * torch.maximum(inside, blurred(inside[None, None], edge)[0])
     x = pixel_middles(image)
     pixels = torch.stack(torch.meshgrid(x[part[1]], x[part[0]], indexing="xy"), -1)
     light = (GLEAM * lit(image, mesh)).clamp(0.4, 1)[0]
@@ -140,11 +144,11 @@ def _modelled(
     colour = colour * (MOUTH.gap(points) / MOUTH.width(points) / WIDE).clamp(NARROW, 1)
     outside = torch.sigmoid((CORRIDOR[0] - (2 * along - 1).abs()) / CORRIDOR[1])
     bared = SHADED + (1 - SHADED) * torch.sigmoid((interior.raised - RAISED[0]) / RAISED[1])
-    for which, where in ((1, interior.place(1, pixels)), (0, place)):
+    for which, where, open_to in ((1, interior.place(1, pixels), 1.0), (0, place, bared)):  # lips shade upper teeth alone
         teeth, flesh, shade, depth = interior.layer(which, where).clamp(-10, 1)
         flesh = flesh * (depth > -BEHIND) * (which == 0)  # the tongue is in the cavity
         light = torch.exp(depth / DEEP).clamp(max=1) * (LEAST + (1 - LEAST) * shade)
-        light = (light * bared * (0.3 + 0.7 * outside)) ** tint(REDDER, colour)
+        light = (light * open_to * (0.3 + 0.7 * outside)) ** tint(REDDER, colour)
         colour = torch.lerp(colour, tint(FLESH, colour) * light, flesh)
         colour = torch.lerp(colour, tint(TEETH, colour) * light, teeth)
     return colour, teeth
