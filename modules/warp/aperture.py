@@ -31,7 +31,7 @@ class Aperture(NamedTuple):
 
     def edges(self, points: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
-        return tuple(_curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
+        return tuple(curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
 
     def soft(self, mesh: Mesh) -> torch.Tensor:
         """`inside` with an edge of about a pixel of the 256 px crop: [*, 1, S, S]."""
@@ -55,7 +55,7 @@ def tint(rgb: tuple[float, float, float], image: torch.Tensor) -> torch.Tensor:
     return image.new_tensor(rgb)[:, None, None]
 
 
-def _curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Height of the line through points [*, N, 2] at each of the places x [S]: [*, S]; level beyond its ends."""
     points = points.gather(-2, points[..., 0].argsort(-1)[..., None].expand(points.shape))
     x = x.expand(*points.shape[:-2], -1)

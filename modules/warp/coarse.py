@@ -93,11 +93,12 @@ def coarse_warp(
         skin = skin._replace(gain=torch.exp(light * (theirs - own)))
     drawn, covered = put_on(skin, mesh, complete)
     covered = covered * (1 - hair_mask(drawn, covered, mesh))
+    gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
+    drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     drawn = match_colour(drawn, covered, background.tone, colour)
     if shade is not None:
         drawn = gained(drawn, torch.exp(shade))
     drawn = paint_mouth(drawn, mesh, skin.points)  # teeth have no skin colour to match
-    drawn, covered = paint_eyes(drawn, covered, mesh, skin.points)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
     around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
