@@ -23,7 +23,8 @@ from ..modules.faces.morphable import OPTIONAL, FaceShape, likeness
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import BLENDSHAPES, prototype, prototype_matrix
 from ..modules.types import Face, Topology
-from ..modules.warp.eyes import EYES
+from ..modules.labels.actions import MIRROR
+from ..modules.warp.eyeball import EYES, carried
 from ..modules.warp.masks import blurred, grow
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
@@ -48,8 +49,10 @@ CONFIG = {
     "light_ridge": 0.1,  # in units of the mean variance of those
 }
 # of the rig's shapes too: lids close wholly, and follow the gaze in part (the rig's fall by an eye's height when it looks down)
-LIDS = {"eyeBlink": 1.0, "eyeLookUp": 0.8, "eyeLookDown": 0.55, "eyeLookIn": 0.3, "eyeLookOut": 0.3}
-BALL, TURN = 1.2, 30.0  # an eyeball's radius in units of the face model, and the degrees that a gaze coefficient of 1 turns it
+LIDS = {"eyeBlink": 1.15, "eyeLookUp": 0.9, "eyeLookDown": 0.55, "eyeLookIn": 0.3, "eyeLookOut": 0.3}
+# an eyeball's radius in units of the face model, and the degrees that a gaze coefficient of 1 turns it: the five people's irises
+# move by .6 (sideways) and .55 (down) of a unit for a measured 1
+BALL, TURN = 1.2, 30.0
 MIRRORED = torch.tensor([-1.0, 1.0, 1.0])
 
 
@@ -104,7 +107,12 @@ def displacements(faces: Iterable[Shown], shape: FaceShape) -> dict[tuple[str, s
 
 def both_sides(moved: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
     """Displacements [..., 478, 3] made alike on both sides."""
-    return (moved + moved[..., mirror, :] * MIRRORED.to(moved)) / 2
+    return (moved + mirrored_back(moved, mirror)) / 2
+
+
+def mirrored_back(moved: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    """Displacements [..., 478, 3] of a face that is seen in a mirror."""
+    return moved[..., mirror, :] * MIRRORED.to(moved)
 
 
 def typical(moved: dict[tuple[str, str], torch.Tensor], label: str, mirror: torch.Tensor) -> torch.Tensor:
@@ -122,20 +130,13 @@ def learn_movement(moved: dict, shape: FaceShape, mirror: torch.Tensor) -> dict[
     kind = {"dtype": torch.float64}
     codes = torch.stack([torch.from_numpy(prototype(word)) for word in WORDS.values()]).to(**kind)
     gain = torch.tensor([next((LIDS[n] for n in LIDS if name.startswith(n)), CONFIG["gain"]) for name in BLENDSHAPES], **kind)
-    found = {"movement": carried(gain[:, None, None] * shape.expression) + turned(shape), "anchors": codes}
+    rig = (shape.expression + mirrored_back(shape.expression[list(MIRROR)], mirror)) / 2  # one lid of the rig falls further
+    found = {"movement": carried(gain[:, None, None] * rig) + turned(shape), "anchors": codes}
     wanted = torch.stack([typical(moved, label, mirror) for label in WORDS]).to(**kind)
     left = wanted - torch.einsum("ne,epc->npc", codes, found["movement"])
     ridge = CONFIG["ridge"] * torch.eye(len(codes), **kind)
     corrections = torch.linalg.solve(likeness(codes, codes) + ridge, left.flatten(1)).view_as(left)
     return {**found, "corrections": carried(corrections)}  # where five people looked is no part of an expression
-
-
-def carried(moved: torch.Tensor) -> torch.Tensor:
-    """Displacements [B, 478, 3] whose irises go with the corners of their eyes: lids move, and the gaze stays."""
-    moved = moved.clone()
-    for eye, iris in EYES:
-        moved[:, iris : iris + 5] = moved[:, list(eye.corners)].mean(1, keepdim=True)
-    return moved
 
 
 def turned(shape: FaceShape) -> torch.Tensor:
@@ -207,7 +208,7 @@ def learn_light(faces: list[Shown], moved: dict, shape: FaceShape, topology: Top
     for (person, label), value in moved.items():
         ratio = log_ratio(seen[person, NEUTRAL], seen[person, label], skin)
         ratios += [ratio, ratio.flip(-1)]
-        moves += [value, value[topology.mirror] * MIRRORED.to(value)]
+        moves += [value, mirrored_back(value, topology.mirror)]
     geometry = shape.geometry_of(carried(torch.stack(moves)))  # the light on skin does not come from the gaze
     _, _, axes = torch.linalg.svd(geometry, full_matrices=False)
     axes = axes[: CONFIG["axes"]]

@@ -12,6 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
+from .eyeball import lids_met
 from .eyes import paint_eyes
 from .light import Tone, colours, gained, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
@@ -44,9 +45,9 @@ def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tenso
     asked = strength.expression * geometry[None]
     selfie = retarget(shape, who, background, asked)[0]
     if strength.identity == 1:
-        return selfie
+        return lids_met(selfie)
     own = retarget(shape, background, background, asked)[0]
-    return own + strength.identity * (selfie - own)
+    return lids_met(own + strength.identity * (selfie - own))
 
 
 def face_mask(background: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:

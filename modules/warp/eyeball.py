@@ -39,6 +39,23 @@ FALLEN, SHADOW = 0.35, 0.1  # how much darker the ball is below the upper lid, a
 GLINT = 0.06  # how much brighter than its ring a reflection is
 
 
+def carried(moved: torch.Tensor) -> torch.Tensor:
+    """Displacements [*, 478, 3] whose irises go with the corners of their eyes: lids move, and the gaze stays."""
+    moved = moved.clone()
+    for eye, iris in EYES:
+        moved[..., iris : iris + 5, :] = moved[..., list(eye.corners), :].mean(-2, keepdim=True)
+    return moved
+
+
+def lids_met(points: torch.Tensor) -> torch.Tensor:
+    """Face points [*, 478, >= 2] in pixels whose upper lids stop at the lower ones."""
+    points = points.clone()
+    for eye, _ in EYES:
+        upper, lower = list(eye.upper), list(eye.lower)
+        points[..., upper, 1] = torch.minimum(points[..., upper, 1], points[..., lower, 1])
+    return points
+
+
 class Frame(NamedTuple):
     """Both eyes in pictures: middle, and what one step of u and of v is in pixels, each [B, E, 2]; upper and lower lid
     [B, E, 9, 2] in (u, v); the iris [B, E, 2] in (u, v)."""
