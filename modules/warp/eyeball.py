@@ -139,11 +139,12 @@ def _held(iris: torch.Tensor, level: torch.Tensor, aloft: torch.Tensor) -> torch
 
 class Ball(NamedTuple):
     """Pictures [B, E, 3, h, w] in the eye's frame, without the upper lid's shadow: the white, the iris with what is around it,
-    and what it reflects. `iris` [B, E, 2] is its middle there, `radius` [B, E]."""
+    and what it reflects; and the line of the upper lashes [B, E, 3, 1, w]. `iris` [B, E, 2] is its middle, `radius` [B, E]."""
 
     white: torch.Tensor
     coloured: torch.Tensor
     glint: torch.Tensor
+    lashes: torch.Tensor
     iris: torch.Tensor
     radius: torch.Tensor
 
@@ -170,13 +171,16 @@ def ball_of(image: torch.Tensor, frame: Frame, points: torch.Tensor, light: torc
     pixel, v = frame.pixel(size), v[:, None]
     known = _step((v - upper) / pixel - LASHES[0]) * _step((lower - v) / pixel - LASHES[1])
     known = (known * (u.abs() < 0.47) * (known > 0.05))[:, :, None]
+    line = torch.stack([u.expand_as(upper[..., 0, :]), upper[..., 0, :]], -1)[..., None, :, :]
+    below = pixel[..., None] * line.new_tensor([[0, 0.0], [0, 0.5], [0, 1.0]])[:, None]
+    lashes = sampled(image[:, None].expand(-1, 2, -1, -1, -1), frame.pixels(line + below)).amin(-2, keepdim=True)
     seen = seen / shadow(v - upper)[:, :, None]
     edges = points[:, [[i + 1, i + 3] for i in IRISES], :2]
     radius = (frame.of(edges)[..., 0].diff(dim=-1).abs()[..., 0] / 2).clamp(*RADIUS)
     away = torch.hypot(*(where - frame.iris[:, :, None, None]).unbind(-1))[:, :, None] / radius[..., None, None, None]
     white = _white(seen, known, away, light[:, None], skin[:, None])
     coloured, glint = _coloured(seen, known, away, white, light[:, None])
-    return _both(Ball(white, coloured, glint, frame.iris, radius), frame)
+    return _both(Ball(white, coloured, glint, lashes, frame.iris, radius), frame)
 
 
 def _step(pixels: torch.Tensor) -> torch.Tensor:
@@ -229,4 +233,4 @@ def _both(ball: Ball, frame: Frame) -> Ball:
         return ball
     pick = lambda own: torch.where(aside[..., None, None, None], own.flip(1, -1), own)  # noqa: E731
     iris = torch.where(aside[..., None], ball.iris.flip(1) * ball.iris.new_tensor([-1.0, 1.0]), ball.iris)
-    return Ball(*(pick(x) for x in ball[:3]), iris, torch.where(aside, ball.radius.flip(1), ball.radius))
+    return Ball(*(pick(x) for x in ball[:4]), iris, torch.where(aside, ball.radius.flip(1), ball.radius))

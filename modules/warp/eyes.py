@@ -15,6 +15,7 @@ __all__ = ["EYES", "paint_eyes"]
 
 STILL, MOVED = 0.012, 0.04  # of an eye's width that lids or iris move: up to here the mesh's drawing stays, and from here none
 LASHES = 0.8, 0.5  # pixels of the 256 px crop that the mesh's drawing keeps at the upper and lower lid
+SHUT, LINE = (0.5, 2.0), 0.8  # pixels between lids that have met, where only lashes are seen, and half of what these cover
 GLEAM = 1.2  # see `mouth.py`; an eye lies deeper than a cheek
 FOLLOWS = 0.5  # share of the iris's way that a reflection on the cornea goes
 
@@ -66,8 +67,8 @@ def _change(then: Frame, now: Frame) -> torch.Tensor:
 def _window(now: Frame, eye: int, size: int) -> tuple[slice, slice]:
     """Rows and columns of the picture with this eye in all of a batch."""
     corners = now.pixels(torch.cat([now.upper, now.lower], 2))[:, eye]
-    low = (corners.amin((0, 1)) - 1).floor().long().clamp(0, size).tolist()
-    high = (corners.amax((0, 1)) + 1).ceil().long().clamp(0, size).tolist()
+    low = (corners.amin((0, 1)) - 2).floor().long().clamp(0, size).tolist()
+    high = (corners.amax((0, 1)) + 2).ceil().long().clamp(0, size).tolist()
     return slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0]))
 
 
@@ -92,8 +93,18 @@ def _layer(ball: Ball, then: Frame, now: Frame, eye: int, rows: slice, columns: 
     colour = torch.lerp(white, coloured, disc) + glint * disc
     pixel = now.pixel(size)
     alpha = torch.sigmoid((below / pixel - LASHES[0]) / 0.35) * torch.sigmoid((above / pixel - LASHES[1]) / 0.35)
-    alpha = alpha * (where[..., 0].abs() < 0.5)
-    return (colour * shadow(below)[:, :, None]).clamp(0, 1)[:, 0], alpha
+    colour = colour * shadow(below)[:, :, None]
+    was = torch.sub(*reversed(then.lids(where[..., 0].flatten(2)))).view(shape)
+    shut = _shut((below + above) / pixel) * (1 - _shut(was / pixel))
+    line = torch.sigmoid((below / pixel + LINE) / 0.35) * torch.sigmoid((above / pixel + LINE) / 0.35)
+    colour = torch.lerp(colour, ball.at(ball.lashes, where), shut[:, :, None])
+    alpha = torch.maximum(alpha, shut * line) * (where[..., 0].abs() < 0.5)
+    return colour.clamp(0, 1)[:, 0], alpha
+
+
+def _shut(gap: torch.Tensor) -> torch.Tensor:
+    """How far only lashes are seen between lids with a gap of so many pixels."""
+    return ((SHUT[1] - gap) / (SHUT[1] - SHUT[0])).clamp(0, 1)
 
 
 def _mean(image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
