@@ -23,7 +23,7 @@ IRISES = [iris for _, iris in EYES]
 UPPER, LOWER = ([[*ends, *lid] for ends, lid in zip(CORNERS, lids, strict=True)] for lids in
                 ([eye.upper for eye, _ in EYES], [eye.lower for eye, _ in EYES]))  # fmt: skip
 NOSE, JAW = 2, [132, 361]  # two parts below the nose and one at the ears are as deep as the eyes, and no expression moves them
-REACH, CELLS = (0.75, 0.45), (96, 58)  # of the frame that is kept to each side, and its cells at 256 px
+REACH, CELLS = (0.75, 0.45), (80, 48)  # of the frame that is kept to each side, and its cells at 256 px
 RADIUS = 0.19, 0.23  # of an iris, of the eye's width
 ASIDE, ALOFT, GUESSED = 0.29, 0.3, 0.1  # how far an iris goes from the middle, from the lids' level, and there in a shut eye
 SEEN = 0.12  # gap of an eye, of its width, that shows where it looks
@@ -33,7 +33,7 @@ PALEST = 0.32  # what looks paler is haze, or a lid
 TINGED = 0.35  # how far white takes the tint of skin and light
 LASHES = 1.25, 1.0  # pixels of the 256 px crop at the upper and lower lid that show lashes and the lid's edge
 RINGS, STEP = 14, 0.1  # of an iris's mean profile, and their distance in radii
-UNSURE = 2.0  # cells' worth of plain colours in each ring
+UNSURE = 0.2  # cells' worth of plain colours in each ring
 LIMBUS = 1.15  # radii from which on it is white
 FALLEN, SHADOW = 0.35, 0.1  # how much darker the ball is below the upper lid, and how far, in widths
 GLINT = 0.06  # how much brighter than its ring a reflection is
@@ -208,10 +208,10 @@ def _coloured(seen, known, away, white, light) -> tuple[torch.Tensor, torch.Tens
     plain = torch.lerp(plain, tint(PUPIL, seen), disc(0.4))
     ring = torch.arange(RINGS).to(seen)
     near = (1 - (away.flatten(2)[..., None] / STEP - ring).abs()).clamp_min(0)  # [B, E, h w, RINGS]
-    mean = lambda x, w: torch.einsum("becn,benr->becr", (x * w).flatten(3), near)  # noqa: E731
-    cells = mean(torch.ones_like(dark), torch.ones_like(dark)).clamp_min(1e-6)
-    rings = (mean(seen, dark) + UNSURE * 0.1 * mean(plain, 1.0) / cells) / (mean(dark, 1.0) + UNSURE * 0.1)
-    smooth = torch.einsum("becr,benr->becn", rings, near).view_as(seen)
+    sums = torch.cat([seen * dark, dark, plain, torch.ones_like(dark)], -3).flatten(3) @ near  # [B, E, 8, RINGS]
+    known_sum, share, plain_sum, cells = sums.split([3, 1, 3, 1], -2)
+    rings = (known_sum + UNSURE * plain_sum / cells.clamp_min(1e-6)) / (share + UNSURE)
+    smooth = (rings @ near.mT).view_as(seen)
     smooth = torch.where(away < (RINGS - 1) * STEP, smooth, white)
     bright = ((seen - smooth).amin(-3, keepdim=True) > GLINT) & (away < 1)
     glint = (seen - smooth).clamp_min(0) * bright * known

@@ -16,6 +16,7 @@ __all__ = ["EYES", "paint_eyes"]
 STILL, MOVED = 0.012, 0.04  # of an eye's width that lids or iris move: up to here the mesh's drawing stays, and from here none
 LASHES = 0.8, 0.5  # pixels of the 256 px crop that the mesh's drawing keeps at the upper and lower lid
 SHUT, LINE = (0.5, 2.0), 0.8  # pixels between lids that have met, where only lashes are seen, and half of what these cover
+COARSE = 64  # pixels a side that tell the light and the skin
 GLEAM = 1.2  # see `mouth.py`; an eye lies deeper than a cheek
 FOLLOWS = 0.5  # share of the iris's way that a reflection on the cornea goes
 
@@ -40,7 +41,9 @@ def paint_eyes(
     share = ((_change(then, now) - STILL) / (MOVED - STILL)).clamp(0, 1)
     if not share.any():
         return image, covered
-    light, skin = (GLEAM * lit(image, mesh)).clamp(0.35, 1), _mean(image, mesh.covered.unsqueeze(-3))
+    step = max(1, image.shape[-1] // COARSE)
+    light = (GLEAM * lit(image, mesh, step)).clamp(0.35, 1)
+    skin = _mean(image[..., ::step, ::step], mesh.covered.unsqueeze(-3)[..., ::step, ::step])
     ball = ball_of(photo, then, before, flat(light, 3), flat(skin, 3))
     image, covered = flat(image, 3).clone(), flat(covered, 2).clone()
     for eye in (0, 1):
