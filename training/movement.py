@@ -22,8 +22,8 @@ from ..modules.faces.landmarker import find_faces, landmarks_in_crop
 from ..modules.faces.morphable import OPTIONAL, FaceShape, likeness
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import BLENDSHAPES, prototype, prototype_matrix
-from ..modules.types import Face, Topology
 from ..modules.labels.actions import MIRROR
+from ..modules.types import Face, Topology
 from ..modules.warp.eyeball import EYES, carried
 from ..modules.warp.masks import blurred, grow
 from ..modules.warp.mesh import Mesh
@@ -48,9 +48,9 @@ CONFIG = {
     "axes": 16,  # principal directions of movement that light follows
     "light_ridge": 0.1,  # in units of the mean variance of those
 }
-# of the rig's shapes too: lids close wholly, and follow the gaze in part (the rig's fall by an eye's height when it looks down)
+# of the rig's shapes too: lids close wholly, and follow the gaze in part (the rig's nearly close when it looks down)
 LIDS = {"eyeBlink": 1.15, "eyeLookUp": 0.9, "eyeLookDown": 0.55, "eyeLookIn": 0.3, "eyeLookOut": 0.3}
-# an eyeball's radius in units of the face model, and the degrees that a gaze coefficient of 1 turns it: the five people's irises
+# an eyeball's radius in units of the face model, and the degrees that a gaze coefficient of 1 turns it: irises of real faces
 # move by .6 (sideways) and .55 (down) of a unit for a measured 1
 BALL, TURN = 1.2, 30.0
 MIRRORED = torch.tensor([-1.0, 1.0, 1.0])
@@ -159,7 +159,7 @@ def gaze_directions(shape: FaceShape) -> torch.Tensor:
 
 
 def more_directions(moved: Iterable[torch.Tensor], shape: FaceShape, count: int) -> torch.Tensor:
-    """[count, 478, 3], orthonormal and so to `geometry`: the gaze, and what real faces, coefficients and words move beyond it."""
+    """[count, 478, 3], orthonormal and so to `geometry`: gaze, and what real faces, coefficients and words move beyond both."""
     gaze, words = gaze_directions(shape), shape.movement_of_code(torch.from_numpy(prototype_matrix()).to(shape.mean))
     rows = torch.cat([torch.stack(list(moved)), shape.movement, words])
     beyond = rows - within(rows, torch.cat([shape.geometry, gaze]))
