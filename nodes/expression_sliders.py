@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
 from ..modules.encoders.expression import from_sliders
-from ..modules.encoders.sliders import SLIDERS
+from ..modules.encoders.sliders import ONE_EYE, SLIDERS
 from .wires import CATEGORY, Encoders, Expression
 
 
@@ -29,13 +29,14 @@ class ExpressionSliders(io.ComfyNode):
                     optional=True,
                     tooltip="An expression to start from: the sliders are added to it. A batch is changed as a whole.",
                 ),
+                *(_slider(s.name, s.low, f"{s.about} Added to the gaze of both eyes.", optional=True) for s in ONE_EYE),
             ],
             outputs=[Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition or Face Draft.")],
         )
 
     @classmethod
     def execute(cls, encoders, asymmetry, coefficients, expression=None, **sliders) -> io.NodeOutput:
-        positions = {s.name: sliders[_id(s.name)] for s in SLIDERS}
+        positions = {s.name: sliders.get(_id(s.name), 0.0) for s in SLIDERS + ONE_EYE}
         given = from_sliders(encoders.shape, encoders.id, positions, asymmetry, coefficients, expression)
         return io.NodeOutput(given)
 
@@ -44,8 +45,8 @@ def _id(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def _slider(name: str, low: float, about: str) -> io.Float.Input:
+def _slider(name: str, low: float, about: str, optional: bool = False) -> io.Float.Input:
     return io.Float.Input(
         _id(name), default=0.0, min=low, max=1.0, step=0.05, round=0.001,
-        display_mode=io.NumberDisplay.slider, display_name=name, tooltip=about,
+        display_mode=io.NumberDisplay.slider, display_name=name, tooltip=about, optional=optional,
     )  # fmt: skip

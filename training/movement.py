@@ -9,6 +9,7 @@ from the morphable model, see `mouth.py`.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,9 @@ from ..modules.faces.landmarker import find_faces, landmarks_in_crop
 from ..modules.faces.morphable import OPTIONAL, FaceShape, likeness
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import BLENDSHAPES, prototype, prototype_matrix
+from ..modules.labels.actions import MIRROR
 from ..modules.types import Face, Topology
-from ..modules.warp.eyes import EYES
+from ..modules.warp.eyeball import EYES, carried
 from ..modules.warp.masks import blurred, grow
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
@@ -49,7 +51,11 @@ CONFIG = {
     "axes": 16,  # principal directions of movement that light follows
     "light_ridge": 0.1,  # in units of the mean variance of those
 }
-FREE = ("eyeBlink", "eyeLook")  # lids close and eyes turn as far as the rig says
+# of the rig's shapes too: lids close wholly, and follow the gaze in part (the rig's nearly close when it looks down)
+LIDS = {"eyeBlink": 1.15, "eyeLookUp": 0.9, "eyeLookDown": 0.55, "eyeLookIn": 0.3, "eyeLookOut": 0.3}
+# an eyeball's radius in units of the face model, and the degrees that a gaze coefficient of 1 turns it: irises of real faces
+# move by .6 (sideways) and .55 (down) of a unit for a measured 1
+BALL, TURN = 1.2, 30.0
 MIRRORED = torch.tensor([-1.0, 1.0, 1.0])
 
 
@@ -104,7 +110,12 @@ def displacements(faces: Iterable[Shown], shape: FaceShape) -> dict[tuple[str, s
 
 def both_sides(moved: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
     """Displacements [..., 478, 3] made alike on both sides."""
-    return (moved + moved[..., mirror, :] * MIRRORED.to(moved)) / 2
+    return (moved + mirrored_back(moved, mirror)) / 2
+
+
+def mirrored_back(moved: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    """Displacements [..., 478, 3] of a face that is seen in a mirror."""
+    return moved[..., mirror, :] * MIRRORED.to(moved)
 
 
 def typical(moved: dict[tuple[str, str], torch.Tensor], label: str, mirror: torch.Tensor) -> torch.Tensor:
@@ -121,20 +132,42 @@ def learn_movement(moved: dict, shape: FaceShape, mirror: torch.Tensor) -> dict[
     """
     kind = {"dtype": torch.float64}
     codes = torch.stack([torch.from_numpy(prototype(word)) for word in WORDS.values()]).to(**kind)
-    gain = torch.tensor([1.0 if name.startswith(FREE) else CONFIG["gain"] for name in BLENDSHAPES], **kind)
-    found = {"movement": gain[:, None, None] * shape.expression, "anchors": codes}
+    gain = torch.tensor([next((LIDS[n] for n in LIDS if name.startswith(n)), CONFIG["gain"]) for name in BLENDSHAPES], **kind)
+    rig = (shape.expression + mirrored_back(shape.expression[list(MIRROR)], mirror)) / 2  # one lid of the rig falls further
+    found = {"movement": carried(gain[:, None, None] * rig) + turned(shape), "anchors": codes}
     wanted = torch.stack([typical(moved, label, mirror) for label in WORDS]).to(**kind)
     left = wanted - torch.einsum("ne,epc->npc", codes, found["movement"])
     ridge = CONFIG["ridge"] * torch.eye(len(codes), **kind)
-    return {**found, "corrections": torch.linalg.solve(likeness(codes, codes) + ridge, left.flatten(1)).view_as(left)}
+    corrections = torch.linalg.solve(likeness(codes, codes) + ridge, left.flatten(1)).view_as(left)
+    return {**found, "corrections": carried(corrections)}  # where five people looked is no part of an expression
+
+
+def turned(shape: FaceShape) -> torch.Tensor:
+    """What the gaze coefficients move of the irises: [52, 478, 3], 0 for the others."""
+    moved = torch.zeros_like(shape.expression)
+    for side, (_, iris), outwards in zip(("Right", "Left"), EYES, (-1.0, 1.0), strict=True):
+        for way, x, y in (("Out", outwards, 0.0), ("In", -outwards, 0.0), ("Up", 0.0, 1.0), ("Down", 0.0, -1.0)):
+            there = BALL * math.sin(math.radians(TURN)) * torch.tensor([x, y, 0.0])
+            moved[BLENDSHAPES.index(f"eyeLook{way}{side}"), iris : iris + 5] = there.to(moved)
+    return moved
+
+
+def gaze_directions(shape: FaceShape) -> torch.Tensor:
+    """[4, 478, 3], orthonormal and so to `geometry`: with it they hold each iris's way sideways and up exactly."""
+    ways = torch.zeros(4, *shape.mean.shape).to(shape.mean)
+    for k, (_, iris) in enumerate(EYES):
+        for axis in (0, 1):
+            ways[2 * k + axis, iris : iris + 5, axis] = 1.0
+    return torch.linalg.svd((ways - within(ways, shape.geometry)).flatten(1), full_matrices=False)[2].view_as(ways)
 
 
 def more_directions(moved: Iterable[torch.Tensor], shape: FaceShape, count: int) -> torch.Tensor:
-    """[count, 478, 3], orthonormal and so to `geometry`: what real faces, coefficients and words move beyond it."""
-    words = shape.movement_of_code(torch.from_numpy(prototype_matrix()).to(shape.mean))
+    """[count, 478, 3], orthonormal and so to `geometry`: gaze, and what real faces, coefficients and words move beyond both."""
+    gaze, words = gaze_directions(shape), shape.movement_of_code(torch.from_numpy(prototype_matrix()).to(shape.mean))
     rows = torch.cat([torch.stack(list(moved)), shape.movement, words])
-    _, _, axes = torch.linalg.svd((rows - within(rows, shape.geometry)).flatten(1), full_matrices=False)
-    return axes[:count].view(count, *shape.mean.shape)
+    beyond = rows - within(rows, torch.cat([shape.geometry, gaze]))
+    _, _, axes = torch.linalg.svd(beyond.flatten(1), full_matrices=False)
+    return torch.cat([gaze, axes[: count - len(gaze)].view(-1, *shape.mean.shape)])
 
 
 def within(rows: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
@@ -178,8 +211,8 @@ def learn_light(faces: list[Shown], moved: dict, shape: FaceShape, topology: Top
     for (person, label), value in moved.items():
         ratio = log_ratio(seen[person, NEUTRAL], seen[person, label], skin)
         ratios += [ratio, ratio.flip(-1)]
-        moves += [value, value[topology.mirror] * MIRRORED.to(value)]
-    geometry = shape.geometry_of(torch.stack(moves))
+        moves += [value, mirrored_back(value, topology.mirror)]
+    geometry = shape.geometry_of(carried(torch.stack(moves)))  # the light on skin does not come from the gaze
     _, _, axes = torch.linalg.svd(geometry, full_matrices=False)
     axes = axes[: CONFIG["axes"]]
     amount = geometry @ axes.T

@@ -44,6 +44,17 @@ SLIDERS: tuple[Slider, ...] = (
     Slider("sneer", "Nose wrinkled, upper lip raised.", {"noseSneer*": 1, "mouthUpperUp*": 0.5}),
     Slider("cheeks", "Cheeks puffed with air.", {"cheekPuff": 1}),
 )  # fmt: skip
+# of one eye alone, added to the gaze of both: eyes that cross or part
+ONE_EYE: tuple[Slider, ...] = (
+    Slider("left gaze sideways", "The person's left eye alone, turned to their right (-1) or left (1).",
+           {"eyeLookOutLeft": 1}, {"eyeLookInLeft": 1}),
+    Slider("left gaze up", "The person's left eye alone, turned down (-1) or up (1).",
+           {"eyeLookUpLeft": 1}, {"eyeLookDownLeft": 1}),
+    Slider("right gaze sideways", "The person's right eye alone, turned to their right (-1) or left (1).",
+           {"eyeLookInRight": 1}, {"eyeLookOutRight": 1}),
+    Slider("right gaze up", "The person's right eye alone, turned down (-1) or up (1).",
+           {"eyeLookUpRight": 1}, {"eyeLookDownRight": 1}),
+)  # fmt: skip
 
 
 def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.Tensor:
@@ -52,7 +63,7 @@ def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.T
     asymmetry -1..1: at 1 only the person's left side moves, at -1 only the right, at 0 both alike. Shares that meet in one
     coefficient add up and stop at 1. Raises DiffSFSRError for a name that is none, or a position outside its range.
     """
-    known = {slider.name: slider for slider in SLIDERS}
+    known = {slider.name: slider for slider in SLIDERS + ONE_EYE}
     code = torch.zeros(len(BLENDSHAPES))
     check("asymmetry", asymmetry, -1.0)
     for name, position in positions.items():
@@ -101,8 +112,8 @@ def named(text: str) -> dict[int, float]:
 
 LEAST = 0.3  # of both coefficients, before it is worth a word
 OPPOSITES = (
-    ("mouthSmile*", "mouthFrown*"), ("eyeWide*", "eyeBlink*"), ("eyeLookUp*", "eyeLookDown*"), ("jawOpen", "mouthPress*"),
-    ("mouthPucker", "mouthStretch*"),
+    ("mouthSmile*", "mouthFrown*"), ("eyeWide*", "eyeBlink*"), ("jawOpen", "mouthPress*"), ("mouthPucker", "mouthStretch*"),
+    *((f"eyeLook{a}{side}", f"eyeLook{b}{side}") for a, b in (("Up", "Down"), ("In", "Out")) for side in ("Left", "Right")),
 )  # fmt: skip
 log = logging.getLogger(__name__)
 

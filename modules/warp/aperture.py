@@ -52,7 +52,7 @@ class Aperture(NamedTuple):
 
     def edges(self, points: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
-        return tuple(_curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
+        return tuple(curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
 
     def soft(self, mesh: Mesh) -> torch.Tensor:
         """`inside` with an edge of about a pixel of the 256 px crop: [*, 1, S, S]."""
@@ -65,9 +65,13 @@ def pixel_middles(image: torch.Tensor) -> torch.Tensor:
     return torch.arange(image.shape[-1], device=image.device, dtype=image.dtype) + 0.5
 
 
-def lit(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """How bright the light on a face is, whatever its skin: the 90 % quantile of its grey values, [*, 1, 1, 1]."""
-    grey = torch.where(mesh.covered, image.mean(-3), torch.nan)
+def lit(image: torch.Tensor, mesh: Mesh, step: int = 1) -> torch.Tensor:
+    """How bright the light on a face is, whatever its skin: the 90 % quantile of its grey values, [*, 1, 1, 1].
+
+    step: only every so many rows and columns are read.
+    """
+    part = (..., slice(None, None, step), slice(None, None, step))
+    grey = torch.where(mesh.covered[part], image[part].mean(-3), torch.nan)
     return grey.flatten(-2).nanquantile(0.9, -1)[..., None, None, None]
 
 
@@ -76,7 +80,7 @@ def tint(rgb: tuple[float, float, float], image: torch.Tensor) -> torch.Tensor:
     return image.new_tensor(rgb)[:, None, None]
 
 
-def _curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def curve(points: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Height of the line through points [*, N, 2] at each of the places x [S]: [*, S]; level beyond its ends."""
     points = points.gather(-2, points[..., 0].argsort(-1)[..., None].expand(points.shape))
     x = x.expand(*points.shape[:-2], -1)

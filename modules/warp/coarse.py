@@ -12,7 +12,8 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .eyes import EYES, paint_eyes
+from .eyeball import lids_met
+from .eyes import paint_eyes
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh
@@ -45,11 +46,9 @@ def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tenso
     same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross.
     """
     points = placed(shape, who, background, strength.expression * geometry, strength.identity)
-    openings = [opening for opening in (MOUTH, *(eye for eye, _ in EYES)) if opening.crossed(points)]
-    rest = placed(shape, who, background, torch.zeros_like(geometry), strength.identity) if openings else None
-    for opening in openings:
-        points = opening.met(points, rest)
-    return points
+    if MOUTH.crossed(points):
+        points = MOUTH.met(points, placed(shape, who, background, torch.zeros_like(geometry), strength.identity))
+    return lids_met(points)
 
 
 def placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float = 1.0) -> torch.Tensor:
@@ -107,6 +106,8 @@ def coarse_warp(
     lips = skin if interior is None else skin._replace(points=parted(skin.points, mesh.points))
     drawn, covered = put_on(lips, mesh, complete)
     covered = covered * (1 - hair_mask(drawn, covered, mesh))
+    gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
+    drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     drawn = match_colour(drawn, covered, background.tone, colour)
     if shade is not None:
         drawn = shade.on(drawn)
@@ -114,7 +115,6 @@ def coarse_warp(
         drawn = paint_plainly(drawn, mesh, skin.points)
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
-    drawn, covered = paint_eyes(drawn, covered, mesh, skin.points)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
     around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)

@@ -1,77 +1,113 @@
-"""Eyes that open much wider than the photo shows them, painted: a narrow eye stretched to a wide one is a blind, dark patch."""
+"""Eyes under moved lids: the ball of the photo, turned to where the drawn irises are and covered by the drawn lids.
+
+The mesh alone stretches and squeezes what lies between the lids, and knows no gaze. Eyes that were shut in the photo get plain
+ones, the iris in the colour that it has, as far as it shows.
+"""
 
 import torch
 
-from .aperture import Aperture, lit, pixel_middles, tint
+from .aperture import lit
+from .eyeball import EYES, LIMBUS, Ball, Frame, ball_of, frames, shadow
+from .light import gained
 from .mesh import Mesh
 
-# each eye with the middle of its iris, which is followed by the iris's right, upper, left and lower edge
-EYES = (
-    (Aperture((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (33, 133)), 468),
-    (Aperture((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), (263, 362)), 473),
-)
-STRETCH, SURE = 1.9, 0.06  # from how many times as open on an eye is painted, and shares of its width until it is wholly
-SCLERA, DARK, PUPIL, GLINT = (0.76, 0.71, 0.68), (0.20, 0.12, 0.08), (0.04, 0.03, 0.03), (0.95, 0.95, 0.95)
-PALEST = 0.32  # what looks paler is haze, or a lid
-TINGED = 0.35  # how far white takes the tint of skin and light
+__all__ = ["EYES", "paint_eyes"]
+
+STILL, MOVED = 0.012, 0.04  # of an eye's width that lids or iris move: up to here the mesh's drawing stays, and from here none
+LASHES = 0.8, 0.5  # pixels of the 256 px crop that the mesh's drawing keeps at the upper and lower lid
+SHUT, LINE = (0.5, 2.0), 0.8  # pixels between lids that have met, where only lashes are seen, and half of what these cover
+COARSE = 64  # pixels a side that tell the light and the skin
 GLEAM = 1.2  # see `mouth.py`; an eye lies deeper than a cheek
+FOLLOWS = 0.5  # share of the iris's way that a reflection on the cornea goes
 
 
 def paint_eyes(
-    image: torch.Tensor, covered: torch.Tensor, mesh: Mesh, before: torch.Tensor
+    image: torch.Tensor,
+    covered: torch.Tensor,
+    mesh: Mesh,
+    photo: torch.Tensor,
+    before: torch.Tensor,
+    gain: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draws plain eyes where they open much further than they were, the iris in the colour that it has, as far as it shows.
+    """Draws the eyes whose lids or gaze have moved: image [*, 3, S, S] of the face as it is drawn by `mesh`, covered [*, S, S],
+    the photo [*, 3, S, S] with the face's points `before` [*, 478, >= 2], gain [*, 1, S, S] of the drawing's linear light.
 
-    image [*, 3, S, S] of the face as it is drawn by `mesh`, covered [*, S, S], `before` [*, 478, >= 2] its points in the photo:
-    one picture or many. Returns the picture and what
-    is covered now: of shut eyes nothing was.
+    One picture or many. Returns the picture and what is covered now: of shut eyes nothing was.
     """
-    after = mesh.points
-    opened = [[eye.gap(p) / eye.width(p) for p in (before, after)] for eye, _ in EYES]
-    strength = torch.stack([(later - STRETCH * now) / SURE for now, later in opened]).clamp(0, 1).amax(0)
-    if not (strength > 0).any():
+    lead = image.shape[:-3]
+    flat = lambda x, n: x.reshape(-1, *x.shape[x.dim() - n :])  # noqa: E731
+    photo, before, after = flat(photo, 3), flat(before, 2), flat(mesh.points, 2).to(before)
+    then, now = frames(before, after)
+    share = ((_change(then, now) - STILL) / (MOVED - STILL)).clamp(0, 1)
+    if not share.any():
         return image, covered
-    light = (GLEAM * lit(image, mesh)).clamp(0.35, 1)
-    skin = _mean(image, mesh.covered.unsqueeze(-3))
-    white = tint(SCLERA, image) * light * (skin / skin.mean(-3, keepdim=True).clamp_min(1e-3)) ** TINGED
-    for (eye, iris), (now, later) in zip(EYES, opened, strict=True):  # both or none, but for a wink
-        alpha = eye.soft(mesh) * (strength * (later > now))[..., None, None, None]
-        image = image * (1 - alpha) + _painted(image, after, eye, iris, light, white, alpha) * alpha
-        covered = torch.maximum(covered, alpha.squeeze(-3))
-    return image, covered
+    step = max(1, image.shape[-1] // COARSE)
+    light = (GLEAM * lit(image, mesh, step)).clamp(0.35, 1)
+    skin = _mean(image[..., ::step, ::step], mesh.covered.unsqueeze(-3)[..., ::step, ::step])
+    ball = ball_of(photo, then, before, flat(light, 3), flat(skin, 3))
+    image, covered = flat(image, 3).clone(), flat(covered, 2).clone()
+    for eye in (0, 1):
+        if not share[:, eye].any():
+            continue
+        rows, columns = _window(now, eye, image.shape[-1])
+        colour, alpha = _layer(ball, then, now, eye, rows, columns, image.shape[-1])
+        if gain is not None:
+            colour = gained(colour, flat(gain, 3)[..., rows, columns])
+        alpha = alpha * share[:, eye, None, None, None]
+        part = (..., rows, columns)
+        image[part] = torch.lerp(image[part], colour, alpha)
+        covered[part] = torch.maximum(covered[part], alpha[:, 0])
+    return image.view(*lead, *image.shape[1:]), covered.view(*lead, *covered.shape[1:])
 
 
-def _painted(image, points, eye: Aperture, iris: int, light, white, seen: torch.Tensor) -> torch.Tensor:
-    """The eye [*, 3, S, S], of meaning where it is `seen`."""
-    x, y = pixel_middles(image), pixel_middles(image)[:, None]
-    across, down, radius = (value[..., None, None] for value in _iris(points, eye, iris))
-    wide = eye.width(points)[..., None, None]
-
-    def disc(share: float, edge: float, aside: float = 0.0) -> torch.Tensor:
-        """Round the iris's middle, or up and to the left of it: share of its radius, the edge's softness, the shift."""
-        away = torch.hypot(x - across + aside * radius, y - down + aside * radius)
-        return torch.sigmoid((share * radius - away) / (edge * radius)).unsqueeze(-3)
-
-    weight = disc(0.8, 0.06) * seen * torch.exp(-8 * image.mean(-3, keepdim=True))  # what is bright there is skin
-    own = _mean(image, weight)
-    own = own * (PALEST * light / own.mean(-3, keepdim=True).clamp_min(1e-3)).clamp(max=1)
-    colour = torch.lerp(torch.lerp(own, tint(DARK, image), 0.35), tint(DARK, image) * 0.6, 1 - disc(0.85, 0.06))
-    colour = torch.lerp(white, colour, disc(1.0, 0.06))
-    colour = torch.lerp(colour, tint(PUPIL, image), disc(0.4, 0.06))
-    below = y - eye.edges(points, x)[0][..., None, :]  # the upper lid throws a shadow, and the ball is round
-    aside = (x - points[..., list(eye.corners), 0].mean(-1)[..., None, None]) / (0.5 * wide)
-    shade = (0.55 + 0.45 * torch.sigmoid((below / wide - 0.1) / 0.04)) * (1 - 0.3 * aside.clamp(-1, 1) ** 2)
-    colour = torch.lerp(colour * shade.unsqueeze(-3), tint(GLINT, image) * light, 0.8 * disc(0.18, 0.08, aside=0.35))
-    return colour.clamp(0, 1)
+def _change(then: Frame, now: Frame) -> torch.Tensor:
+    """The most that lids or iris have moved, in widths of the eye: [B, E]."""
+    u = torch.linspace(-0.4, 0.4, 17).to(now.middle)
+    lids = torch.stack([a - b for a, b in zip(now.lids(u), then.lids(u), strict=True)]).abs().amax((0, -1))
+    return torch.maximum(lids, (now.iris - then.iris).norm(dim=-1))
 
 
-def _iris(points: torch.Tensor, eye: Aperture, iris: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Its middle x and y and its radius [*], held to where an iris can be: in hardly open eyes it is guessed."""
-    wide, ends, sides = eye.width(points), points[..., list(eye.corners), :2].mean(-2), points[..., [iris + 1, iris + 3], :2]
-    level = points[..., list(eye.upper + eye.lower), 1].mean(-1)
-    across = ends[..., 0] + (points[..., iris, 0] - ends[..., 0]).clamp(-0.2 * wide, 0.2 * wide)
-    down = level + (points[..., iris, 1] - level).clamp(-0.1 * wide, 0.1 * wide)
-    return across, down, (0.5 * (sides[..., 0, :] - sides[..., 1, :]).norm(dim=-1)).clamp(0.19 * wide, 0.23 * wide)
+def _window(now: Frame, eye: int, size: int) -> tuple[slice, slice]:
+    """Rows and columns of the picture with this eye in all of a batch."""
+    corners = now.pixels(torch.cat([now.upper, now.lower], 2))[:, eye]
+    low = (corners.amin((0, 1)) - 2).floor().long().clamp(0, size).tolist()
+    high = (corners.amax((0, 1)) + 2).ceil().long().clamp(0, size).tolist()
+    return slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0]))
+
+
+def _layer(ball: Ball, then: Frame, now: Frame, eye: int, rows: slice, columns: slice, size: int):
+    """One eye's colours [B, 3, h, w] in a part of the picture, and how far they cover what is there [B, 1, h, w]."""
+    pick = lambda parts: type(parts)(*(x[:, eye : eye + 1] for x in parts))  # noqa: E731
+    ball, then, now = pick(ball), pick(then), pick(now)
+    y, x = (torch.arange(part.start, part.stop).to(ball.white) + 0.5 for part in (rows, columns))
+    pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    where = now.of(pixels.view(1, 1, -1, 2))  # [B, 1, h w, 2]
+    upper, lower = now.lids(where[..., 0])
+    below, above = where[..., 1] - upper, lower - where[..., 1]
+    shape = (len(where), 1, len(y), len(x))
+    where, below, above = where.view(*shape, 2), below.view(shape), above.view(shape)
+    way = now.iris - then.iris
+    turned = where - now.iris[:, :, None, None]
+    away = turned.norm(dim=-1) / ball.radius[..., None, None]
+    disc = ((LIMBUS + 0.05 - away) / 0.15).clamp(0, 1)[:, :, None]
+    white = ball.at(ball.white, where)
+    coloured = ball.at(ball.coloured, turned + ball.iris[:, :, None, None])
+    glint = ball.at(ball.glint, where - FOLLOWS * way[:, :, None, None] + (ball.iris - then.iris)[:, :, None, None])
+    colour = torch.lerp(white, coloured, disc) + glint * disc
+    pixel = now.pixel(size)
+    alpha = torch.sigmoid((below / pixel - LASHES[0]) / 0.35) * torch.sigmoid((above / pixel - LASHES[1]) / 0.35)
+    colour = colour * shadow(below)[:, :, None]
+    was = torch.sub(*reversed(then.lids(where[..., 0].flatten(2)))).view(shape)
+    shut = _shut((below + above) / pixel) * (1 - _shut(was / pixel))
+    line = torch.sigmoid((below / pixel + LINE) / 0.35) * torch.sigmoid((above / pixel + LINE) / 0.35)
+    colour = torch.lerp(colour, ball.at(ball.lashes, where), shut[:, :, None])
+    alpha = torch.maximum(alpha, shut * line) * (where[..., 0].abs() < 0.5)
+    return colour.clamp(0, 1)[:, 0], alpha
+
+
+def _shut(gap: torch.Tensor) -> torch.Tensor:
+    """How far only lashes are seen between lids with a gap of so many pixels."""
+    return ((SHUT[1] - gap) / (SHUT[1] - SHUT[0])).clamp(0, 1)
 
 
 def _mean(image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
