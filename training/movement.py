@@ -22,8 +22,7 @@ from safetensors.torch import load_file, save_file
 from ..modules.faces.landmarker import find_faces, landmarks_in_crop
 from ..modules.faces.morphable import OPTIONAL, FaceShape, likeness
 from ..modules.faces.networks import FaceNetworks
-from ..modules.labels import BLENDSHAPES, prototype, prototype_matrix
-from ..modules.labels.actions import MIRROR
+from ..modules.labels import BLENDSHAPES, MIRROR, prototype, prototype_matrix
 from ..modules.types import Face, Topology
 from ..modules.warp.eyeball import EYES, carried
 from ..modules.warp.masks import blurred, grow
@@ -175,6 +174,12 @@ def within(rows: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
     return torch.einsum("bk,kpc->bpc", torch.einsum("bpc,kpc->bk", rows, basis), basis)
 
 
+def learn_resting(faces: Iterable[Face]) -> torch.Tensor:
+    """Coefficients that calm faces are fitted with [52]: the median, both sides alike."""
+    found = torch.stack([face.fit.expression[0] for face in faces])
+    return torch.cat([found, found[:, MIRROR]]).median(0).values
+
+
 # --- light ----------------------------------------------------------------------------------------
 
 
@@ -230,6 +235,7 @@ def learn(faces: list[Shown], shape: FaceShape, topology: Topology, teeth: dict[
     extras = learn_movement(moved, shape, topology.mirror)
     extras["geometry_more"] = more_directions(moved.values(), with_extras(shape, extras), CONFIG["directions"])
     extras["light_maps"], extras["light_axes"] = learn_light(faces, moved, with_extras(shape, extras), topology)
+    extras["resting"] = learn_resting(f.face for f in faces if f.label == NEUTRAL)
     if teeth:
         extras["mouth_cavity"] = learn_cavity((f.face for f in faces if f.label in OPEN), topology)
     return {**extras, **teeth}

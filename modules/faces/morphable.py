@@ -52,7 +52,10 @@ class RigCalibration(nn.Module):
 # buffers that older bundles lack, those that need each other together
 MAPS = ("teeth", "flesh", "shade", "depth")  # of the inside of a mouth
 TEETH = ("mouth_maps", "mouth_box", "mouth_arch", "mouth_drop")
-TOGETHER = (("movement", "anchors", "corrections"), ("geometry_more",), ("light_maps", "light_axes"), (*TEETH, "mouth_cavity"))
+TOGETHER = (
+    ("movement", "anchors", "corrections"), ("resting",), ("geometry_more",), ("light_maps", "light_axes"),
+    (*TEETH, "mouth_cavity"),
+)  # fmt: skip
 OPTIONAL = sum(TOGETHER, ())
 
 
@@ -66,9 +69,10 @@ class FaceShape(nn.Module):
     """Buffers `mean` [478, 3], `identity` [M, 478, 3], `expression` [52, 478, 3] (the rig), `weight` [478].
 
     `geometry` [40, 478, 3]: orthonormal basis of the ways in which expressions move the points. The displacement is the same
-    for everybody, as in the morphable model that it was taken from. `geometry_more` [K - 40, 478, 3]: directions of real faces
-    beyond it. `movement` [52, 478, 3], `anchors` [A, 52], `corrections` [A, 478, 3]: see `movement_of_code`; bundles without
-    them have `drive`, the rig calibration, instead. `light_maps` [L, U, U], `light_axes` [L, K]: see `light`.
+    for everybody, as in the morphable model that it was taken from. Buffers that older bundles lack: `geometry_more`
+    [K - 40, 478, 3], directions of real faces beyond it; `movement` [52, 478, 3], `anchors` [A, 52], `corrections`
+    [A, 478, 3], see `movement_of_code` (without them there is `drive`, the rig calibration); `resting` [52], what calm faces
+    are fitted with; `light_maps` [L, U, U], `light_axes` [L, K], see `light`; `mouth_*`, see `warp/mouth.py`.
     """
 
     def __init__(
@@ -182,13 +186,15 @@ class FaceShape(nn.Module):
         Of two guesses: the face as it is, without the movement that goes with its coefficients, which is right for calm faces;
         and who the face model finds, which knows how far exactly a mouth is open. The more a face does, the more of the second.
         """
-        calm = self.mesh(fit.identity, torch.zeros_like(fit.expression))
         if self.movement is None:
+            calm = self.mesh(fit.identity, torch.zeros_like(fit.expression))
             return calm + DETAIL * unexplained(fit) + self.moved(fit.neutral_offset)
+        usual = torch.zeros_like(fit.expression) if self.resting is None else torch.minimum(fit.expression, self.resting)
+        calm = self.mesh(fit.identity, usual)
         done = self.mesh(fit.identity, fit.expression) - calm
         amount = done[..., :2].norm(dim=-1).mean(1)[:, None, None]
         share = ((amount - CALM) / (STRONG - CALM)).clamp(0, 1)
-        found = calm + done + unexplained(fit) - self.movement_of_code(fit.expression)
+        found = calm + done + unexplained(fit) - self.movement_of_code(fit.expression - usual)
         found = torch.lerp(found, calm + STRONG_DETAIL * unexplained(fit), share)
         return closed(found) + self.moved(fit.neutral_offset)
 
