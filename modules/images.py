@@ -48,7 +48,7 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
     if height * width > MAX_PIXELS:
         remedy = f"Scale it below {MAX_PIXELS // 1_000_000} megapixels (6000 x 6000) with Upscale Image By"
         raise DiffSFSRError(f"The picture of {width} x {height} pixels is too large", remedy)
-    if not torch.isfinite(image).all():
+    if not _finite(image):
         remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
         raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", remedy)
     if channels == 4:
@@ -70,7 +70,7 @@ def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int)
     mask = mask[None] if mask.ndim == 2 else mask
     if mask.ndim != 3:
         raise DiffSFSRError(f"A MASK is [batch, height, width], this has {tuple(mask.shape)}", "Connect a MASK")
-    if not torch.isfinite(mask).all():
+    if not _finite(mask):
         raise DiffSFSRError("The mask has values that are not numbers", "Look at the node that made it")
     if tuple(mask.shape[1:]) == (64, 64) and not mask.any():
         return None
@@ -92,3 +92,8 @@ def broadcast(count: int, total: int, name: str) -> None:
     if count not in (1, total):
         what = f"There are {count} {name} for a batch of {total}"
         raise DiffSFSRError(what, f"Give one, or exactly {total}")
+
+
+def _finite(values: torch.Tensor) -> bool:
+    """Whether all are numbers. Their sum says so in a tenth of the time, unless large ones overflow."""
+    return bool(values.sum().isfinite() or torch.isfinite(values).all())
