@@ -39,9 +39,9 @@ def person(who: str, kind: str) -> Path:
     return path
 
 
-def head(who: str, kind: str):
-    """Head and shoulders of a "selfie" or "portrait": PIL.Image, RGB, SIDE x SIDE. Raises PeopleError as `person` does."""
+def head(who: str, kind: str, side: int = SIDE):
+    """Head and shoulders of a "selfie" or "portrait": PIL.Image, RGB, side x side. Raises PeopleError as `person` does."""
     from PIL import Image
 
     with Image.open(person(who, kind)) as file:
-        return file.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, HEADS[kind])
+        return file.convert("RGB").resize((side, side), Image.Resampling.LANCZOS, HEADS[kind])

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from dev.people import head
+from dev.people import SIDE, head
 
 from ..modules.errors import at
 from ..modules.host.provenance import NOTE
@@ -21,12 +21,12 @@ def load(path: Path, name: str) -> torch.Tensor:
         return read_picture(path)
 
 
-def painted(who: str, kind: str) -> torch.Tensor:
-    """A person who does not exist (`dev/people.py`), head and shoulders: IMAGE [1, 640, 640, 3].
+def painted(who: str, kind: str, side: int = SIDE) -> torch.Tensor:
+    """A person who does not exist (`dev/people.py`), head and shoulders: IMAGE [1, side, side, 3].
 
     kind: "selfie" or "portrait". Raises PeopleError when set-up has not brought the picture.
     """
-    return torch.from_numpy(np.array(head(who, kind)))[None].float() / 255
+    return torch.from_numpy(np.array(head(who, kind, side)))[None].float() / 255
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:

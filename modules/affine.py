@@ -36,6 +36,31 @@ def invert(matrix: torch.Tensor) -> torch.Tensor:
     return torch.cat([linear, -linear @ matrix[:, :, 2:]], 2)
 
 
+def chain(second: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """The affine maps that apply `first`, then `second`: [B, 2, 3] each."""
+    linear = second[:, :, :2] @ first[:, :, :2]
+    return torch.cat([linear, second[:, :, :2] @ first[:, :, 2:] + second[:, :, 2:]], 2)
+
+
+def shifted(matrix: torch.Tensor, left: float, top: float) -> torch.Tensor:
+    """Affine matrices [B, 2, 3] for the pixels of a window that begins at (left, top)."""
+    return chain(matrix, matrix.new_tensor([[[1.0, 0.0, left], [0.0, 1.0, top]]]).expand_as(matrix))
+
+
+def side(matrix: torch.Tensor, size: int) -> float:
+    """Side in a picture's own pixels of the frame of `size` pixels that a matrix [2, 3] leads to."""
+    return size / float(torch.linalg.det(matrix[:, :2]).abs().sqrt())
+
+
+def extent(matrix: torch.Tensor, size: int, picture: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Rows and columns of a picture [H, W] that the frame touches to which matrix [1, 2, 3] leads: top, bottom, left, right."""
+    corners = torch.tensor([[[0.0, 0.0], [size, 0.0], [0.0, size], [size, size]]])
+    found = apply(invert(matrix), corners)[0]
+    low, high = found.amin(0).floor().int().tolist(), found.amax(0).ceil().int().tolist()
+    (height, width), (left, top), (right, bottom) = picture, [max(v, 0) for v in low], high
+    return top, max(top, min(bottom, height)), left, max(left, min(right, width))
+
+
 def apply(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Affine matrices [B, 2, 3] on points [B, N, >= 2]; a third coordinate is scaled with the similarity's scale."""
     xy = points[..., :2] @ matrix[:, :, :2].transpose(1, 2) + matrix[:, :, 2][:, None]

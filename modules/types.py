@@ -50,6 +50,14 @@ class Fit:
 
 
 @dataclass(frozen=True, eq=False)
+class Photo:
+    """The part of a photo around a face in its own pixels, as its luma; at most 1,536 of them to a side of the crop."""
+
+    light: torch.Tensor  # [1, h, w] luma 0..1
+    matrix: torch.Tensor  # [2, 3] its pixels -> those of the crop
+
+
+@dataclass(frozen=True, eq=False)
 class Face:
     """A face in the canonical frame, as it was photographed."""
 
@@ -57,6 +65,7 @@ class Face:
     points: torch.Tensor  # [478, 3] x, y in pixels of `image`, z in the same unit, towards the viewer
     code: torch.Tensor  # [52] coefficients as measured
     fit: Fit | None = None  # of one row
+    photo: Photo | None = None  # what the crop was cut from; kept of the face that is drawn
 
     @property
     def size(self) -> int:
@@ -84,6 +93,19 @@ class Expression:
 
 
 @dataclass(frozen=True, eq=False)
+class FineSkin:
+    """What a coarse warp was drawn with: it is drawn again, from the pictures' own pixels, when the crop is pasted."""
+
+    face: Face  # the selfie's
+    skin: torch.Tensor  # [3, S, S] its picture as it was drawn, perhaps without what hides it
+    target: torch.Tensor  # [478, 3] where its points are in the coarse warp
+    old: torch.Tensor  # [478, 3] where those of the background's face are
+    warp: torch.Tensor  # [3, S, S] the coarse warp
+    topology: Topology
+    share: float  # 0..1 of the selfie's skin in it
+
+
+@dataclass(frozen=True, eq=False)
 class PasteRegion:
     """DIFFSFSR_PLACE: where the generated crops belong. n crops of `size` pixels for the background batch."""
 
@@ -93,6 +115,7 @@ class PasteRegion:
     limit: torch.Tensor | None  # [n or 1, H, W] the artist's own mask
     feather: float  # pixels of the crop
     size: int
+    fine: tuple[FineSkin, ...] | None = None  # n; None: nothing finer than the crops is known
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,16 @@ class CompositeFace(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The decoded face crop, from VAE Decode."),
                 PasteRegion.Input("place", tooltip="PLACE of Background Condition."),
+                io.Float.Input(
+                    "detail",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="How much of the selfie's own fine skin is added where the face is larger in the picture than the "
+                    "crop it was painted in. 0 pastes the crop alone.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE"),
@@ -24,5 +34,5 @@ class CompositeFace(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, place) -> io.NodeOutput:
-        return io.NodeOutput(*paste(image, place, cls.hidden.extra_pnginfo if cls.hidden else None))
+    def execute(cls, image, place, detail=1.0) -> io.NodeOutput:
+        return io.NodeOutput(*paste(image, place, cls.hidden.extra_pnginfo if cls.hidden else None, detail))

@@ -147,6 +147,20 @@ def overhead(desk: Desk, run, calls: int = 21, rounds: int = 6) -> dict[str, flo
     return {name: total[name] / total["euler"] for name in ("reuse", "plain")}
 
 
+def detail_seconds(desk: Desk, number: int, rounds: int) -> float:
+    """Seconds of a whole graph with the detail of the selfie's own pixels over those without, in a large background."""
+    kept, took = dict(desk.pictures), {0.0: [], 1.0: []}
+    desk.enlarge(memory.LARGE)
+    for _ in range(rounds):
+        for share, seconds in took.items():
+            number += 1
+            desk.new_pictures(number)
+            desk.graph.set("composite", "detail", share)
+            seconds.append(_queued(desk, {WHO, PLACE, *AFTER}, set()).seconds)
+    desk.pictures = kept
+    return statistics.median(sharp / soft for soft, sharp in zip(*took.values(), strict=True))
+
+
 def measure(args, desk: Desk) -> tuple[list[Target], dict]:
     """The targets, and all figures for the record."""
     rounds = [one_round(desk, number) for number in range(args.rounds + 1)][1:]  # the first one loads
@@ -164,6 +178,7 @@ def measure(args, desk: Desk) -> tuple[list[Target], dict]:
     print("bench: sheet done", flush=True)
     queue = long_queue(desk, args.prompts, SECONDS)
     print("bench: long queue done", flush=True)
+    sharper = detail_seconds(desk, args.rounds + 2, args.rounds)
     peak, start = memory.peaks(), import_seconds()
     targets = [
         Target("whole graph / bare UNet calls, models loaded", share("whole", "unet"), 1.25),
@@ -178,6 +193,8 @@ def measure(args, desk: Desk) -> tuple[list[Target], dict]:
         Target("the same / a single picture whose identity is known", a_word / single["word"]),
         Target("seconds this pack adds to ComfyUI's start", start, 0.3, " s"),
         Target("peak memory / a plain graph of ComfyUI with the same UNet", peak["ours"]["peak"] / peak["plain"]["peak"], 1.1),
+        Target(f"whole graph with detail / without, background of {memory.LARGE} pixels", sharper, 1.6),
+        Target("the same, megabytes more at most", peak["sharp"]["peak"] - peak["soft"]["peak"], 250),
         Target(f"memory after {queue['prompts']} queued prompts / before", queue["last"] / queue["first"], 1.01),
     ]
     shapes = layouts.ratios(Pipeline(bundle=args.bundle), args.compiled)

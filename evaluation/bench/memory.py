@@ -18,27 +18,34 @@ load_pack()
 from dev.bootstrap import bootstrap_comfy
 bootstrap_comfy()
 from diffsfsr.evaluation.bench import memory
-memory.{kind}()
+memory.{kind}({given})
 """
+LARGE = 1024  # pixels a side of a background in which the face is larger than the crop
 
 
 def peaks() -> dict[str, dict[str, float]]:
-    """Of "plain" and "ours": megabytes of the process before the graph ("idle") and at most ("peak")."""
-    return {kind: _of(kind) for kind in ("plain", "ours")}
+    """Of "plain" and "ours", and of ours with a large background "soft" and with *detail* ("sharp"): megabytes of the process
+    before the graph ("idle") and at most ("peak").
+    """
+    large = {name: _of("ours", f"{LARGE}, {share}") for name, share in (("soft", 0.0), ("sharp", 1.0))}
+    return {kind: _of(kind) for kind in ("plain", "ours")} | large
 
 
-def _of(kind: str) -> dict[str, float]:
-    command = [sys.executable, "-c", SCRIPT.format(kind=kind)]
+def _of(kind: str, given: str = "") -> dict[str, float]:
+    command = [sys.executable, "-c", SCRIPT.format(kind=kind, given=given)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def ours() -> None:
-    """Runs the shipped graph on two pairs of pictures and prints the megabytes."""
+def ours(side: int | None = None, detail: float = 1.0) -> None:
+    """Runs the shipped graph on two pairs of pictures, the background of `side` pixels, and prints the megabytes."""
     from .queues import Desk
 
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder), {})
+        desk.graph.set("composite", "detail", detail)
+        if side:
+            desk.enlarge(side)
 
         def queue(number: int):
             desk.new_pictures(number)

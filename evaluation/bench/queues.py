@@ -64,6 +64,10 @@ class Desk:
             to_pil(0.99**number * picture[0]).save(self.folder / file)
             self.graph.set(name, "image", file)
 
+    def enlarge(self, side: int) -> None:
+        """From now on the background is a picture of `side` pixels, in which the face is larger than the crop."""
+        self.pictures["background"] = painted(*BACKGROUND, side)
+
     def say(self, word: str) -> None:
         self.graph.set(WORD, "expression", f"{family_of(word)}: {word}")
 

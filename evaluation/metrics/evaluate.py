@@ -11,6 +11,7 @@ from PIL import Image
 from ...modules.errors import DiffSFSRError
 from ...modules.pipeline.composite import paste
 from ...modules.pipeline.face import measured
+from ...modules.types import PasteRegion
 from ..pictures import load, to_pil
 from ..pipeline import Pipeline, Rendered
 from .figures import psnr
@@ -20,6 +21,7 @@ from .protocol import LABELS, picture_file, portraits, read_pairs
 from .realism import border_measures
 from .report import report, write_docs, write_report
 from .rows import Evidence
+from .sharpness import sharpness
 from .sheet import write_sheet
 
 
@@ -57,7 +59,7 @@ class Study:
     def of(cls, pipeline: Pipeline, data: Path, part: str, out: Path) -> "Study":
         """On a part of the data folder. What the pipeline is set to is the key under which results are kept."""
         files = {i: picture_file(p) for i, p in portraits(data, part).items()}
-        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
+        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS, "measures": 2}
         for folder in ("pairs", "pictures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key)
@@ -121,14 +123,17 @@ class Study:
         made = self.pipeline.render(who, scene, expression)
         seconds = (time.perf_counter() - start) / len(LABELS)
         drafts, soft = paste(made.drafts, made.place, None)
-        near = whereabouts(made.place)
         outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
         self._save(f"{selfie}_{background}", made, drafts)
         return {
-            "results": {**self.observer.look(made.images, near).as_dict(), **border_measures(made.images, scene, made.mask)},
-            "drafts": {**self.observer.look(drafts, near).as_dict(), **border_measures(drafts, scene, soft)},
+            "results": self._measured(made.images, made.mask, scene, made.place),
+            "drafts": self._measured(drafts, soft, scene, made.place),
             "asked": expression.codes, "outside": outside, "seconds": seconds, "parts": made.seconds,
         }  # fmt: skip
+
+    def _measured(self, pictures: torch.Tensor, mask: torch.Tensor, scene: torch.Tensor, place: PasteRegion) -> dict:
+        seen = self.observer.look(pictures, whereabouts(place)).as_dict()
+        return {**seen, **border_measures(pictures, scene, mask), **sharpness(pictures, place)}
 
     def _save(self, name: str, made: Rendered, drafts: torch.Tensor) -> None:
         box, folder = box_around(made.place), self.out / "pictures"

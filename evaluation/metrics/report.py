@@ -20,6 +20,7 @@ from .rows import (
     identity_rows,
     place_rows,
     row,
+    sharpness_row,
 )
 
 BEGIN, END = "<!-- evaluation:begin -->", "<!-- evaluation:end -->"
@@ -32,7 +33,7 @@ def report(e: Evidence, settings: dict) -> dict:
     tables = {
         kind: [
             *identity_rows(e, kind), *expression_rows(e, kind), *place_rows(e, kind), *channel_rows(e, kind),
-            distance_row(e, kind), *border_rows(e, kind),
+            distance_row(e, kind), *border_rows(e, kind), sharpness_row(e, kind),
         ]
         for kind in ("results", "drafts")
     }

@@ -160,6 +160,13 @@ def border_rows(e: Evidence, kind: str) -> list[dict]:
     return [row(name, e.stack(kind, key)[:, 1:].ravel(), people, unit=unit) for key, (name, unit) in names.items()]
 
 
+def sharpness_row(e: Evidence, kind: str) -> dict:
+    """Of the pairs whose selfie is a whole scene too, see `sharpness.py`."""
+    values, people = e.stack(kind, "sharpness")[:, 1:].ravel(), np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
+    name = "sharpness over the lesser of selfie's and background's (scenes)"
+    return row(name, values, people, 0.8) if np.isfinite(values).any() else figures(name, *[np.nan] * 3, unit="share")
+
+
 def distance_blocks(e: Evidence, kind: str) -> dict[str, np.ndarray]:
     """Of the results with a face, against the same people's own pictures."""
     found, vectors = e.stack(kind, "found")[:, 1:], e.stack(kind, "vector")[:, 1:]

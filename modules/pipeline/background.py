@@ -15,7 +15,7 @@ from ..errors import DiffSFSRError, at, check_number
 from ..host.conditioning import KEY
 from ..host.progress import steps
 from ..images import broadcast, checked_image, checked_mask
-from ..types import USUAL, Conditioning, Expression, Identity, PasteRegion, Strength, check_bundle
+from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
@@ -66,12 +66,13 @@ def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
     wire, request = request.image, checked(encoders, request)
     places, person = locate(encoders, request), person_of(request.identity)
-    masks, warps = [], []
+    masks, warps, targets = [], [], []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
             mesh, area = mask(encoders, request, person, places[i % len(places)], i)
             warps.append(warp(encoders, request, person, places[i % len(places)], mesh, area, i))
             masks.append(area)
+            targets.append(mesh.points)
     masks, warps = torch.stack(masks), torch.stack(warps)
     background, guide, start = encode(encoders, vae, request, places, masks, warps)
     positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
@@ -79,7 +80,9 @@ def condition(encoders: Encoders, vae, request: Request):
     if wire.shape[-1] == 1:
         wire = wire.expand(-1, -1, -1, 3)  # a painted face has colour
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
-    region = PasteRegion(wire, matrices, masks, request.mask, float(request.feather) * encoders.size / FRAME, encoders.size)
+    feather = float(request.feather) * encoders.size / FRAME
+    fine = fine_skins(encoders, request, person, places, targets, warps)
+    region = PasteRegion(wire, matrices, masks, request.mask, feather, encoders.size, fine)
     return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
 
 
@@ -152,6 +155,20 @@ def warp(
     looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, request.wrinkles)
     skin = skin_of(encoders, person, place)
     return morph(skin, place.background, mesh, area, request.strength.identity, request.light, **looks)
+
+
+def fine_skins(
+    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list[torch.Tensor], warps: torch.Tensor
+) -> tuple[FineSkin, ...] | None:
+    """What each coarse warp was drawn with, from the face points `targets` [478, 3]; None of a face without its photo."""
+    if person.face.photo is None:
+        return None
+    share, found = min(request.strength.identity, 1.0), []
+    for i, (target, drawn) in enumerate(zip(targets, warps, strict=True)):
+        place = places[i % len(places)]
+        skin, topology = skin_of(encoders, person, place).image, place.background.mesh.topology
+        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share))
+    return tuple(found)
 
 
 def encode(

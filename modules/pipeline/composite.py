@@ -1,21 +1,31 @@
 """What Composite Face does: the crop is pasted back, and the saved file will say that a face in it was generated."""
 
+import logging
+
 import torch
 
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, check_number, here
 from ..host.provenance import NOTE
 from ..images import checked_image
 from ..types import PasteRegion
+from ..warp.detail import how_much_coarser
 from ..warp.paste import composite
+
+NOTICED = 1.25  # times as coarse, from which on it is worth a word
+log = logging.getLogger(__name__)
 
 
 @at("Composite Face")
 @torch.inference_mode()
-def paste(crops: torch.Tensor, region: PasteRegion, metadata: dict | None) -> tuple[torch.Tensor, torch.Tensor]:
+def paste(
+    crops: torch.Tensor, region: PasteRegion, metadata: dict | None, detail: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Crops [n, S, S, 3] and their paste region -> pictures [n, H, W, C] and the soft mask [n, H, W].
 
+    detail: 0..1, how much of the selfie's own skin is added to what the crops are too small for.
     `metadata` is the host's extra_pnginfo of this queue item: whatever saves a PNG later writes our note into it.
     """
+    check_number("detail", detail, 1.0, 1)
     with at("image"):
         crops = checked_image(crops)
     if len(crops) != len(region.to_frame):
@@ -26,4 +36,7 @@ def paste(crops: torch.Tensor, region: PasteRegion, metadata: dict | None) -> tu
         raise DiffSFSRError(what, "Connect VAE Decode directly")
     if metadata is not None:
         metadata["diffsfsr"] = NOTE
-    return composite(crops, region)
+    if detail > 0 and (coarser := how_much_coarser(region)) > NOTICED:
+        log.warning("%s: the selfie is %.1f times coarser than its place in the picture, which has detail that it lacks",
+                    here(), coarser)  # fmt: skip
+    return composite(crops, region, detail)

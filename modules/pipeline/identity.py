@@ -1,6 +1,7 @@
 """What the Identity Encoder does: photos of one person to an Identity."""
 
 import logging
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from ..faces.selection import RULES
 from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
+from ..warp.detail import photo_of
 from .encoders import Encoders, face_networks
 from .face import face_of, find_face
 
@@ -26,16 +28,17 @@ def encode_identity(
     """Photos [B, H, W, 3] of one person -> Identity and the aligned crops [P, 256, 256, 3]; a stranger's is not among them."""
     images = checked(images, rule, without)
     found = [_face(encoders, image, rule, index, without, i) for i, image in enumerate(steps(images))]
-    numbers = [i for i, face in enumerate(found) if face is not None]
+    numbers = [i for i, each in enumerate(found) if each is not None]
     if not numbers:
         raise DiffSFSRError("None of the pictures shows a usable face", "Connect a clear photo of the person")
-    faces = [found[i] for i in numbers]
+    faces = [found[i][0] for i in numbers]
     pictures = torch.stack([face.image for face in faces])
     selfies = F.interpolate(pictures, size=INPUT, mode="area")
     vectors = encoders.recognise(selfies, pictures, torch.stack([face.points for face in faces]))
     who = pool(vectors, encoders.config.identity)
     _warn(who, numbers)
-    best = faces[max(who.kept, key=lambda k: float(vectors[k] @ who.vector))]  # most like all of them: drawn from
+    k = max(who.kept, key=lambda k: float(vectors[k] @ who.vector))  # most like all of them: drawn from
+    best = replace(faces[k], photo=photo_of(images[numbers[k]], found[numbers[k]][1], encoders.size))
     return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
 
 
@@ -63,11 +66,15 @@ def _warn(who: Pooled, numbers: list[int]) -> None:
         log.warning("%s: %s", here(f"images {names}"), what)
 
 
-def _face(encoders: Encoders, image: torch.Tensor, rule: str, index: int, without: str, number: int) -> Face | None:
-    """The face of one photo; without one what `without` says: the error, None, or the whole picture as the crop."""
+def _face(
+    encoders: Encoders, image: torch.Tensor, rule: str, index: int, without: str, number: int
+) -> tuple[Face, torch.Tensor] | None:
+    """The face of one photo and the matrix [2, 3] from its pixels to the crop; without a face what `without` says: the error,
+    None, or the whole picture as the crop.
+    """
     try:
         with at(f"image {number}"):
-            return find_face(encoders, image, rule, index)[0]
+            return find_face(encoders, image, rule, index)
     except DiffSFSRError as error:
         if without == "error":
             raise
@@ -75,4 +82,6 @@ def _face(encoders: Encoders, image: torch.Tensor, rule: str, index: int, withou
     if without == "skip this image":
         return None
     size = (encoders.size, encoders.size)
-    return face_of(encoders, F.interpolate(image.permute(2, 0, 1)[None], size=size, mode="bilinear", antialias=True)[0])
+    crop = F.interpolate(image.permute(2, 0, 1)[None], size=size, mode="bilinear", antialias=True)[0]
+    height, width = image.shape[:2]
+    return face_of(encoders, crop), torch.tensor([[size[1] / width, 0.0, 0.0], [0.0, size[0] / height, 0.0]])

@@ -21,17 +21,20 @@ class Surroundings(NamedTuple):
 def warp_surroundings(
     image: torch.Tensor, keep_mask: torch.Tensor, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor
 ) -> Surroundings:
-    """image [3, S, S] with its face at the points old [478, >= 2], moved so that its outline lies on that of `mesh`.
+    """image [3, S, S] with its face at the points old [478, >= 2], moved so that its outline lies on that of `mesh`."""
+    moved = sampled(torch.cat([image, keep_mask[None]]), surroundings_place(old, mesh, mask).to(image))
+    return Surroundings(torch.where(mask > 0, moved[:3], image), moved[3])
+
+
+def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor:
+    """Where each pixel of the surroundings comes from [S, S, 2], x and y.
 
     Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] nothing has moved, and
     between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
     """
     face, outside = (mesh.covered * mask)[None, None], (1 - mask)[None, None]
-    apart = (old[:468, :2] - mesh.points[:468, :2]).to(image)
-    way = mesh.interpolate(apart).to(image).movedim(-1, 0)[None]
+    way = mesh.interpolate((old[:468, :2] - mesh.points[:468, :2]).to(mask)).movedim(-1, 0)[None]
     share = (STEEP * fill(face, torch.maximum(face, outside))).clamp(max=1)
     way = fill(way * face, face) * torch.where(face > 0, 1.0, share) * mask
-    middles = pixel_middles(image)
-    place = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) + way[0].movedim(0, -1)
-    moved = sampled(torch.cat([image, keep_mask[None]]), place)
-    return Surroundings(torch.where(mask > 0, moved[:3], image), moved[3])
+    middles = pixel_middles(mask)
+    return torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) + way[0].movedim(0, -1)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from .. import affine
 from ..types import PasteRegion
+from .detail import add_detail
 from .masks import feather
 
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
@@ -32,18 +33,24 @@ def mask_in_crop(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.
     return (affine.sample(limit[None, None], affine.invert(matrix[None]), size, "zeros")[0, 0] > 0.5).float()
 
 
-def composite(crops: torch.Tensor, region: PasteRegion) -> tuple[torch.Tensor, torch.Tensor]:
+def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Crops [n, S', S', 3] 0..1 pasted back: pictures [n, H, W, C] and the soft mask [n, H, W] they were pasted with.
 
-    Where the mask is 0 the background's very values remain.
+    Where the mask is 0 the background's very values remain. detail: 0..1, how much of what a crop is too small for is added
+    from the selfie's own pixels, see `detail.py`.
     """
     count = len(region.to_frame)
     pictures = region.background.expand(count, -1, -1, -1).clone()
     masks, scale = torch.zeros(pictures.shape[:3]), crops.shape[1] / region.size
     for i, (rows, columns, window, alpha) in enumerate(_windows(region)):
-        painted = affine.sample(crops[i : i + 1].permute(0, 3, 1, 2).float(), window * scale, alpha.shape)[0]
+        painted = affine.sample(crops[i : i + 1].permute(0, 3, 1, 2).float(), window * scale, alpha.shape)[0].clamp(0, 1)
         old = pictures[i, rows, columns, :3]
-        new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0).clamp(0, 1) - old.float())
+        if detail > 0 and region.fine is not None and alpha.any():
+            part, moved = _touched(alpha, window)
+            there, here = old[part].permute(2, 0, 1).float(), (slice(None), *part)
+            finer = add_detail(painted[here], crops.shape[1], there, region.fine[i], region.mask[i], moved, detail)
+            painted[here] = finer
+        new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0) - old.float())
         pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
         masks[i, rows, columns] = alpha
     return pictures, masks
@@ -56,9 +63,8 @@ def _windows(region: PasteRegion):
     soft = feather(inside[:, None], region.feather)
     for i in range(len(region.to_frame)):
         matrix = region.to_frame[i : i + 1]
-        top, bottom, left, right = _extent(matrix, region.size, region.background.shape[1:3])
-        bottom, right = max(top, bottom), max(left, right)
-        window = _chain(matrix, torch.tensor([[[1.0, 0.0, left], [0.0, 1.0, top]]]))
+        top, bottom, left, right = affine.extent(matrix, region.size, region.background.shape[1:3])
+        window = affine.shifted(matrix, left, top)
         alpha = affine.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
         alpha = alpha * (alpha > 1e-3)  # what nobody sees stays the background, exactly
         if region.limit is not None:
@@ -66,16 +72,7 @@ def _windows(region: PasteRegion):
         yield slice(top, bottom), slice(left, right), window, alpha
 
 
-def _chain(second: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-    """The affine map that applies `first`, then `second`: [B, 2, 3] each."""
-    linear = second[:, :, :2] @ first[:, :, :2]
-    return torch.cat([linear, second[:, :, :2] @ first[:, :, 2:] + second[:, :, 2:]], 2)
-
-
-def _extent(matrix: torch.Tensor, size: int, picture: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Rows and columns of the picture that the crop touches: top, bottom, left, right."""
-    corners = torch.tensor([[[0.0, 0.0], [size, 0.0], [0.0, size], [size, size]]])
-    found = affine.apply(affine.invert(matrix), corners)[0]
-    low, high = found.amin(0).floor().int().tolist(), found.amax(0).ceil().int().tolist()
-    height, width = picture
-    return max(low[1], 0), min(high[1], height), max(low[0], 0), min(high[0], width)
+def _touched(alpha: torch.Tensor, window: torch.Tensor) -> tuple[tuple[slice, slice], torch.Tensor]:
+    """The rows and columns of a soft mask [H, W] that are above 0, and the matrix [1, 2, 3] of a window for these alone."""
+    (top, bottom), (left, right) = (alpha.any(axis).nonzero()[[0, -1], 0].tolist() for axis in (1, 0))
+    return (slice(top, bottom + 1), slice(left, right + 1)), affine.shifted(window, left, top)

@@ -56,12 +56,17 @@ def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor
     drawn, covered = _drawn(skin, mesh)
     if complete:
         other = skin.mirrored(mesh.topology)
-        share = mesh.at_pixels(better_seen(skin, other, mesh)) * mesh.covered
+        share = from_mirror(skin, other, mesh)
         if share.any():
-            share = blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0]
             instead, known = _drawn(other, mesh)
             drawn, covered = torch.lerp(drawn, instead, share), torch.where(share > 0.5, known, covered)
     return drawn * covered, covered
+
+
+def from_mirror(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
+    """How much of each pixel [S, S], 0..1, is taken from the mirror image `other`."""
+    share = mesh.at_pixels(better_seen(skin, other, mesh)) * mesh.covered
+    return blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0] if share.any() else share
 
 
 def better_seen(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:

@@ -123,12 +123,14 @@ def test_the_command(host, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(queues, "WARM", 1)
     monkeypatch.setattr(bench, "overhead", lambda *_: {"reuse": 1.0, "plain": 1.2})
     monkeypatch.setattr(bench, "import_seconds", lambda: 0.1)
-    monkeypatch.setattr(bench.memory, "peaks", lambda: {k: {"idle": 1.0, "peak": 2.0} for k in ("plain", "ours")})
+    peaks = {kind: {"idle": 1.0, "peak": 2.0} for kind in ("plain", "ours", "soft", "sharp")}
+    monkeypatch.setattr(bench.memory, "peaks", lambda: peaks)
     monkeypatch.setattr(bench.layouts, "ratios", lambda *_: {"decode": {"bf16": 0.5}})
     host.reset()
     assert run("bench", "--steps", 1, "--rounds", 1, "--words", 2, "--prompts", 1, "--out", tmp_path) == 0
     told, text = json.loads((tmp_path / "bench.json").read_text()), capsys.readouterr().out
     assert told["steps"] == 1 and len(told["id"]) == 12 and told["queue"]["prompts"] == 1
+    assert "background of 1024 pixels |" in text and "megabytes more at most | 0.00 | 250 | yes |" in text
     assert "plain form | 1.20 | 1.03 | no |" in text and "seconds this pack adds" in text
     assert host.folder_paths.get_output_directory() != str(tmp_path)
 

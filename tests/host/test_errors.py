@@ -170,6 +170,13 @@ def test_crops_that_do_not_belong(studio, pictures, crops, fault):
     assert message.startswith("Composite Face") and fault in message
 
 
+@pytest.mark.parametrize("detail", [float("nan"), -0.1, 1.1])
+def test_detail_is_a_share(studio, pictures, detail):
+    place = studio.run(portrait(*pictures)).value(CONDITION, 3)
+    with pytest.raises(ValueError, match="Composite Face, detail: .* is outside 0 to 1"):
+        studio.node("DiffSFSRCompositeFace").execute(torch.rand(1, 256, 256, 3), place, detail)
+
+
 def test_after_an_error_the_next_run_is_fine(studio, pictures):
     assert not studio.run(portrait(BAD_PICTURES["NaN"][0], pictures[1])).success
     result = studio.run(portrait(*pictures))

@@ -137,6 +137,7 @@ def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made
         ("DiffSFSRBackgroundCondition", ["expression_strength", "text_positive", "text_negative", "match_light", "wrinkles"]),
         ("DiffSFSRFaceDraft", ["image", "wrinkles"]),
         ("DiffSFSRExpressionSliders", ["left_gaze_sideways", "left_gaze_up", "right_gaze_sideways", "right_gaze_up"]),
+        ("DiffSFSRCompositeFace", ["image", "place", "detail"]),
         ("DiffSFSRUNetLoader", ["bundle", "weight_dtype", "model", "vae", "adapter_strength"]),
         ("DiffSFSRMidpointSampler", ["expression_cfg", "reuse"]),
         ("DiffSFSRMidpointSamplerSelect", ["reuse", "churn", "churn_noise"]),

@@ -1,6 +1,7 @@
 """Every node in the real host: what it gives, and that the host's own nodes take it. What it declares: test_schemas.py."""
 
 import importlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from tests.host.graphs import (
     SAVE,
     portrait,
     run,
+    scaled,
     shown,
     trained,
     two_faces,
@@ -65,6 +67,24 @@ def test_composite_is_exact_outside_the_mask(made, pictures):
     assert 0.02 < (~outside).float().mean() < 0.5
     assert torch.equal(picture[outside], pictures[1][outside])
     assert not torch.equal(picture[~outside], pictures[1][~outside])
+
+
+def test_detail_is_for_faces_larger_than_the_crop_and_a_coarse_selfie_is_told_once(studio, pictures, made, caplog):
+    crop, composed = made.value(DECODE), studio.node("DiffSFSRCompositeFace").execute
+    small = made.value(CONDITION, 3)
+    assert torch.equal(composed(crop, small, 0.0).result[0], composed(crop, small, 1.0).result[0])
+    assert not caplog.records
+    large = run(studio, portrait(pictures[0], scaled(pictures[1], 2048, 2048).repeat(2, 1, 1, 1), steps=1))
+    crops, places = large.value(DECODE), large.value(CONDITION, 3)
+    plain = composed(crops, places, 0.0).result
+    caplog.clear()
+    sharp = composed(crops, places).result
+    assert [record.getMessage() for record in caplog.records if "coarser" in record.getMessage()] == [
+        "Composite Face: the selfie is 4.0 times coarser than its place in the picture, which has detail that it lacks"
+    ]
+    changed = (sharp[0] != plain[0]).any(-1)
+    assert changed.any() and not changed[plain[1] == 0].any() and torch.equal(sharp[1], plain[1])
+    assert torch.equal(composed(crops, replace(places, fine=None)).result[0], plain[0])
 
 
 def test_the_face_is_where_the_mask_is(made, pictures):
