@@ -23,6 +23,8 @@ from .plain_mouth import paint_plainly
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
 from .wrinkles import Shade
 
+KEPT = 1.0  # pixels of the 256 px crop that the rim of the background's own face is kept: sharper than what would fill it
+
 
 @dataclass(frozen=True, eq=False)
 class BackgroundFace:
@@ -67,10 +69,10 @@ def face_mask(background: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Te
 
 
 def keep_mask(mesh: Mesh) -> torch.Tensor:
-    """Where the background's picture needs no repainting [S, S] 0..1: beside its face, and on its forehead."""
+    """Where the background's picture needs no repainting [S, S] 0..1: beside its face, at its rim, and on its forehead."""
     beside = (~mesh.covered | mesh.between(FOREHEAD)).float()[None, None]
     pixel = mesh.index.shape[-1] / FRAME
-    return blurred(grow(beside, -3 * pixel), 2.0 * pixel)[0, 0]
+    return blurred(grow(beside, KEPT * pixel), 2.0 * pixel)[0, 0]
 
 
 def unoccluded(face: Face, topology: Topology) -> Skin:
@@ -84,7 +86,7 @@ def coarse_warp(
     mesh: Mesh,
     mask: torch.Tensor,
     colour: float = 0.7,
-    border: float = 6.0,
+    border: float = 4.0,
     complete: bool = False,
     light: float = 0.0,
     shade: Shade | None = None,

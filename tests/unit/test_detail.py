@@ -84,7 +84,7 @@ def test_it_takes_the_colour_and_light_of_the_painted_face(face, selfie):
     made, other = (inner(composite(crop, r, 1.0)[0]) for r in (region, dark))
     assert (made - other).abs().mean() < 0.1 * fine_of(made).std()
     darker = inner(composite(crop * 0.5, region, 1.0)[0])
-    assert fine_of(darker).std() / fine_of(made).std() == pytest.approx(0.5, abs=0.05)
+    assert fine_of(darker).std() / fine_of(made).std() == pytest.approx(0.5, abs=0.1)
     tint = torch.tensor([0.5, 1.0, 0.7])
     tinted = composite(crop * tint, region, 1.0)[0]
     one, other = tinted[0, 450, 280], crop[0, 150, 93] * tint
