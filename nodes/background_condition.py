@@ -54,6 +54,13 @@ class BackgroundCondition(io.ComfyNode):
                 *prompts(),
                 match_light(),
                 wrinkles(),
+                io.Mask.Input(
+                    "in_front",
+                    optional=True,
+                    display_name="in front",
+                    tooltip="What stands before the face and stays: a hand, hair, a veil, glasses. In the size of the picture, "
+                    "painted by you or by any segmenter.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
@@ -72,10 +79,12 @@ class BackgroundCondition(io.ComfyNode):
     def execute(
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
         identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0, wrinkles=1.0,
+        in_front=None,
     ):  # fmt: skip
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
-            image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles
+            image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles,
+            in_front,
         )
         given = condition(encoders, vae, request)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

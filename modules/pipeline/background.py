@@ -32,7 +32,7 @@ class Request:
     warp. strength: factors on what each condition adds in the cross-attention, and in the coarse warp on how far it goes from
     the background's own face to the person, and from neutral to what was asked. light: 0..1, how far the selfie's light from
     the side goes to that of the background's face. text: CONDITIONING of prompt and negative prompt, for a bundle that reads
-    text. wrinkles: 0..1.5, how much of the light of an expression its folds have.
+    text. wrinkles: 0..1.5, how much of the light of an expression its folds have. in_front: what stays before the face.
     """
 
     image: torch.Tensor  # [B, H, W, C]
@@ -48,6 +48,7 @@ class Request:
     light: float = 0.0
     text: tuple[list | None, list | None] = (None, None)
     wrinkles: float = 1.0
+    in_front: torch.Tensor | None = None  # [B or 1, H, W]
 
     @property
     def total(self) -> int:
@@ -82,7 +83,7 @@ def condition(encoders: Encoders, vae, request: Request):
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
     fine = fine_skins(encoders, request, person, places, targets, warps)
-    region = PasteRegion(wire, matrices, masks, request.mask, feather, encoders.size, fine)
+    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
     return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
 
 
@@ -102,7 +103,9 @@ def checked(encoders: Encoders, request: Request) -> Request:
         image = checked_image(request.image)
     with at("mask"):
         own = checked_mask(request.mask, len(image), *image.shape[1:3])
-    request = replace(request, image=image, mask=own)
+    with at("in front"):
+        before = checked_mask(request.in_front, len(image), *image.shape[1:3])
+    request = replace(request, image=image, mask=own, in_front=before)
     broadcast(len(image), request.total, "background pictures")
     broadcast(len(request.expression.codes), request.total, "expressions")
     return request
@@ -133,8 +136,26 @@ def locate(encoders: Encoders, request: Request) -> list[Place]:
     return places
 
 
+def limit(request: Request) -> torch.Tensor | None:
+    """Where the artist lets the picture be repainted [B or 1, H, W]."""
+    if request.in_front is None:
+        return request.mask
+    return (1 - request.in_front) * (1 if request.mask is None else request.mask)
+
+
 def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
     """Result i: where the face will be, and the part to repaint [S, S], 0 or 1."""
+    mesh, area = repainted(encoders, request, person, place, i)
+    if request.in_front is None:
+        return mesh, area
+    area = area * (1 - mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size))
+    if not area.any():
+        raise DiffSFSRError("It covers all of the face", "Mask only what stands before the face", "in front")
+    return mesh, area
+
+
+def repainted(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
+    """`mask`, whatever stands before the face."""
     mesh = mesh_of(encoders, person, place, request.geometry(i), request.strength)
     if request.mask is None:
         area = area_of(encoders, person, place, mesh, request.grow, request.strength)

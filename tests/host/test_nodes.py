@@ -220,6 +220,19 @@ def test_own_mask_limits_what_changes(studio, pictures):
     assert (result.value(COMPOSITE, 1)[mask == 0] == 0).all()
 
 
+def test_what_stands_in_front_stays(studio, pictures):
+    """A hand over one cheek: to the bit where the mask is whole, and the rest of the face is another's."""
+    hand = torch.zeros(1, 512, 512)
+    hand[:, 60:175, 230:290] = 1
+    result = run(studio, portrait(*pictures).give(CONDITION, "in_front", "MASK", hand))
+    changed = (result.value(COMPOSITE) != pictures[1]).any(-1)
+    assert changed.any() and not changed[hand == 1].any()
+    plain = (run(studio, portrait(*pictures)).value(COMPOSITE) != pictures[1]).any(-1)
+    assert plain[hand == 1].any()
+    whole = portrait(*pictures).give(CONDITION, "in_front", "MASK", torch.ones(1, 512, 512))
+    assert "covers all of the face" in studio.run(whole).errors[0]
+
+
 def test_load_image_mask_of_a_picture_without_alpha_is_no_mask(studio, pictures, made):
     graph = portrait(*pictures, steps=2).give(CONDITION, "mask", "MASK", torch.zeros(1, 64, 64))
     assert torch.equal(run(studio, graph).value(COMPOSITE), made.value(COMPOSITE))
