@@ -11,7 +11,7 @@ from ..types import PasteRegion
 from ..warp.detail import how_much_coarser
 from ..warp.paste import composite
 
-NOTICED = 1.25  # times as coarse, from which on it is worth a word
+NOTICED = 1.5  # times as coarse, from which on it is worth a word
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +37,6 @@ def paste(
     if metadata is not None:
         metadata["diffsfsr"] = NOTE
     if detail > 0 and (coarser := how_much_coarser(region)) > NOTICED:
-        log.warning("%s: the selfie is %.1f times coarser than its place in the picture, which has detail that it lacks",
-                    here(), coarser)  # fmt: skip
+        what = "the face in the selfie is %.1f times smaller than its place in the picture and stays that much softer"
+        log.warning(f"%s: {what}; a larger photo helps", here(), coarser)
     return composite(crops, region, detail)

@@ -78,7 +78,7 @@ def how_much_coarser(region: PasteRegion) -> float:
     found = [0.0]
     for fine, matrix in zip(region.fine or (), region.to_frame, strict=False):
         place = affine.side(matrix, region.size)
-        if place > region.size:
+        if place > region.size and fine.share > 0:
             found.append(min(place, LARGEST) / affine.side(fine.face.photo.matrix, region.size))
     return max(found)
 

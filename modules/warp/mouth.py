@@ -19,9 +19,10 @@ PULLED, SEEN = 0.4, 0.08  # how far edges are pulled there at most, and the chan
 # points that expressions hardly move: bridge and sides of the nose, corners of the eyes, temples, cheekbones, forehead
 SKULL = (168, 6, 197, 195, 5, 2, 98, 327, 33, 133, 362, 263, 127, 356, 234, 454, 10, 109, 338, 67, 297)
 LIPS, UPPER, LOWER = (13, 14, 78, 308), 13, 14
+HIGHEST = 0.8  # how far the upper lip rises from its teeth, in units of the face model
 HANGING = -0.15  # how far the lower lip goes before the jaw does, in units of the face model
 EDGE = 1.3  # pixels of the 256 px crop over which the inside fades into the lips
-LINE = 0.5  # how much darker the line between closed lips is
+LINE, SLIT = 0.5, 2.0  # light in the line between closed lips, and pixels of the 256 px crop up to which open ones are a slit
 CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
 ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
 
@@ -34,6 +35,7 @@ REDDER = 1.0, 1.12, 1.18  # what is between lips and cheeks is lit by them: powe
 WIDE, NARROW = 0.3, 0.6  # gap over width from which on a mouth's depth has the light that it was learnt in, and the least of it
 SHADED, RAISED = 0.4, (0.5, 0.07)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
 CORRIDOR = 0.78, 0.06  # share of the half width from which on cheeks darken the teeth
+TOOTHLESS = 0.45, 0.65  # light on teeth up to which what the photo shows there is the depth of a mouth, and from which on teeth
 TINTED = 0.6, 1.4  # bounds of what a photo's own teeth say of the colour of the others
 
 
@@ -60,7 +62,8 @@ class Interior:
         jaw = amount * shape.mouth_drop + change[LOWER] * change.new_tensor([1.0, 0.0, 0.0])
         cameras = (camera(shape.mean, points.to(shape.mean)) for points in (rest, photo))
         found = shape.mouth_maps, shape.mouth_box, shape.mouth_arch, shape.mouth_cavity, *cameras
-        return cls(*(x.float() for x in (*found, torch.stack([torch.zeros_like(jaw), jaw]), change[UPPER, 1])))
+        skull = change.new_tensor([0.0, 1.0, 0.0]) * (change[UPPER, 1] - HIGHEST).clamp_min(0)  # else a caricature is all gum
+        return cls(*(x.float() for x in (*found, torch.stack([skull, jaw]), change[UPPER, 1])))
 
     def place(self, which: int, pixels: torch.Tensor) -> torch.Tensor:
         """Where lines of sight through pixels [..., 2] meet the teeth of skull (0) or jaw (1), unmoved: [..., 3]."""
@@ -110,19 +113,23 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     place = interior.place(0, pixels)
     colour, teeth = _modelled(mesh.points, pixels, place, interior)
     own, seen = _photographed(photo, before, place, interior)
-    seen = seen * teeth
+    bright = own.mean(0) / (light.mean() * sum(TEETH) / 3)
+    seen = seen * teeth * ((bright - TOOTHLESS[0]) / (TOOTHLESS[1] - TOOTHLESS[0])).clamp(0, 1)
     if (total := seen.sum()) > 1:  # teeth that the photo does not show are like those that it does
         share = (own * seen).sum((-2, -1)) / (colour * light * seen).sum((-2, -1)).clamp_min(1e-3)
         share = share.clamp(*TINTED) ** (total / 20).clamp(max=1)
         colour = torch.lerp(colour, colour * share[:, None, None], teeth)
+    upper, lower = MOUTH.edges(mesh.points, x[part[1]])
+    open_by = ((lower - upper) / (SLIT * size / FRAME)).clamp(0, 1)
+    colour = torch.lerp(colour * light, own, seen) * (LINE + (1 - LINE) * open_by)  # no teeth are seen through a slit
     image, here = image.clone(), (slice(None), *part)
-    image[here] = torch.lerp(image[here], torch.lerp(colour * light, own, seen).clamp(0, 1), alpha)
+    image[here] = torch.lerp(image[here], colour.clamp(0, 1), alpha)
     return image
 
 
 def _shut(image: torch.Tensor, points: torch.Tensor, closed_by: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:
     """The picture [3, S, S] with the dark line between lips that were apart in the photo; gap and change over width."""
-    share = LINE * (closed_by / SEEN).clamp(0, 1) * (1 - gap / SEEN).clamp(0, 1)
+    share = (1 - LINE) * (closed_by / SEEN).clamp(0, 1) * (1 - gap / SEEN).clamp(0, 1)
     if not share > 0:
         return image
     x, pixel = pixel_middles(image), image.shape[-1] / FRAME

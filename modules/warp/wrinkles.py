@@ -9,7 +9,7 @@ from ..faces.morphable import FaceShape
 from ..labels import BLENDSHAPES
 from ..types import Face
 from .light import GAMMA, gained
-from .masks import blurred
+from .masks import blurred, grow
 from .mesh import POINTS, Mesh, sampled
 
 # What calm faces measure, of the coefficients that networks read well.
@@ -20,6 +20,7 @@ CALM = {
 }  # fmt: skip
 SURE = 0.15  # beyond what calm faces measure, from which on it is an expression
 GONE, SOFT = 0.6, 3.0  # share of the photo's own light that is taken away, and over how many pixels of the 256 px frame
+ASIDE = 5.0  # the same: how far from where they were learnt a photo's folds may be
 FOLD = 0.05  # how dark light must be learnt for the photo to have folds there
 WIDTH, DEEPEST = 4.0, 0.6  # pixels of the 256 px crop that a fold is narrower than, and how dark it is: hair is darker
 
@@ -60,6 +61,7 @@ def shade_of(shape: FaceShape, own: torch.Tensor | None, mesh: Mesh, geometry: t
     if own is None:
         return Shade(wrinkles * shade_on(light[None], frame, mesh)[0])
     less = ((light - own) / -own.clamp_max(-FOLD)).clamp(0, 1) * (-own / FOLD).clamp(0, 1)
+    less = blurred(grow(less[None, None], ASIDE * len(own) / FRAME), SOFT * len(own) / FRAME)[0, 0]
     light, gone = shade_on(torch.stack([light - GONE * own, less]), frame, mesh)
     return Shade(wrinkles * light, gone)
 

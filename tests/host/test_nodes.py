@@ -79,8 +79,9 @@ def test_detail_is_for_faces_larger_than_the_crop_and_a_coarse_selfie_is_told_on
     plain = composed(crops, places, 0.0).result
     caplog.clear()
     sharp = composed(crops, places).result
-    assert [record.getMessage() for record in caplog.records if "coarser" in record.getMessage()] == [
-        "Composite Face: the selfie is 4.0 times coarser than its place in the picture, which has detail that it lacks"
+    assert [record.getMessage() for record in caplog.records if "softer" in record.getMessage()] == [
+        "Composite Face: the face in the selfie is 4.0 times smaller than its place in the picture and stays that much softer; "
+        "a larger photo helps"
     ]
     changed = (sharp[0] != plain[0]).any(-1)
     assert changed.any() and not changed[plain[1] == 0].any() and torch.equal(sharp[1], plain[1])

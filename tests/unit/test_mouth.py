@@ -90,6 +90,16 @@ def test_a_photos_own_teeth_are_used_and_stay_where_the_skull_has_them(shape, to
     assert not own[int(mesh.points[14, 1]) - 3 :].any()  # and not at the lower one of a dropped jaw
 
 
+def test_a_dropped_jaw_has_no_teeth_of_its_own_where_a_smile_shows_them(shape, topology, fit):
+    """What the photo shows there is the depth of its mouth."""
+    wide, smile = geometry(shape, "amazement"), geometry(shape, "happiness")
+    photo = skin_picture()
+    photo[:, MOUTH.inside(Mesh.of(placed(shape, fit, wide), topology, 256)) > 0] = 0.1
+    deep, mesh = drawn(shape, topology, fit, smile, photo, wide)
+    plain, _ = drawn(shape, topology, fit, smile)
+    assert (column(deep, mesh) - column(plain, mesh)).abs().max() < 0.05
+
+
 def test_lips_that_were_apart_meet_without_teeth_and_with_a_line(shape, topology, fit):
     smile, calm = geometry(shape, "happiness"), torch.zeros(len(shape.basis))
     photo = skin_picture()
@@ -118,7 +128,7 @@ def test_a_turned_head_turns_its_teeth(shape, topology, fit):
     inside = Interior.of(shape, rest, rest, geometry(shape, "happiness"))
     teeth = torch.tensor([[0.0, -3.6, float(inside.arch[0, 0])]])
     pixel = (teeth @ inside.camera[:, :3].T + inside.camera[:, 3])[0]
-    assert torch.allclose(inside.place(0, pixel)[:2], teeth[0, :2], atol=0.02)
+    assert torch.allclose(inside.place(0, pixel)[:2], teeth[0, :2] - inside.moved[0, :2], atol=0.02)
     frontal = Interior.of(shape, *(2 * [placed(shape, fit, torch.zeros(len(shape.basis)))]), geometry(shape, "happiness"))
     aside = (teeth @ frontal.camera[:, :3].T + frontal.camera[:, 3])[0]
     assert (pixel[0] - rest[13, 0]) * angle.sign() < -1 + (aside[0] - 128)  # teeth lie deeper than lips, and are seen aside
