@@ -103,6 +103,7 @@ class FineSkin:
     warp: torch.Tensor  # [3, S, S] the coarse warp
     topology: Topology
     share: float  # 0..1 of the selfie's skin in it
+    gone: torch.Tensor | None = None  # [S, S] 0..1, where folds of the selfie were taken away
 
 
 @dataclass(frozen=True, eq=False)

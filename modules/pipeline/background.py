@@ -67,13 +67,16 @@ def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
     wire, request = request.image, checked(encoders, request)
     places, person = locate(encoders, request), person_of(request.identity)
-    masks, warps, targets = [], [], []
+    masks, warps, targets, gone = [], [], [], []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
-            mesh, area = mask(encoders, request, person, places[i % len(places)], i)
-            warps.append(warp(encoders, request, person, places[i % len(places)], mesh, area, i))
+            place = places[i % len(places)]
+            mesh, area = mask(encoders, request, person, place, i)
+            looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, request.wrinkles)
+            warps.append(warp(encoders, request, person, place, mesh, area, looks))
             masks.append(area)
             targets.append(mesh.points)
+            gone.append(None if looks["shade"] is None else looks["shade"].gone)
     masks, warps = torch.stack(masks), torch.stack(warps)
     background, guide, start = encode(encoders, vae, request, places, masks, warps)
     positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
@@ -82,7 +85,7 @@ def condition(encoders: Encoders, vae, request: Request):
         wire = wire.expand(-1, -1, -1, 3)  # a painted face has colour
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
-    fine = fine_skins(encoders, request, person, places, targets, warps)
+    fine = fine_skins(encoders, request, person, places, targets, gone, warps)
     region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
     return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
 
@@ -170,25 +173,26 @@ def repainted(encoders: Encoders, request: Request, person: Person, place: Place
 
 
 def warp(
-    encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, i: int
+    encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, looks: dict
 ) -> torch.Tensor:
-    """The coarse warp [3, S, S] of result i."""
-    looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, request.wrinkles)
+    """A coarse warp [3, S, S]; looks: see `looks_of`."""
     skin = skin_of(encoders, person, place)
     return morph(skin, place.background, mesh, area, request.strength.identity, request.light, **looks)
 
 
 def fine_skins(
-    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list[torch.Tensor], warps: torch.Tensor
+    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list, gone: list, warps: torch.Tensor
 ) -> tuple[FineSkin, ...] | None:
-    """What each coarse warp was drawn with, from the face points `targets` [478, 3]; None of a face without its photo."""
+    """What each coarse warp was drawn with, from the face points `targets` [478, 3] and where folds are `gone` [S, S] or None;
+    None of a face without its photo.
+    """
     if person.face.photo is None:
         return None
     share, found = min(request.strength.identity, 1.0), []
-    for i, (target, drawn) in enumerate(zip(targets, warps, strict=True)):
+    for i, (target, less, drawn) in enumerate(zip(targets, gone, warps, strict=True)):
         place = places[i % len(places)]
         skin, topology = skin_of(encoders, person, place).image, place.background.mesh.topology
-        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share))
+        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share, less))
     return tuple(found)
 
 

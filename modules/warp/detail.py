@@ -31,6 +31,7 @@ LUMA = (0.299, 0.587, 0.114)  # of pictures as they are, ITU-R BT.601
 NOISE = 0.03  # luma below which a ratio is that of noise
 SOFTER = 2.0  # times larger pixels of which a painted crop can be trusted: an autoencoder blurs the finest
 STEEPEST = 1.0  # the most that detail may change a logarithm of luma
+PORES = 0.06  # the most that it may where folds were taken away
 BORDER = 4.0  # pixels of the 256 px crop over which the skin of a coarse warp fades into what is around it
 STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ; over how far two drawings are compared
 WINDOW = 8.0  # the same: over how far the energy of a band is averaged
@@ -124,7 +125,11 @@ def detail(
     logs, small = [_log(x) for x in (drawn, painted, background)], _smaller(shape, side / size)
     warp = _shrunk(affine.sample(_log(luma(fine.warp))[None], window, shape)[0], small)
     agreement = _alike(_shrunk(logs[1], small), warp, _shrunk(where, small), size / FRAME)
-    return where * _enlarged(agreement, shape) * missing(*logs, where, side / size, side / pixels, WINDOW * size / FRAME)
+    found = where * _enlarged(agreement, shape) * missing(*logs, where, side / size, side / pixels, WINDOW * size / FRAME)
+    if fine.gone is None:
+        return found
+    most = STEEPEST + (PORES - STEEPEST) * affine.sample(fine.gone[None, None], window, shape, "zeros")[0]
+    return found.clamp(-most, most)
 
 
 def missing(
