@@ -21,6 +21,9 @@ from .realism import border_measures
 from .report import report, write_docs, write_report
 from .rows import Evidence
 from .sheet import write_sheet
+from .tone import crops_of, rim_measures, rims
+
+MEASURES = 2  # raised when something else is measured, so that nothing is read that lacks it
 
 
 def evaluate(args) -> int:
@@ -50,7 +53,7 @@ class Study:
 
     def __init__(self, pipeline: Pipeline, observer: Observer, files: dict[str, Path], out: Path, key: dict):
         self.pipeline, self.observer, self.files, self.out = pipeline, observer, files, out
-        self.settings, self.key = key, json.dumps(key, sort_keys=True)
+        self.settings, self.key = key, json.dumps({**key, "measures": MEASURES}, sort_keys=True)
         self.known, self.last = {}, (None, None)
 
     @classmethod
@@ -123,10 +126,15 @@ class Study:
         drafts, soft = paste(made.drafts, made.place, None)
         near = whereabouts(made.place)
         outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
+        covered, own = rims(self.pipeline.encoders, who, scene, expression)
         self._save(f"{selfie}_{background}", made, drafts)
+
+        def measures(pictures: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+            rim = rim_measures(crops_of(pictures, made.place), own, covered)
+            return {**self.observer.look(pictures, near).as_dict(), **border_measures(pictures, scene, mask), **rim}
+
         return {
-            "results": {**self.observer.look(made.images, near).as_dict(), **border_measures(made.images, scene, made.mask)},
-            "drafts": {**self.observer.look(drafts, near).as_dict(), **border_measures(drafts, scene, soft)},
+            "results": measures(made.images, made.mask), "drafts": measures(drafts, soft),
             "asked": expression.codes, "outside": outside, "seconds": seconds, "parts": made.seconds,
         }  # fmt: skip
 
