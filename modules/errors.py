@@ -63,7 +63,7 @@ def _again(what: str, where: str, remedy: str) -> DiffSFSRError:
         _place.reset(token)
 
 
-def check_number(name: str, value: float, most: float, usual: int) -> None:
+def check_number(name: str, value: float, most: float, usual: float) -> None:
     """Refuses what is outside 0..most: older hosts do not check what comes over a wire."""
     if not 0.0 <= value <= most:  # written so that NaN is refused too
         remedy = f"Choose a value in that range; {usual} is the usual one"

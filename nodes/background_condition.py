@@ -1,8 +1,21 @@
 from comfy_api.latest import io, ui
 
 from ..modules.pipeline.background import Request, condition
+from ..modules.pipeline.draft import SKIN_TONE
 from ..modules.types import Strength
-from .wires import CATEGORY, Encoders, Expression, Identity, PasteRegion, face_choice, match_light, prompts, strengths, wrinkles
+from .wires import (
+    CATEGORY,
+    Encoders,
+    Expression,
+    Identity,
+    PasteRegion,
+    face_choice,
+    match_light,
+    prompts,
+    skin_tone,
+    strengths,
+    wrinkles,
+)
 
 
 class BackgroundCondition(io.ComfyNode):
@@ -54,6 +67,7 @@ class BackgroundCondition(io.ComfyNode):
                 *prompts(),
                 match_light(),
                 wrinkles(),
+                skin_tone(),
                 io.Mask.Input(
                     "in_front",
                     optional=True,
@@ -79,12 +93,12 @@ class BackgroundCondition(io.ComfyNode):
     def execute(
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
         identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0, wrinkles=1.0,
-        in_front=None,
+        skin_tone=SKIN_TONE, in_front=None,
     ):  # fmt: skip
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
             image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles,
-            in_front,
-        )
+            skin_tone, in_front,
+        )  # fmt: skip
         given = condition(encoders, vae, request)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..modules.faces.selection import RULES
+from ..modules.pipeline.draft import SKIN_TONE
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")
 Identity = io.Custom("DIFFSFSR_IDENTITY")
@@ -80,6 +81,21 @@ def wrinkles() -> io.Input:
         optional=True,
         tooltip="The light of an expression on the skin: its folds, frown lines and crow's feet. 1 is what real faces have, "
         "0 moves the skin alone. It grows with the intensity of the expression.",
+    )
+
+
+def skin_tone() -> io.Input:
+    """The last input of the node that places a face."""
+    return io.Float.Input(
+        "skin_tone",
+        default=SKIN_TONE,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        optional=True,
+        display_name="skin tone",
+        tooltip="How far the selfie's skin tone goes to that of the face in the picture: 0 keeps the selfie's own, 1 takes the "
+        "picture's; what is left at the face's border is evened out on the skin around it, inside the mask.",
     )
 
 

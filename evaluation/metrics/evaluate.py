@@ -23,6 +23,9 @@ from .report import report, write_docs, write_report
 from .rows import Evidence
 from .sharpness import sharpness
 from .sheet import write_sheet
+from .tone import crops_of, rim_measures, rims
+
+MEASURES = 3  # raised when something else is measured, so that nothing is read that lacks it
 
 
 def evaluate(args) -> int:
@@ -52,14 +55,14 @@ class Study:
 
     def __init__(self, pipeline: Pipeline, observer: Observer, files: dict[str, Path], out: Path, key: dict):
         self.pipeline, self.observer, self.files, self.out = pipeline, observer, files, out
-        self.settings, self.key = key, json.dumps(key, sort_keys=True)
+        self.settings, self.key = key, json.dumps({**key, "measures": MEASURES}, sort_keys=True)
         self.known, self.last = {}, (None, None)
 
     @classmethod
     def of(cls, pipeline: Pipeline, data: Path, part: str, out: Path) -> "Study":
         """On a part of the data folder. What the pipeline is set to is the key under which results are kept."""
         files = {i: picture_file(p) for i, p in portraits(data, part).items()}
-        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS, "measures": 2}
+        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
         for folder in ("pairs", "pictures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key)
@@ -124,16 +127,20 @@ class Study:
         seconds = (time.perf_counter() - start) / len(LABELS)
         drafts, soft = paste(made.drafts, made.place, None)
         outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
+        covered, own = rims(self.pipeline.encoders, who, scene, expression)
         self._save(f"{selfie}_{background}", made, drafts)
+
         return {
-            "results": self._measured(made.images, made.mask, scene, made.place),
-            "drafts": self._measured(drafts, soft, scene, made.place),
+            "results": self._measured(made.images, made.mask, scene, made.place, own, covered),
+            "drafts": self._measured(drafts, soft, scene, made.place, own, covered),
             "asked": expression.codes, "outside": outside, "seconds": seconds, "parts": made.seconds,
         }  # fmt: skip
 
-    def _measured(self, pictures: torch.Tensor, mask: torch.Tensor, scene: torch.Tensor, place: PasteRegion) -> dict:
-        seen = self.observer.look(pictures, whereabouts(place)).as_dict()
-        return {**seen, **border_measures(pictures, scene, mask), **sharpness(pictures, place)}
+    def _measured(
+        self, pictures: torch.Tensor, mask: torch.Tensor, scene: torch.Tensor, place: PasteRegion, own, covered
+    ) -> dict[str, torch.Tensor]:
+        seen, rim = self.observer.look(pictures, whereabouts(place)), rim_measures(crops_of(pictures, place), own, covered)
+        return {**seen.as_dict(), **border_measures(pictures, scene, mask), **sharpness(pictures, place), **rim}
 
     def _save(self, name: str, made: Rendered, drafts: torch.Tensor) -> None:
         box, folder = box_around(made.place), self.out / "pictures"

@@ -77,7 +77,7 @@ def markdown(result: dict) -> str:
 
 def figure(r: dict, spread: bool = True) -> str:
     unit = {"degrees": "°", "dB": " dB", "s": " s"}.get(r["unit"], "")
-    digits = 2 if r["unit"] in ("share", "cosine", "r", "s", "grey") else 1
+    digits = 2 if r["unit"] in ("share", "cosine", "r", "s", "grey", "times") else 1
     if np.isnan(r["value"]):
         return "none"
     text = f"{r['value']:.{digits}f}{unit}"

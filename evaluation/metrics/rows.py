@@ -47,11 +47,13 @@ class Evidence:
         return list(dict.fromkeys(selfie for selfie, _ in self.pairs))
 
 
-def row(name: str, values, people, target: float | None = None, unit: str = "share", at_most: bool = False) -> dict:
+def row(
+    name: str, values, people, target: float | None = None, unit: str = "share", at_most: bool = False, statistic=np.mean
+) -> dict:
     """One measure; NaN values (nothing to measure) are left out. `at_most`: the target is a limit from above."""
     values, people = np.asarray(values, np.float64), np.asarray(people)
     keep = ~np.isnan(values)
-    mean, low, high = interval(values[keep], people[keep])
+    mean, low, high = interval(values[keep], people[keep], statistic)
     met = None if target is None else bool(mean <= target if at_most else mean >= target)
     about = {"target": target, "met": met, "unit": unit, "n": int(keep.sum())}
     return {"name": name, "value": mean, "low": low, "high": high, **about}
@@ -150,14 +152,23 @@ def place_rows(e: Evidence, kind: str) -> list[dict]:
 
 
 def border_rows(e: Evidence, kind: str) -> list[dict]:
-    """Seam and background inside the feather ring; see `realism.py`."""
+    """Seam and background inside the feather ring, see `realism.py`; tone at the face's rim, see `tone.py`."""
     names = {
         "seam": ("seam: gradient added, grey levels a pixel", "grey"),
         "ring_psnr": ("ring: PSNR to the background", "dB"),
         "ring_ssim": ("ring: SSIM to the background", "share"),
     }
     people = np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
-    return [row(name, e.stack(kind, key)[:, 1:].ravel(), people, unit=unit) for key, (name, unit) in names.items()]
+    rows = [row(name, e.stack(kind, key)[:, 1:].ravel(), people, unit=unit) for key, (name, unit) in names.items()]
+    step, steep = (e.stack(kind, key)[:, 1:].ravel() for key in ("tone_step", "rim_gradient"))
+    highest = lambda values: np.percentile(values, 95)  # noqa: E731
+    over = {"unit": "times", "at_most": True}
+    return [
+        *rows,
+        row("rim: tone step over the background's own, median", step, people, 1.3, statistic=np.median, **over),
+        row("rim: tone step over the background's own, 95th percentile", step, people, 2.0, statistic=highest, **over),
+        row("rim: gradient over the background's own, median", steep, people, statistic=np.median, **over),
+    ]
 
 
 def sharpness_row(e: Evidence, kind: str) -> dict:

@@ -19,7 +19,7 @@ from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRe
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
-from .draft import Person, Place, area_of, looks_of, mesh_of, person_of, place_of, skin_of
+from .draft import SKIN_TONE, Person, Place, area_of, looks_of, mesh_of, person_of, place_of, skin_of
 from .encoders import Encoders
 from .memo import content
 
@@ -32,7 +32,8 @@ class Request:
     warp. strength: factors on what each condition adds in the cross-attention, and in the coarse warp on how far it goes from
     the background's own face to the person, and from neutral to what was asked. light: 0..1, how far the selfie's light from
     the side goes to that of the background's face. text: CONDITIONING of prompt and negative prompt, for a bundle that reads
-    text. wrinkles: 0..1.5, how much of the light of an expression its folds have. in_front: what stays before the face.
+    text. wrinkles: 0..1.5, how much of the light of an expression its folds have. skin_tone: 0..1, how far the selfie's skin
+    tone goes to that of the background's face. in_front: what stays before the face.
     """
 
     image: torch.Tensor  # [B, H, W, C]
@@ -48,12 +49,18 @@ class Request:
     light: float = 0.0
     text: tuple[list | None, list | None] = (None, None)
     wrinkles: float = 1.0
+    skin_tone: float = SKIN_TONE
     in_front: torch.Tensor | None = None  # [B or 1, H, W]
 
     @property
     def total(self) -> int:
         """Number of results: one of the pictures and expressions may be a batch, or both alike."""
         return max(len(self.image), len(self.expression.codes))
+
+    @property
+    def skin(self) -> tuple[float, float]:
+        """Wrinkles and skin tone."""
+        return self.wrinkles, self.skin_tone
 
     def geometry(self, i: int) -> torch.Tensor:
         """[K] of result i."""
@@ -72,7 +79,7 @@ def condition(encoders: Encoders, vae, request: Request):
         with at(f"image {i}"):
             place = places[i % len(places)]
             mesh, area = mask(encoders, request, person, place, i)
-            looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, request.wrinkles)
+            looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, *request.skin)
             warps.append(warp(encoders, request, person, place, mesh, area, looks))
             masks.append(area)
             targets.append(mesh.points)
@@ -99,6 +106,7 @@ def checked(encoders: Encoders, request: Request) -> Request:
     check_number("expression strength", request.strength.expression, 2.0, 1)
     check_number("match light", request.light, 1.0, 0)
     check_number("wrinkles", request.wrinkles, 1.5, 1)
+    check_number("skin tone", request.skin_tone, 1.0, SKIN_TONE)
     check_text(encoders, request.text)
     for wire in (request.identity, request.expression):
         check_bundle(wire.bundle, encoders.id)

@@ -21,6 +21,7 @@ from .face import find_face
 from .memo import content
 
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
+SKIN_TONE = 0.6  # how far the selfie's skin tone goes to the background's, the default of Background Condition
 # between them these cover what a face covers with any word, but for a few pixels of a turned one: as wide as it gets, with
 # the corners of the jaw at their lowest, as long as it gets
 EXTREMES = (
@@ -99,9 +100,18 @@ def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Te
 
 
 def looks_of(
-    encoders: Encoders, person: Person, place: Place, mesh: Mesh, geometry: torch.Tensor, strength: Strength, wrinkles: float
+    encoders: Encoders,
+    person: Person,
+    place: Place,
+    mesh: Mesh,
+    geometry: torch.Tensor,
+    strength: Strength,
+    wrinkles: float,
+    skin_tone: float = SKIN_TONE,
 ) -> dict:
-    """What the person's expression, geometry [K], has in that place beside its movement: folds, and the inside of the mouth."""
+    """What the person's expression, geometry [K], has in that place beside its movement: folds, and the inside of the mouth;
+    and the tone of its skin.
+    """
     shape, own, geometry = encoders.shape, person.face.fit, strength.expression * geometry
 
     def at_rest() -> torch.Tensor:
@@ -111,7 +121,8 @@ def looks_of(
     photo, rest = encoders.memo.get("at rest", (person.key, place.key, strength.identity), at_rest)
     light = encoders.memo.get("own light", person.key, lambda: own_light(shape, person.face))
     shade = shade_of(shape, light, mesh, geometry, wrinkles)
-    return {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry)}
+    tone = None if same_photo(person, place) else skin_tone
+    return {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry), "tone": tone}
 
 
 def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: float, identity: float = 1.0) -> torch.Tensor:

@@ -20,6 +20,7 @@ from .mesh import Mesh
 from .mouth import MOUTH, Interior, paint_mouth, parted
 from .outline import warp_surroundings
 from .plain_mouth import paint_plainly
+from .rim import match_rim
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
 from .wrinkles import Shade
 
@@ -91,6 +92,7 @@ def coarse_warp(
     light: float = 0.0,
     shade: Shade | None = None,
     interior: Interior | None = None,
+    rim: bool = False,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
     background (hair, ears, forehead), warped to the face's outline, and a smooth fill where neither is known.
@@ -100,6 +102,7 @@ def coarse_warp(
     complete: what the selfie hides is drawn from its mirror image; else it is filled.
     light: share of the way that the selfie's light from the side goes to the background's.
     shade: the folds of an expression. interior: of its mouth; without one it is painted plainly.
+    rim: whether face and surroundings are led to each other's tone; of what `colour` leaves, the face takes the same share.
     """
     if light > 0:
         mirror = mesh.topology.mirror
@@ -111,15 +114,18 @@ def coarse_warp(
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     drawn = match_colour(drawn, covered, background.tone, colour)
+    covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
+    around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
+    if rim:
+        drawn, lit = match_rim(drawn, covered, around.image, mask, colour)
+        around = around._replace(image=lit)
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match
         drawn = paint_plainly(drawn, mesh, skin.points)
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
-    covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
-    around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
     own = torch.maximum(around.keep_mask * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
@@ -135,13 +141,17 @@ def morph(
     light: float = 0.0,
     shade: Shade | None = None,
     interior: Interior | None = None,
+    tone: float | None = None,
 ) -> torch.Tensor:
     """The coarse warp [3, S, S]: the selfie's skin at identity strengths of 1 and more, below that mixed with the background's.
 
     Tokens cannot undo what the coarse warp shows (`docs/results.md` has the figures), so a strength has to change it. Both
     people are drawn onto the same points before they are mixed: a morph, not one face shining through another.
+    tone: 0..1, how far the selfie's skin tone goes to the background's, without a step at the rim; None in its own photo.
     """
     how = {"complete": True, "light": light, "shade": shade, "interior": interior}
+    if tone is not None:
+        how |= {"colour": tone, "rim": True}
     picture = coarse_warp(skin, background, mesh, mask, **how) if identity > 0 else 0.0
     if identity >= 1:
         return picture

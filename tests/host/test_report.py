@@ -28,6 +28,9 @@ def test_settings_are_not_chosen_on_the_page(comfy, tmp_path, capsys):
     assert "--write-docs" in capsys.readouterr().err
 
 
+BORDER = ("seam", "ring_psnr", "ring_ssim", "sharpness", "tone_step", "rim_gradient")
+
+
 def evidence(count: int = 4):
     """Measures of a perfect result: everybody looks like the selfie and does what was asked, except one lost face."""
     import torch
@@ -46,7 +49,7 @@ def evidence(count: int = 4):
         found[-1] = i > 0
         turned = np.zeros((len(LABELS), 3)) + [2, 0, 359]
         seen = Seen(found, np.repeat(vectors[i : i + 1], len(LABELS), 0), asked, turned)
-        border = {name: torch.full((len(LABELS),), 2.0) for name in ("seam", "ring_psnr", "ring_ssim", "sharpness")}
+        border = {name: torch.full((len(LABELS),), 2.0) for name in BORDER}
         sides = {"results": seen.as_dict() | border, "drafts": seen.as_dict() | border | {"seam": border["seam"] + 1}}
         record = {**sides, "asked": torch.from_numpy(asked)}
         done.append({**record, "outside": torch.zeros(len(LABELS)), "seconds": 0.5})

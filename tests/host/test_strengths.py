@@ -103,7 +103,8 @@ def test_wrinkles_are_light_on_the_face_alone(studio, pictures, made):
     assert change(more, plain).mean() > 1.2 * change(usual, plain).mean()
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n in ("match_light", "wrinkles") for v in (-0.1, 1.6, float("nan"))])
+@pytest.mark.parametrize("name", ["match_light", "wrinkles", "skin_tone"])
+@pytest.mark.parametrize("value", [-0.1, 1.6, float("nan")])
 def test_light_out_of_range(studio, pictures, name, value):
     graph = portrait(*pictures).set(CONDITION, **{name: value})
     if value == value:

@@ -1,0 +1,90 @@
+"""The tone of a drawn face and of what is around it brought together, by smooth gains that are fitted on skin along its rim."""
+
+import torch
+import torch.nn.functional as F
+from kornia.color import rgb_to_lab
+
+from ..affine import FRAME
+from .light import GAMMA, apart
+from .masks import blurred, grow
+
+GRID = 64  # pixels a side of the grid on which gains are fitted: they are smooth
+PIXEL = GRID / FRAME
+RIM = 10.0  # pixels of the 256 px crop, inwards from the face's border, within which they are fitted
+SKIN = 28.0  # CIELAB distance from the middle of a face up to which it is skin; hair, beard and deep shadow are farther
+DARK = 0.003  # linear light that is added to both sides, so that black has a logarithm
+SCALE, ROUNDS = 0.15, 6  # of the Cauchy weights: log steps much larger than this count little
+STIFF = 0.0, 0.02, 0.02, 0.1, 0.1, 0.1  # ridge on 1, x, y, xy, xx, yy, for each pixel
+DOUBT = 40.0  # pixels of the grid that speak for no gain: where less of the rim is skin, less is done
+NEAR, LOCAL = 20.0, 0.5  # how far what the fit leaves reaches into the face, pixels of the 256 px crop, and the most of it
+SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fades, at the mask's border and at hair
+MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
+
+
+def match_rim(
+    drawn: torch.Tensor, known: torch.Tensor, around: torch.Tensor, mask: torch.Tensor, share: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A drawn face [3, S, S] and the picture around it [3, S, S], so lit that their skin meets without a step.
+
+    drawn is known where `known` [S, S] 0..1 is; `around` is the background's picture in the drawn face's shape, so that a place
+    on one is the same place of a face on the other. What changes along the rim, as light from one side does, the face takes
+    over. Of the step that is the same all along the rim it takes the `share` 0..1, at most `MEAN`; the skin around takes the
+    rest, fading to nothing at the border of `mask` [S, S].
+    """
+    size = known.shape[-1]
+    small = F.interpolate(torch.cat([drawn, around, known[None], mask[None]])[None], size=(GRID, GRID), mode="area")
+    face, place, known, inside = small.clamp(0, 1).split((3, 3, 1, 1), 1)
+    known = (known > 0.99).to(drawn.dtype)
+    own, theirs = is_skin(torch.cat([face, place]), known).split(1)
+    gain = rim_gain(face, place, (known - grow(known, -RIM * PIXEL)) * own * theirs)
+    mean = (gain * known[0]).sum((1, 2), keepdim=True) / known.sum().clamp_min(1)
+    rest = mean - (share * mean).clamp(-MEAN, MEAN)
+    reach = blurred(theirs * grow(inside, -SOFT * PIXEL), SOFT * PIXEL)
+    gains = torch.cat([(gain - rest).clamp(-DEEPEST, DEEPEST), -rest * reach[0]])[None]
+    factors = F.interpolate(torch.exp(gains / GAMMA), size=(size, size), mode="bilinear", align_corners=False)[0]
+    return (drawn * factors[:3]).clamp(0, 1), torch.where(mask > 0, (around * factors[3:]).clamp(0, 1), around)
+
+
+def rim_gain(face: torch.Tensor, place: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+    """Log gain [3, G, G] of linear light that leads a face to another [1, 3, G, G] each, fitted on `skin` [1, 1, G, G], 0 or 1.
+
+    Of second order in x and y, by iteratively reweighted least squares with Cauchy weights (Holland & Welsch 1977); what that
+    leaves is added where it was found, smoothed.
+    """
+    y, x = skin[0, 0].nonzero(as_tuple=True)
+    if len(y) == 0:
+        return torch.zeros_like(face[0])
+    own, theirs = (torch.log(image[0, :, y, x].pow(GAMMA) + DARK) for image in (face, place))
+    here, step = terms(x, y), (theirs - own).T
+    found = fitted(here, step)
+    left = torch.zeros_like(face)
+    left[0][:, y, x] = (step - here @ found).T.clamp(-LOCAL, LOCAL)
+    near = blurred(torch.cat([left, skin], 1), NEAR * PIXEL)
+    axis = torch.arange(GRID, device=face.device)
+    return (terms(axis[None, :], axis[:, None]) @ found).movedim(-1, 0) + (near[:, :3] / (near[:, 3:] + 0.1))[0]
+
+
+def is_skin(images: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """Where pictures [B, 3, H, W] have nearly the middle colour of their face [1, 1, H, W] 0..1: [B, 1, H, W], 0 or 1."""
+    inside, skin = face[0, 0] > 0.5, torch.zeros_like(images[:, :1])
+    if inside.any():
+        for lab, found in zip(rgb_to_lab(images), skin, strict=True):
+            middle = lab[:, inside].median(1, keepdim=True).values
+            found[0] = (apart(lab.flatten(1), middle) < SKIN).view_as(inside)
+    return skin
+
+
+def terms(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """1, x, y, xy, xx, yy of places on the grid, the grid being -1..1: [..., 6]."""
+    x, y = torch.broadcast_tensors(2 * (x + 0.5) / GRID - 1, 2 * (y + 0.5) / GRID - 1)
+    return torch.stack([torch.ones_like(x), x, y, x * y, x * x, y * y], -1)
+
+
+def fitted(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Coefficients [6, 3] for steps b [N, 3] at terms a [N, 6]; single steps unlike the others count little."""
+    ridge = torch.diag(a.new_tensor(STIFF)) * len(a)
+    certain, of_channels = torch.ones_like(b[:, :1]), b.new_ones(3, 1)
+    for _ in range(ROUNDS):
+        found = torch.linalg.solve((a * certain).T @ a + ridge, (a * certain).T @ b)
+        certain = 1 / (1 + (b - a @ found).square() @ of_channels / SCALE**2)
+    return found * len(a) / (len(a) + DOUBT)
