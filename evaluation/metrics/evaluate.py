@@ -13,6 +13,7 @@ from ...modules.pipeline.composite import paste
 from ...modules.pipeline.face import measured
 from ..pictures import load, to_pil
 from ..pipeline import Pipeline, Rendered
+from .drawn import crops_of, rims
 from .figures import psnr
 from .groups import describe
 from .measure import Observer, Seen, box_around, whereabouts
@@ -21,7 +22,7 @@ from .realism import border_measures
 from .report import report, write_docs, write_report
 from .rows import Evidence
 from .sheet import write_sheet
-from .tone import crops_of, rim_measures, rims
+from .tone import rim_measures
 
 MEASURES = 2  # raised when something else is measured, so that nothing is read that lacks it
 
