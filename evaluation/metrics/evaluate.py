@@ -14,6 +14,7 @@ from ...modules.pipeline.face import measured
 from ...modules.types import PasteRegion
 from ..pictures import load, to_pil
 from ..pipeline import Pipeline, Rendered
+from .drawn import crops_of, rims
 from .figures import psnr
 from .groups import describe
 from .measure import Observer, Seen, box_around, whereabouts
@@ -23,7 +24,7 @@ from .report import report, write_docs, write_report
 from .rows import Evidence
 from .sharpness import sharpness
 from .sheet import write_sheet
-from .tone import crops_of, rim_measures, rims
+from .tone import rim_measures
 
 MEASURES = 3  # raised when something else is measured, so that nothing is read that lacks it
 

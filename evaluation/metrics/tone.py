@@ -5,44 +5,16 @@ import math
 import torch
 from kornia.filters import spatial_gradient
 
-from ...modules.affine import FRAME, invert, sample
-from ...modules.encoders.expression import split
-from ...modules.pipeline.draft import GROW, area_of, mesh_of, person_of, place_of, skin_of
-from ...modules.pipeline.encoders import Encoders
-from ...modules.types import USUAL, Expression, Identity, PasteRegion
+from ...modules.affine import FRAME
 from ...modules.warp.light import GAMMA
 from ...modules.warp.masks import blurred, grow
-from ...modules.warp.outline import warp_surroundings
 from ...modules.warp.rim import is_skin
-from ...modules.warp.skin import hair_mask, put_on
 
 BAND = 2.0, 10.0  # pixels of the 256 px crop from the line, on both sides, between which light is compared
 SECTORS = 24  # of the directions from the middle of the face; each is compared by itself
 LEAST = 24  # skin pixels of the 256 px crop that a sector needs on both sides
 DARK = 0.01  # linear light that is added to both sides, so that noise of the darkest skin is no step
 FLOOR = 0.05  # a log step that is not seen: smaller ones count as this much
-
-
-@torch.inference_mode()
-def rims(
-    encoders: Encoders, identity: Identity, scene: torch.Tensor, expression: Expression
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the person is drawn in a scene [1, H, W, 3] with each of n expressions: covered [n, S, S] 0..1 in the crop; and the
-    background's own picture there, in the drawn face's shape, [n, 3, S, S].
-    """
-    person, place, drawn, own = person_of(identity), place_of(encoders, scene[0], "largest", 0), [], []
-    for geometry in split(expression.codes)[1]:
-        mesh = mesh_of(encoders, person, place, geometry, USUAL)
-        face, covered = put_on(skin_of(encoders, person, place), mesh, complete=True)
-        drawn.append(covered * (1 - hair_mask(face, covered, mesh)))
-        area = area_of(encoders, person, place, mesh, GROW)
-        own.append(warp_surroundings(place.face.image, place.background.keep_mask, place.face.points, mesh, area).image)
-    return torch.stack(drawn), torch.stack(own)
-
-
-def crops_of(pictures: torch.Tensor, place: PasteRegion) -> torch.Tensor:
-    """Pictures [n, H, W, 3] as the crop sees them: [n, 3, S, S]."""
-    return sample(pictures[..., :3].movedim(-1, 1).float(), invert(place.to_frame), place.size).clamp(0, 1)
 
 
 def rim_measures(pictures: torch.Tensor, own: torch.Tensor, covered: torch.Tensor) -> dict[str, torch.Tensor]:

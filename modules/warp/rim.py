@@ -16,7 +16,7 @@ DARK = 0.003  # linear light that is added to both sides, so that black has a lo
 SCALE, ROUNDS = 0.15, 6  # of the Cauchy weights: log steps much larger than this count little
 STIFF = 0.0, 0.02, 0.02, 0.1, 0.1, 0.1  # ridge on 1, x, y, xy, xx, yy, for each pixel
 DOUBT = 40.0  # pixels of the grid that speak for no gain: where less of the rim is skin, less is done
-NEAR, LOCAL = 20.0, 0.5  # how far what the fit leaves reaches into the face, pixels of the 256 px crop, and the most of it
+NEAR, LOCAL = 24.0, 0.3  # how far what the fit leaves reaches into the face, pixels of the 256 px crop, and the most of it
 SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fades, at the mask's border and at hair
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
 
