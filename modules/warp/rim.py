@@ -8,14 +8,14 @@ from ..affine import FRAME
 from .light import GAMMA, apart
 from .masks import blurred, grow
 
-GRID = 64  # pixels a side of the grid on which gains are fitted: they are smooth
+GRID = 48  # pixels a side of the grid on which gains are fitted: they are smooth
 PIXEL = GRID / FRAME
 RIM = 10.0  # pixels of the 256 px crop, inwards from the face's border, within which they are fitted
 SKIN = 28.0  # CIELAB distance from the middle of a face up to which it is skin; hair, beard and deep shadow are farther
 DARK = 0.003  # linear light that is added to both sides, so that black has a logarithm
-SCALE, ROUNDS = 0.15, 6  # of the Cauchy weights: log steps much larger than this count little
+SCALE, ROUNDS = 0.15, 5  # of the Cauchy weights: log steps much larger than this count little
 STIFF = 0.0, 0.02, 0.02, 0.1, 0.1, 0.1  # ridge on 1, x, y, xy, xx, yy, for each pixel
-DOUBT = 40.0  # pixels of the grid that speak for no gain: where less of the rim is skin, less is done
+DOUBT = 22.0  # pixels of the grid that speak for no gain: where less of the rim is skin, less is done
 NEAR, LOCAL = 24.0, 0.3  # how far what the fit leaves reaches into the face, pixels of the 256 px crop, and the most of it
 SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fades, at the mask's border and at hair
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
@@ -42,7 +42,7 @@ def match_rim(
     reach = blurred(theirs * grow(inside, -SOFT * PIXEL), SOFT * PIXEL)
     gains = torch.cat([(gain - rest).clamp(-DEEPEST, DEEPEST), -rest * reach[0]])[None]
     factors = F.interpolate(torch.exp(gains / GAMMA), size=(size, size), mode="bilinear", align_corners=False)[0]
-    return (drawn * factors[:3]).clamp(0, 1), torch.where(mask > 0, (around * factors[3:]).clamp(0, 1), around)
+    return (drawn * factors[:3]).clamp_(0, 1), torch.where(mask > 0, (around * factors[3:]).clamp_(0, 1), around)
 
 
 def rim_gain(face: torch.Tensor, place: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
