@@ -71,7 +71,7 @@ def test_the_knob_at_its_ends(face):
     inside, near = band(face, -20, -8), band(face, 1, 3)
     assert torch.allclose(own[:, inside], dark[:, inside], atol=0.01)
     assert torch.allclose(theirs[:, inside], skin_picture()[:, inside], atol=0.03)
-    assert (own[:, near] / skin_picture()[:, near]).mean() < 0.93, "led to the selfie's"
+    assert (own[:, near] / skin_picture()[:, near]).mean() < 0.95, "led to the selfie's"
     assert torch.allclose(theirs[:, near], skin_picture()[:, near], atol=0.02)
     for made in (own, theirs):
         assert torch.equal(made[:, mask == 0], skin_picture()[:, mask == 0])
