@@ -12,6 +12,7 @@ GRID = 48  # pixels a side of the grid on which gains are fitted: they are smoot
 PIXEL = GRID / FRAME
 RIM = 10.0  # pixels of the 256 px crop, inwards from the face's border, within which they are fitted
 SKIN = 28.0  # CIELAB distance from the middle of a face up to which it is skin; hair, beard and deep shadow are farther
+AROUND = 0.35  # the most that the skin around gets brighter or darker: a wall of its colour must not glow
 DARK = 0.003  # linear light that is added to both sides, so that black has a logarithm
 SCALE, ROUNDS = 0.15, 5  # of the Cauchy weights: log steps much larger than this count little
 STIFF = 0.0, 0.02, 0.02, 0.1, 0.1, 0.1  # ridge on 1, x, y, xy, xx, yy, for each pixel
@@ -29,7 +30,7 @@ def match_rim(
     drawn is known where `known` [S, S] 0..1 is; `around` is the background's picture in the drawn face's shape, so that a place
     on one is the same place of a face on the other. What changes along the rim, as light from one side does, the face takes
     over. Of the step that is the same all along the rim it takes the `share` 0..1, at most `MEAN`; the skin around takes the
-    rest, fading to nothing at the border of `mask` [S, S].
+    rest, at most `AROUND`, fading to nothing at the border of `mask` [S, S].
     """
     size = known.shape[-1]
     small = F.interpolate(torch.cat([drawn, around, known[None], mask[None]])[None], size=(GRID, GRID), mode="area")
@@ -40,7 +41,7 @@ def match_rim(
     mean = (gain * known[0]).sum((1, 2), keepdim=True) / known.sum().clamp_min(1)
     rest = mean - (share * mean).clamp(-MEAN, MEAN)
     reach = blurred(theirs * grow(inside, -SOFT * PIXEL), SOFT * PIXEL)
-    gains = torch.cat([(gain - rest).clamp(-DEEPEST, DEEPEST), -rest * reach[0]])[None]
+    gains = torch.cat([(gain - rest).clamp(-DEEPEST, DEEPEST), -rest.clamp(-AROUND, AROUND) * reach[0]])[None]
     factors = F.interpolate(torch.exp(gains / GAMMA), size=(size, size), mode="bilinear", align_corners=False)[0]
     return (drawn * factors[:3]).clamp_(0, 1), torch.where(mask > 0, (around * factors[3:]).clamp_(0, 1), around)
 

@@ -65,13 +65,13 @@ def test_hair_and_beard_at_the_rim_do_not_count(face, colour):
 
 def test_the_knob_at_its_ends(face):
     """0: the face is the selfie's own, the skin around goes to it inside the mask; 1: the other way round."""
-    dark = skin_picture() * 0.8
+    dark = skin_picture() * 0.88
     own, mask = drawn_in(face, dark, skin_picture(), colour=0.0, rim=True)
     theirs, _ = drawn_in(face, dark, skin_picture(), colour=1.0, rim=True)
     inside, near = band(face, -20, -8), band(face, 1, 3)
     assert torch.allclose(own[:, inside], dark[:, inside], atol=0.01)
     assert torch.allclose(theirs[:, inside], skin_picture()[:, inside], atol=0.03)
-    assert (own[:, near] / skin_picture()[:, near]).mean() < 0.9, "led to the selfie's"
+    assert (own[:, near] / skin_picture()[:, near]).mean() < 0.95, "led to the selfie's"
     assert torch.allclose(theirs[:, near], skin_picture()[:, near], atol=0.02)
     for made in (own, theirs):
         assert torch.equal(made[:, mask == 0], skin_picture()[:, mask == 0])
