@@ -31,7 +31,7 @@ LUMA = (0.299, 0.587, 0.114)  # of pictures as they are, ITU-R BT.601
 NOISE = 0.03  # luma below which a ratio is that of noise
 SOFTER = 2.0  # times larger pixels of which a painted crop can be trusted: an autoencoder blurs the finest
 STEEPEST = 1.0  # the most that detail may change a logarithm of luma
-PORES = 0.06  # the most that it may where folds were taken away
+PORES = 0.12  # the most that it may darken where folds were taken away
 BORDER = 4.0  # pixels of the 256 px crop over which the skin of a coarse warp fades into what is around it
 STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ; over how far two drawings are compared
 WINDOW = 8.0  # the same: over how far the energy of a band is averaged
@@ -129,7 +129,7 @@ def detail(
     if fine.gone is None:
         return found
     most = STEEPEST + (PORES - STEEPEST) * affine.sample(fine.gone[None, None], window, shape, "zeros")[0]
-    return found.clamp(-most, most)
+    return torch.maximum(found, -most)
 
 
 def missing(
