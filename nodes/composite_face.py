@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
 from ..modules.pipeline.composite import paste
-from .wires import CATEGORY, PasteRegion
+from .wires import CATEGORY, PasteRegion, amount
 
 
 class CompositeFace(io.ComfyNode):
@@ -15,16 +15,11 @@ class CompositeFace(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The decoded face crop, from VAE Decode."),
                 PasteRegion.Input("place", tooltip="PLACE of Background Condition."),
-                io.Float.Input(
-                    "detail",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    optional=True,
-                    tooltip="How much of the selfie's own fine skin is added where the face is larger in the picture than the "
+                amount(
+                    "detail", 1.0,
+                    "How much of the selfie's own fine skin is added where the face is larger in the picture than the "
                     "crop it was painted in. 0 pastes the crop alone.",
-                ),
+                ),  # fmt: skip
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE"),

@@ -34,69 +34,44 @@ def face_choice() -> list[io.Input]:
     ]
 
 
+def amount(name: str, default: float, tooltip: str, most: float = 1.0) -> io.Input:
+    """How much of something, 0 to `most`. Optional: what was added later stands last, and saved graphs stay valid."""
+    return io.Float.Input(
+        name, default=default, min=0.0, max=most, step=0.05, optional=True, display_name=name.replace("_", " "), tooltip=tooltip
+    )
+
+
 def strengths() -> list[io.Input]:
-    """The strength of each condition. Optional, so that graphs saved before there were strengths stay valid."""
+    """The strength of each condition."""
     about = {
         "identity": "Strength of the identity: 0 is the background's own face, 1 is usual, above 1 exaggerates the person.",
         "expression": "Strength of the expression: 0 is a neutral face, 1 is usual, above 1 exaggerates it.",
     }
-    return [
-        io.Float.Input(
-            f"{name}_strength",
-            default=1.0,
-            min=0.0,
-            max=2.0,
-            step=0.05,
-            optional=True,
-            display_name=f"{name} strength",
-            tooltip=tooltip,
-        )
-        for name, tooltip in about.items()
-    ]
+    return [amount(f"{name}_strength", 1.0, tooltip, 2.0) for name, tooltip in about.items()]
 
 
 def match_light() -> io.Input:
-    """Optional too, and the last input, because it was added last."""
-    return io.Float.Input(
-        "match_light",
-        default=0.0,
-        min=0.0,
-        max=1.0,
-        step=0.05,
-        optional=True,
-        display_name="match light",
-        tooltip="How far the selfie's side light is changed to that of the face in the picture. 0 keeps the selfie's own, "
+    return amount(
+        "match_light", 0.0,
+        "How far the selfie's side light is changed to that of the face in the picture. 0 keeps the selfie's own, "
         "which is nearest to the person; .5 to 1 fits the picture better.",
-    )
+    )  # fmt: skip
 
 
 def wrinkles() -> io.Input:
-    """Added last to the nodes that draw, and so the last input there."""
-    return io.Float.Input(
-        "wrinkles",
-        default=1.0,
-        min=0.0,
-        max=1.5,
-        step=0.05,
-        optional=True,
-        tooltip="The light of an expression on the skin: its folds, frown lines and crow's feet. 1 is what real faces have, "
-        "0 moves the skin alone. It grows with the intensity of the expression.",
-    )
+    return amount(
+        "wrinkles", 1.0,
+        "The light of an expression on the skin: its folds, frown lines and crow's feet. 1 is what real faces have, "
+        "0 moves the skin alone. It grows with the intensity of the expression.", 1.5,
+    )  # fmt: skip
 
 
 def skin_tone() -> io.Input:
-    """The last input of the node that places a face."""
-    return io.Float.Input(
-        "skin_tone",
-        default=SKIN_TONE,
-        min=0.0,
-        max=1.0,
-        step=0.05,
-        optional=True,
-        display_name="skin tone",
-        tooltip="How far the selfie's skin tone goes to that of the face in the picture: 0 keeps the selfie's own, 1 takes the "
+    return amount(
+        "skin_tone", SKIN_TONE,
+        "How far the selfie's skin tone goes to that of the face in the picture: 0 keeps the selfie's own, 1 takes the "
         "picture's; what is left at the face's border is evened out on the skin around it, inside the mask.",
-    )
+    )  # fmt: skip
 
 
 def prompts() -> list[io.Input]:

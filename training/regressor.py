@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 
 from ..modules.encoders.regressor import CoefficientRegressor
 from ..modules.faces.landmarker import BLENDSHAPE_POINTS
-from ..modules.faces.morphable import FaceShape, project
+from ..modules.faces.morphable import FaceShape
 from ..modules.faces.networks import FaceNetworks
+from ..modules.faces.pose import project
 from ..modules.labels import prototype_matrix
 from .runlog import Run
 from .synth.codes import random_code

@@ -9,7 +9,8 @@ import torch
 
 from ...modules import affine
 from ...modules.faces.landmarker import DetectedFace, find_faces
-from ...modules.faces.morphable import FaceShape, angles
+from ...modules.faces.morphable import FaceShape
+from ...modules.faces.pose import angles
 from ...modules.pipeline.encoders import face_networks
 from ...modules.warp.paste import PasteRegion
 from ...training.teachers import Teachers

@@ -1,7 +1,7 @@
 """Whether a person stays that person under a word: coarse warps of the evaluation's people in other people's pictures.
 
-Selfies and pictures are those of the protocol. The coarse warps alone are judged: the model's results would take 25 minutes
-more, and `evaluate` shows that they are recognised as often.
+Selfies and pictures are those of the protocol. The coarse warps alone are judged: the model's results take
+longer, and `evaluate` shows that they are recognised as often.
 """
 
 from dataclasses import dataclass
@@ -81,8 +81,8 @@ def table(rows: list[dict]) -> str:
     strong = [row for row in rows if row["strong"]]
     lines = [
         "",
-        f"{people} people of the evaluation in other people's pictures, coarse warps alone (results of the model would take 25 "
-        f"minutes more); judged by faceres, rank 1 among {people}. Targets: rank 1 at least {EACH:.2f} for each, {MEAN:.2f} "
+        f"{people} people of the evaluation in other people's pictures, coarse warps alone; "
+        f"judged by faceres, rank 1 among {people}. Targets: rank 1 at least {EACH:.2f} for each, {MEAN:.2f} "
         "on the mean. Brackets: 95 % bootstrap interval over people.",
         "",
         "| word | closer to the selfie | rank 1 | cosine | met |",

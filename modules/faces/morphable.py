@@ -13,6 +13,7 @@ from torch import nn
 
 from ..labels import BLENDSHAPES
 from ..types import Face, Fit
+from .pose import pose, project
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
 STRONG_DETAIL = 0.4  # the same of a face that does much: part of it is the expression
@@ -49,9 +50,9 @@ class RigCalibration(nn.Module):
         return (asked + self.answer(change)).clamp(LOW, HIGH)
 
 
-# buffers that older bundles lack, those that need each other together
 MAPS = ("teeth", "flesh", "shade", "depth")  # of the inside of a mouth
 TEETH = ("mouth_maps", "mouth_box", "mouth_arch", "mouth_drop")
+# buffers that older bundles lack, those that need each other together
 TOGETHER = (
     ("movement", "anchors", "corrections"), ("resting",), ("geometry_more",), ("light_maps", "light_axes"),
     (*TEETH, "mouth_cavity"),
@@ -256,26 +257,6 @@ def closed(points: torch.Tensor) -> torch.Tensor:
     return points
 
 
-def project(mesh: torch.Tensor, rotation: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """[B, P, 3] -> [B, P, 2] pixels, y up."""
-    return scale[:, None, None] * mesh @ rotation[:, :2].transpose(1, 2) + shift[:, None]
-
-
-def pose(mesh: torch.Tensor, target: torch.Tensor, weight: torch.Tensor):
-    """The scaled-orthographic pose that takes mesh [B, P, 3] to target [B, P, 2] (y up): rotation, scale, shift."""
-    share = (weight / weight.sum())[None, :, None]
-    mesh_mean, target_mean = (share * mesh).sum(1, keepdim=True), (share * target).sum(1, keepdim=True)
-    m, t = mesh - mesh_mean, target - target_mean
-    affine = torch.linalg.lstsq(m * share.sqrt(), t * share.sqrt()).solution.transpose(1, 2)  # [B, 2, 3]
-    u, _, v = torch.linalg.svd(affine, full_matrices=False)
-    rows = u @ v
-    rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
-    flat = m @ rows.transpose(1, 2)
-    scale = (share * flat * t).sum((1, 2)) / (share * flat * flat).sum((1, 2)).clamp_min(1e-9)
-    shift = (target_mean - scale[:, None, None] * (mesh_mean @ rows.transpose(1, 2)))[:, 0]
-    return rotation, scale, shift
-
-
 def unexplained(fit: Fit) -> torch.Tensor:
     """What the model leaves of a fit, in its own unit and facing forward: [B, 478, 3]."""
     flat = fit.residual / fit.scale[:, None, None]
@@ -308,15 +289,3 @@ def mirrored(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) ->
     points = points[mirror].clone()
     points[:, 0] = image.shape[-1] - points[:, 0]
     return image.flip(-1), points
-
-
-def angles(rotation: torch.Tensor) -> torch.Tensor:
-    """Rotations [..., 3, 3] (x right, y up, z to the viewer) -> yaw, pitch, roll [..., 3] in degrees.
-
-    Yaw and pitch say where the nose points, roll how the line between the eyes is tilted.
-    """
-    nose, across = rotation[..., :, 2], rotation[..., :, 0]
-    yaw = torch.atan2(nose[..., 0], nose[..., 2])
-    pitch = torch.atan2(nose[..., 1], torch.hypot(nose[..., 0], nose[..., 2]))
-    roll = torch.atan2(across[..., 1], torch.hypot(across[..., 0], across[..., 2]))
-    return torch.rad2deg(torch.stack([yaw, pitch, roll], -1))

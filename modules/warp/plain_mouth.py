@@ -4,13 +4,12 @@ import torch
 
 from .aperture import lit, pixel_middles, tint
 from .mesh import Mesh
-from .mouth import MOUTH
+from .mouth import GLEAM, MOUTH
 
 UPPER_LIP_MIDDLE = 13
 CAVITY, TONGUE, TEETH = (0.16, 0.06, 0.06), (0.50, 0.25, 0.24), (0.88, 0.84, 0.78)
 DROPPED = 0.3  # gap over width from which on a mouth shows more than teeth
 TOOTH = 0.11  # of the mouth's width
-GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
 
 
 def paint_plainly(image: torch.Tensor, mesh: Mesh, before: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 
-from diffsfsr.modules.faces.morphable import angles, pose, project, retarget
+from diffsfsr.modules.faces.morphable import retarget
+from diffsfsr.modules.faces.pose import angles, pose, project
 from diffsfsr.modules.types import Fit
 from diffsfsr.modules.warp.mesh import Mesh, barycentric, rasterise
 from diffsfsr.modules.warp.skin import Skin, put_on

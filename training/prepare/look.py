@@ -13,8 +13,9 @@ from ...modules.bundle import load_bundle
 from ...modules.encoders.identity import INPUT, IdentityNetwork
 from ...modules.errors import DiffSFSRError
 from ...modules.faces.landmarker import find_faces, landmarks_in_crop
-from ...modules.faces.morphable import FaceShape, angles
+from ...modules.faces.morphable import FaceShape
 from ...modules.faces.networks import FaceNetworks
+from ...modules.faces.pose import angles
 from ...modules.images import MAX_PIXELS, read_picture
 from ..portrait import FRAME, MARGIN, margin
 from ..teachers import Teachers
