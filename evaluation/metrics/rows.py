@@ -23,6 +23,8 @@ from .groups import GROUPS
 from .measure import Seen
 from .protocol import LABELS, WORDS
 
+RIM = "tone_step", "step_forehead", "step_jaw", "rim_gradient"  # what `tone.py` measures
+
 
 @dataclass
 class Evidence:
@@ -160,13 +162,15 @@ def border_rows(e: Evidence, kind: str) -> list[dict]:
     }
     people = np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
     rows = [row(name, e.stack(kind, key)[:, 1:].ravel(), people, unit=unit) for key, (name, unit) in names.items()]
-    step, steep = (e.stack(kind, key)[:, 1:].ravel() for key in ("tone_step", "rim_gradient"))
+    step, brow, jaw, steep = (e.stack(kind, key)[:, 1:].ravel() for key in RIM)
     highest = lambda values: np.percentile(values, 95)  # noqa: E731
     over = {"unit": "times", "at_most": True}
     return [
         *rows,
         row("rim: tone step over the background's own, median", step, people, 1.3, statistic=np.median, **over),
         row("rim: tone step over the background's own, 95th percentile", step, people, 2.0, statistic=highest, **over),
+        row("rim: the same across the forehead, median", brow, people, statistic=np.median, **over),
+        row("rim: the same across the jaw, median", jaw, people, statistic=np.median, **over),
         row("rim: gradient over the background's own, median", steep, people, statistic=np.median, **over),
     ]
 

@@ -11,7 +11,9 @@ from ...modules.warp.masks import blurred, grow
 from ...modules.warp.rim import is_skin
 
 BAND = 2.0, 10.0  # pixels of the 256 px crop from the line, on both sides, between which light is compared
-SECTORS = 24  # of the directions from the middle of the face; each is compared by itself
+SECTORS = 24  # of the directions from the middle of the face, from left over up, right and down; each is compared by itself
+PARTS = {"tone_step": range(SECTORS), "step_forehead": range(3, 9), "step_jaw": range(15, 21)}  # the latter: 45 degrees aside
+SKIN = 20.0  # CIELAB distance from the middle of a face up to which it is skin here, whatever the drawing takes for skin
 LEAST = 24  # skin pixels of the 256 px crop that a sector needs on both sides
 DARK = 0.01  # linear light that is added to both sides, so that noise of the darkest skin is no step
 FLOOR = 0.05  # a log step that is not seen: smaller ones count as this much
@@ -21,8 +23,9 @@ def rim_measures(pictures: torch.Tensor, own: torch.Tensor, covered: torch.Tenso
     """Crops [n, 3, S, S] 0..1 of faces drawn where covered [n, S, S] 0..1, into backgrounds own [n, 3, S, S] of the same shape.
 
     tone_step [n]: mean over the rim's sectors of the log step of linear light from inside to outside, over that of the
-    background's own picture across the same line. rim_gradient [n]: the same of the mean gradient of log light along the line.
-    Both on skin alone; NaN where no sector has skin on both sides. 1 is a rim as in the background's own picture.
+    background's own picture across the same line; step_forehead, step_jaw [n]: of the sectors above and below the middle.
+    rim_gradient [n]: the same of the mean gradient of log light along the line. All on skin alone; NaN where no sector has
+    skin on both sides. 1 is a rim as in the background's own picture.
     """
     rows = [_one(*(x[None] for x in each)) for each in zip(pictures, own, covered[:, None], strict=True)]
     return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
@@ -32,20 +35,28 @@ def _one(picture: torch.Tensor, own: torch.Tensor, covered: torch.Tensor) -> dic
     covered = (covered > 0.5).float()
     pixel = covered.shape[-1] / FRAME
     low, high = (edge * pixel for edge in BAND)
-    skin = is_skin(own, covered) * is_skin(picture, covered)
-    face = skin * is_skin(picture, grow(covered, -high))
+    skin = is_skin(own, covered, SKIN) * is_skin(picture, covered, SKIN)
+    face = skin * is_skin(picture, grow(covered, -high), SKIN)
     inside, outside = (grow(covered, -low) - grow(covered, -high)) * face, (grow(covered, high) - grow(covered, low)) * skin
-    sectors, steps = _sectors(covered), []
+    sectors, steps = _sectors(covered), {}
     for k in range(SECTORS):
         within, beyond = ((part * (sectors == k))[0, 0] > 0 for part in (inside, outside))
         if min(within.sum(), beyond.sum()) >= LEAST * pixel**2:
-            steps.append([_step(image[0], within, beyond) for image in (picture, own)])
+            steps[k] = [_step(image[0], within, beyond) for image in (picture, own)]
+    over = {name: _over([steps[k] for k in part if k in steps]) for name, part in PARTS.items()}
     if not steps:
-        return {"tone_step": math.nan, "rim_gradient": math.nan}
-    made, usual = torch.tensor(steps).mean(0).clamp_min(FLOOR)
+        return {**over, "rim_gradient": math.nan}
     line = ((grow(covered, pixel) - grow(covered, -high)) * face)[0, 0] > 0
     steep = torch.tensor([_gradient(image, line, pixel) for image in (picture, own)]).clamp_min(FLOOR / high * pixel)
-    return {"tone_step": float(made / usual), "rim_gradient": float(steep[0] / steep[1])}
+    return {**over, "rim_gradient": float(steep[0] / steep[1])}
+
+
+def _over(steps: list[list[float]]) -> float:
+    """Mean step of a drawing over the mean of the background's own; NaN of none."""
+    if not steps:
+        return math.nan
+    made, usual = torch.tensor(steps).mean(0).clamp_min(FLOOR)
+    return float(made / usual)
 
 
 def _sectors(covered: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from .masks import blurred, grow
 GRID = 48  # pixels a side of the grid on which gains are fitted: they are smooth
 PIXEL = GRID / FRAME
 RIM = 10.0  # pixels of the 256 px crop, inwards from the face's border, within which they are fitted
-SKIN = 28.0  # CIELAB distance from the middle of a face up to which it is skin; hair, beard and deep shadow are farther
+SKIN = 20.0  # CIELAB distance from the middle of a face up to which it is skin; hair, beard and deep shadow are farther
 AROUND = 0.35  # the most that the skin around gets brighter or darker: a wall of its colour must not glow
 DARK = 0.003  # linear light that is added to both sides, so that black has a logarithm
 SCALE, ROUNDS = 0.15, 5  # of the Cauchy weights: log steps much larger than this count little
@@ -65,13 +65,16 @@ def rim_gain(face: torch.Tensor, place: torch.Tensor, skin: torch.Tensor) -> tor
     return (terms(axis[None, :], axis[:, None]) @ found).movedim(-1, 0) + (near[:, :3] / (near[:, 3:] + 0.1))[0]
 
 
-def is_skin(images: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-    """Where pictures [B, 3, H, W] have nearly the middle colour of their face [1, 1, H, W] 0..1: [B, 1, H, W], 0 or 1."""
+def is_skin(images: torch.Tensor, face: torch.Tensor, limit: float = SKIN) -> torch.Tensor:
+    """Where pictures [B, 3, H, W] have nearly the middle colour of their face [1, 1, H, W] 0..1: [B, 1, H, W], 0 or 1.
+
+    limit: CIELAB distance.
+    """
     inside, skin = face[0, 0] > 0.5, torch.zeros_like(images[:, :1])
     if inside.any():
         for lab, found in zip(rgb_to_lab(images), skin, strict=True):
             middle = lab[:, inside].median(1, keepdim=True).values
-            found[0] = (apart(lab.flatten(1), middle) < SKIN).view_as(inside)
+            found[0] = (apart(lab.flatten(1), middle) < limit).view_as(inside)
     return skin
 
 

@@ -28,7 +28,7 @@ def test_settings_are_not_chosen_on_the_page(comfy, tmp_path, capsys):
     assert "--write-docs" in capsys.readouterr().err
 
 
-BORDER = ("seam", "ring_psnr", "ring_ssim", "sharpness", "tone_step", "rim_gradient")
+BORDER = ("seam", "ring_psnr", "ring_ssim", "sharpness", "tone_step", "step_forehead", "step_jaw", "rim_gradient")
 
 
 def evidence(count: int = 4):

@@ -117,5 +117,8 @@ def test_the_measure_sees_a_step_and_its_own_background_has_none(face):
     found = rim_measures(torch.stack([background, pasted]), background.expand(2, -1, -1, -1), covered.expand(2, -1, -1))
     assert found["tone_step"][0] == 1 and found["rim_gradient"][0] == 1
     assert found["tone_step"][1] > 3 and found["rim_gradient"][1] > 1.5
+    high = torch.where(torch.arange(256)[:, None] < 100, pasted, background)
+    found = rim_measures(high[None], background[None], covered[None])
+    assert found["step_forehead"] > 3 and found["step_jaw"] == 1, "the border is on the forehead alone"
     hair = HAIR[:, None, None].expand(3, 256, 256).where(~face.covered, skin_picture())
     assert rim_measures(hair[None], hair[None], covered[None])["tone_step"].isnan().all(), "nothing but hair around"
