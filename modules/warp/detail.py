@@ -181,8 +181,11 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     covered = torch.maximum(covered * (1 - hair_mask(image, covered, mesh)), openings)
     soft = feather((covered * mask)[None, None], BORDER * pixel)[0, 0]
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
-    known = fine.share * soft * (1 - painted) * grow((mesh.covered * mask)[None, None], -2 * pixel)[0, 0]
-    found = [Layer(fine.face.photo, place, known * share) for place, share in _skin_places(skin, mesh, fine.face.image)]
+    known = soft * (1 - painted) * grow((mesh.covered * mask)[None, None], -2 * pixel)[0, 0]
+    places = _skin_places(skin, mesh, fine.face.image)
+    found = [Layer(fine.face.photo, place, known * share * fine.share) for place, share in places]
+    own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
+    found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     place = surroundings_place(fine.old, mesh, mask)
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))

@@ -217,3 +217,15 @@ def where_cut(photo, matrix):
     """Where the photo's part lies in its picture, from the shift between the two matrices."""
     left, top = torch.linalg.solve(matrix[:, :2], photo.matrix[:, 2] - matrix[:, 2]).round().int().tolist()
     return slice(top, top + photo.light.shape[1]), slice(left, left + photo.light.shape[2])
+
+
+@pytest.mark.parametrize("share, whose", [(0.0, 1), (1.0, 0)])
+def test_below_full_identity_the_skin_of_the_face_that_was_there_counts(face, selfie, share, whose):
+    background = textured(256 * LARGE, 1)
+    region, pictures = place(face, selfie, background=background[None]), (selfie, background)
+    whole = pictures[whose].permute(2, 0, 1)[None]
+    shown = torch.nn.functional.interpolate(whole, size=256, mode="bilinear", antialias=True)[0]
+    region = replace(region, fine=(replace(region.fine[0], share=share, warp=shown),))
+    made = fine_of(inner(composite(soft_crop(region), region, 1.0)[0])).flatten()
+    alike = [torch.corrcoef(torch.stack([made, fine_of(inner(x[None])).flatten()]))[0, 1] for x in pictures]
+    assert alike[whose] > 0.85 and alike[1 - whose] < 0.3
