@@ -13,8 +13,12 @@ from .expression_words import ExpressionWords
 from .face_draft import FaceDraft
 from .identity_encoder import IdentityEncoder
 from .identity_expression_guider import IdentityExpressionGuider
+from .load_expression import LoadExpression
+from .load_identity import LoadIdentity
 from .midpoint_sampler import MidpointSampler
 from .midpoint_sampler_select import MidpointSamplerSelect
+from .save_expression import SaveExpression
+from .save_identity import SaveIdentity
 from .unet_loader import UNetLoader
 
 NODES = [
@@ -31,6 +35,10 @@ NODES = [
     MidpointSamplerSelect,
     IdentityExpressionGuider,
     CompositeFace,
+    SaveIdentity,
+    LoadIdentity,
+    SaveExpression,
+    LoadExpression,
 ]
 
 

@@ -3,6 +3,8 @@
 from comfy_api.latest import io
 
 from ..modules.faces.selection import RULES
+from ..modules.host import folders
+from ..modules.pipeline import kept
 from ..modules.pipeline.draft import SKIN_TONE
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")
@@ -48,6 +50,18 @@ def strengths() -> list[io.Input]:
         "expression": "Strength of the expression: 0 is a neutral face, 1 is usual, above 1 exaggerates it.",
     }
     return [amount(f"{name}_strength", 1.0, tooltip, 2.0) for name, tooltip in about.items()]
+
+
+def new_name(example: str, loader: str) -> io.Input:
+    """The name under which something is saved."""
+    told = f"The name in the list of {loader}. A name that is taken gets a number: nothing is overwritten."
+    return io.String.Input("name", default=example, tooltip=told)
+
+
+def saved_choice(kind: str) -> io.Input:
+    """One of what was saved."""
+    told = f"What lies in models/diffsfsr/{folders.SAVED[kind]}. Press R for what was saved since."
+    return io.Combo.Input("name", options=kept.choices(kind), tooltip=told)
 
 
 def match_light() -> io.Input:

@@ -13,6 +13,7 @@ KEY = "diffsfsr"
 FACE_MODEL = "face_landmarker.safetensors"
 DEFAULT = "default (built in)"
 EXPRESSIONS = "expressions"  # folder of the expression library: EXPRESSIONS/<word>/*.png
+SAVED = {"identity": "saved_identities", "expression": "saved_expressions"}  # folders of what was saved, by kind
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 BUILT_IN = WEIGHTS / "diffsfsr_default_256.safetensors"
 BUILT_IN_FACE_MODEL = WEIGHTS / FACE_MODEL
@@ -29,7 +30,7 @@ def bundle_names() -> list[str]:
     """The loader's list: the built-in bundle first."""
     register()
     names = folder_paths.get_filename_list(KEY)
-    found = [n for n in names if Path(n).name != FACE_MODEL and Path(n).parts[0] != EXPRESSIONS]
+    found = [n for n in names if Path(n).name != FACE_MODEL and Path(n).parts[0] not in (EXPRESSIONS, *SAVED.values())]
     return [DEFAULT, *found]
 
 
@@ -37,6 +38,18 @@ def expression_folders() -> list[Path]:
     """Where the pictures of an expression library may lie, whether the folders exist or not."""
     register()
     return [Path(folder) / EXPRESSIONS for folder in folder_paths.get_folder_paths(KEY)]
+
+
+def saved_folders(kind: str) -> list[Path]:
+    """Where saved wires of a kind may lie, whether the folders exist or not; what is new goes into the first."""
+    register()
+    return [Path(folder) / SAVED[kind] for folder in folder_paths.get_folder_paths(KEY)]
+
+
+def saved_names(kind: str) -> list[str]:
+    """The names of all that is saved, without their ending."""
+    found = {path.stem for folder in saved_folders(kind) if folder.is_dir() for path in folder.glob("*.safetensors")}
+    return sorted(found, key=str.casefold)
 
 
 def bundle_path(name: str) -> Path:

@@ -18,6 +18,10 @@ OURS = {
     "DiffSFSRMidpointSamplerSelect": ("SAMPLER",),
     "DiffSFSRIdentityExpressionGuider": ("GUIDER",),
     "DiffSFSRCompositeFace": ("IMAGE", "MASK"),
+    "DiffSFSRSaveIdentity": ("DIFFSFSR_IDENTITY",),
+    "DiffSFSRLoadIdentity": ("DIFFSFSR_IDENTITY",),
+    "DiffSFSRSaveExpression": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRLoadExpression": ("DIFFSFSR_EXPRESSION",),
 }
 
 
