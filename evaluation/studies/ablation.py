@@ -10,7 +10,7 @@ import torch
 from dev.pack import ROOT
 
 from ...modules.denoiser.attention import GROUPS, BalancedCrossAttention
-from ...modules.host.conditioning import KEY
+from ...modules.host.conditioning import KEY, changed
 from ...nodes.background_condition import BackgroundCondition
 from ..metrics.evaluate import Study
 from ..metrics.measure import Observer
@@ -60,7 +60,7 @@ def told(positive: list, negative: list, variant: Variant, guide: bool) -> tuple
         given = replace(given, **groups, strength=replace(given.strength, **variant.strength))
         if not guide:  # as the node does it
             given = replace(given, warp=torch.zeros_like(given.warp))
-        sides.append([[text, {**extras, KEY: given}]])
+        sides.append([changed(text, extras, given)])
     return sides[0], sides[1]
 
 

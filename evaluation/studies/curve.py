@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from dev.pack import ROOT
 
-from ...modules.host.conditioning import KEY
+from ...modules.host.conditioning import KEY, changed
 from ...modules.host.sampler import guider, midpoint_sampler, noise_for, schedule
 from ...nodes.background_condition import BackgroundCondition
 from ...nodes.midpoint_sampler import MidpointSampler
@@ -90,7 +90,7 @@ class Scene:
         """Both sides of the guidance for some of the rows."""
         sides = []
         for ((text, extras),) in self.sides:
-            sides.append([[text, {**extras, KEY: extras[KEY].rows(rows)}]])
+            sides.append([changed(text, extras, extras[KEY].rows(rows))])
         return sides
 
 

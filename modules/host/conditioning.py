@@ -20,6 +20,9 @@ LATENTS = "diffsfsr_latents"
 def to_conds(model, given: Conditioning, bundle_id: str, noise, device, **_) -> tuple[comfy.conds.CONDNoiseShape, dict]:
     """The host's conds: the extra input channels, and by name the tokens with their strengths."""
     check_bundle(given.bundle, bundle_id)
+    if len(noise) % len(given.mask):
+        what = f"The latent has {len(noise)} rows, the conditioning {len(given.mask)}"
+        raise DiffSFSRError(what, "Take single pictures behind Composite Face, with Image From Batch")
     if noise.shape[-2:] != given.mask.shape[-2:]:
         what = f"The latent is {tuple(noise.shape[-2:])}, the conditioning was made for {tuple(given.mask.shape[-2:])}"
         raise DiffSFSRError(what, "Use the LATENT output of the same Background Condition node")
@@ -27,6 +30,24 @@ def to_conds(model, given: Conditioning, bundle_id: str, noise, device, **_) -> 
     kinds = (comfy.conds.CONDRegular, comfy.conds.CONDRegular, comfy.conds.CONDConstant, comfy.conds.CONDConstant)
     conds = {name: kind(value) for name, kind, value in zip(TOKENS, kinds, values, strict=True)}
     return comfy.conds.CONDNoiseShape(channels(model, given).to(device)), conds
+
+
+def seal(given: Conditioning) -> torch.Tensor:
+    """What stands in the place of a text [1, 1, D], where no text is read: the mean of the tokens.
+
+    Nodes of the host that mix or empty the text leave our part as it was: they would change nothing, in silence. By the seal
+    they are noticed.
+    """
+    return (given.identity.mean((0, 1)) + given.expression.mean((0, 1)))[None, None].float()
+
+
+@at("DiffSFSR MODEL", "conditioning")
+def check_seal(text: torch.Tensor | None, given: Conditioning) -> None:
+    """Refuses a text that was mixed or emptied."""
+    wanted = seal(given)
+    if text is None or text.shape != wanted.shape or not torch.allclose(text.to(wanted), wanted, 1e-2, 1e-2):
+        what = "It was mixed, joined or emptied behind Background Condition, which does not reach identity and expression"
+        raise DiffSFSRError(what, "Mix with Expression Mix before it; for no condition take its output 'negative'")
 
 
 def channels(model, given: Conditioning) -> torch.Tensor:
@@ -41,4 +62,10 @@ def identity_only(positive: list, negative: list) -> list:
         what = "This conditioning cannot be guided apart: it has no identity and no expression"
         raise DiffSFSRError(what, "Connect Background Condition, or use one cfg for both (expression cfg 0)")
     null = entries[-1].expression
-    return [[text, {**extras, KEY: replace(extras[KEY], expression=null)}] for text, extras in positive]
+    return [changed(*entry, replace(entry[1][KEY], expression=null)) for entry in positive]
+
+
+def changed(text: torch.Tensor, extras: dict, given: Conditioning) -> list:
+    """An entry of CONDITIONING with another part of ours, and its seal if it had one."""
+    old = seal(extras[KEY])
+    return [seal(given) if text.shape == old.shape and torch.equal(text, old) else text, {**extras, KEY: given}]

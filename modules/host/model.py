@@ -13,7 +13,7 @@ from comfy.model_base import ModelType
 from ..bundle import REMEDY, Bundle, fill_module
 from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
-from .conditioning import KEY, to_conds
+from .conditioning import KEY, check_seal, to_conds
 from .precision import unet_dtypes, vae_dtype
 from .unet import DiffSFSRUNet
 
@@ -73,6 +73,8 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
             what = "The conditioning was not made for DiffSFSR: it has no identity and no expression"
             remedy = "Connect positive and negative of a Background Condition node"
             raise DiffSFSRError(what, remedy, "DiffSFSR MODEL, conditioning")
+        if not self.reads_text:
+            check_seal(kwargs.get("cross_attn"), conditioning)
         latents, conds = to_conds(self, conditioning, self.bundle_id, **kwargs)
         text = {name: cond for name, cond in super().extra_conds(**kwargs).items() if name != "c_concat"}
         return {**(text if self.reads_text else {}), **conds, "c_concat": latents}
@@ -113,6 +115,10 @@ class PicturewiseVAE(comfy.sd.VAE):
         """Latents [B, C, h, w] -> pictures [B, H, W, 3], 0..1."""
         decode, on_cpu = super().decode, comfy.model_management.is_device_cpu(self.device)
         return torch.cat([decode(some, vae_options) for some in (samples_in.split(1) if on_cpu else [samples_in])])
+
+    def get_sd(self) -> dict[str, torch.Tensor]:
+        """As safetensors can write it: the host's Save VAE, too, wants each tensor in one piece."""
+        return {name: tensor.contiguous() for name, tensor in super().get_sd().items()}
 
 
 def build_vae(bundle: Bundle) -> comfy.sd.VAE:

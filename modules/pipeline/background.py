@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..encoders.expression import split
 from ..errors import DiffSFSRError, at, check_number
-from ..host.conditioning import KEY
+from ..host.conditioning import KEY, seal
 from ..host.progress import steps
 from ..images import broadcast, checked_image, checked_mask
 from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
@@ -233,7 +233,6 @@ def tell(
     vectors = identity.vector[None].expand(len(identity.selfies), -1)
     who = tokens.identity_tokens(vectors.to(device), identity.selfies.to(device)).mean(0, keepdim=True)
     expression = tokens.expression_tokens(request.expression.codes.to(device))
-    empty = [[torch.zeros(1, 1, encoders.config.tokens.width), {}]]
     # the same background as the host's own inpainting models want it told; others do not look at it
     inpainting = {"concat_latent_image": background, "concat_mask": mask}
 
@@ -241,7 +240,7 @@ def tell(
         groups = (value.expand(len(mask), -1, -1).cpu() for value in (who, expression))
         ours = Conditioning(background, mask, guide, *groups, request.strength, encoders.id)
         given = inpainting if entries else {}
-        return [[tensor, {**given, **extras, KEY: ours}] for tensor, extras in entries or empty]
+        return [[tensor, {**given, **extras, KEY: ours}] for tensor, extras in entries or [[seal(ours), {}]]]
 
     return side(who, expression, request.text[0]), side(*tokens.null(len(mask)), request.text[1])
 

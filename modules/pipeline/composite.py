@@ -28,9 +28,10 @@ def paste(
     check_number("detail", detail, 1.0, 1)
     with at("image"):
         crops = checked_image(crops)
-    if len(crops) != len(region.to_frame):
+    if len(crops) % len(region.to_frame):
         what = f"There are {len(crops)} crops for {len(region.to_frame)} places"
-        raise DiffSFSRError(what, "Decode the LATENT that was sampled from the same Background Condition")
+        remedy = "Decode the whole LATENT of the same Background Condition, and choose pictures behind Composite Face"
+        raise DiffSFSRError(what, remedy)
     if crops.shape[1] != crops.shape[2]:
         what = f"The crop is {crops.shape[2]} x {crops.shape[1]} pixels, it should be square"
         raise DiffSFSRError(what, "Connect VAE Decode directly")
@@ -39,4 +40,5 @@ def paste(
     if detail > 0 and (coarser := how_much_coarser(region)) > NOTICED:
         what = "the face in the selfie is %.1f times smaller than its place in the picture and stays that much softer"
         log.warning(f"%s: {what}; a larger photo helps", here(), coarser)
-    return composite(crops, region, detail)
+    times = len(crops) // len(region.to_frame)  # Repeat Latent Batch gives several crops a place
+    return composite(crops, region if times == 1 else region.repeated(times), detail)

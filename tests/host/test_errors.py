@@ -159,7 +159,6 @@ def test_list_values_that_do_not_exist(studio, pictures, node, name, beginning):
 @pytest.mark.parametrize(
     ("crops", "fault"),
     [
-        (torch.rand(2, 256, 256, 3), "2 crops for 1 places"),
         (torch.rand(1, 256, 128, 3), "should be square"),
         (torch.full((1, 256, 256, 3), float("nan")), "not numbers"),
     ],
