@@ -63,8 +63,8 @@ def _again(what: str, where: str, remedy: str) -> DiffSFSRError:
         _place.reset(token)
 
 
-def check_number(name: str, value: float, most: float, usual: float) -> None:
-    """Refuses what is outside 0..most: older hosts do not check what comes over a wire."""
-    if not 0.0 <= value <= most:  # written so that NaN is refused too
+def check_number(name: str, value: float, most: float, usual: float, least: float = 0.0) -> None:
+    """Refuses what is outside least..most: older hosts do not check what comes over a wire."""
+    if not least <= value <= most:  # written so that NaN is refused too
         remedy = f"Choose a value in that range; {usual} is the usual one"
-        raise DiffSFSRError(f"{value} is outside 0 to {most:g}", remedy, name)
+        raise DiffSFSRError(f"{value} is outside {least:g} to {most:g}", remedy, name)

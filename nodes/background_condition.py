@@ -10,6 +10,7 @@ from .wires import (
     Identity,
     PasteRegion,
     face_choice,
+    head_turn,
     match_light,
     prompts,
     skin_tone,
@@ -75,6 +76,7 @@ class BackgroundCondition(io.ComfyNode):
                     tooltip="What stands before the face and stays: a hand, hair, a veil, glasses. In the size of the picture, "
                     "painted by you or by any segmenter.",
                 ),
+                *head_turn(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
@@ -93,12 +95,12 @@ class BackgroundCondition(io.ComfyNode):
     def execute(
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
         identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0, wrinkles=1.0,
-        skin_tone=SKIN_TONE, in_front=None,
+        skin_tone=SKIN_TONE, in_front=None, head_yaw=0.0, head_pitch=0.0, head_roll=0.0,
     ):  # fmt: skip
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
             image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles,
-            skin_tone, in_front,
+            skin_tone, in_front, (head_yaw, head_pitch, head_roll),
         )  # fmt: skip
         given = condition(encoders, vae, request)
         return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..modules.faces.selection import RULES
 from ..modules.host import folders
 from ..modules.pipeline import kept
-from ..modules.pipeline.draft import SKIN_TONE
+from ..modules.pipeline.draft import SKIN_TONE, TURNS
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")
 Identity = io.Custom("DIFFSFSR_IDENTITY")
@@ -86,6 +86,28 @@ def skin_tone() -> io.Input:
         "How far the selfie's skin tone goes to that of the face in the picture: 0 keeps the selfie's own, 1 takes the "
         "picture's; what is left at the face's border is evened out on the skin around it, inside the mask.",
     )  # fmt: skip
+
+
+def head_turn() -> list[io.Input]:
+    """How far the face is turned beyond the picture's own pose."""
+    about = {
+        "yaw": "to the right of the picture (below 0: to the left)",
+        "pitch": "up (below 0: down)",
+        "roll": "anticlockwise (below 0: clockwise)",
+    }
+    return [
+        io.Float.Input(
+            f"head_{name}",
+            default=0.0,
+            min=-TURNS[name],
+            max=TURNS[name],
+            step=0.5,
+            optional=True,
+            display_name=f"head {name}",
+            tooltip=f"Turns the face by so many degrees {where}. Hair, ears and neck stay as they are.",
+        )
+        for name, where in about.items()
+    ]
 
 
 def prompts() -> list[io.Input]:

@@ -33,3 +33,13 @@ def angles(rotation: torch.Tensor) -> torch.Tensor:
     pitch = torch.atan2(nose[..., 1], torch.hypot(nose[..., 0], nose[..., 2]))
     roll = torch.atan2(across[..., 1], torch.hypot(across[..., 0], across[..., 2]))
     return torch.rad2deg(torch.stack([yaw, pitch, roll], -1))
+
+
+def turned(rotation: torch.Tensor, degrees: tuple[float, float, float]) -> torch.Tensor:
+    """Rotations [..., 3, 3] after a further turn by yaw, pitch, roll, as `angles` measures them where they are small."""
+    (yaw, pitch, roll), one, none = torch.deg2rad(rotation.new_tensor(degrees)), rotation.new_ones(()), rotation.new_zeros(())
+    about = lambda rows: torch.stack([torch.stack(row) for row in rows])  # noqa: E731
+    y = about([[yaw.cos(), none, yaw.sin()], [none, one, none], [-yaw.sin(), none, yaw.cos()]])
+    x = about([[one, none, none], [none, pitch.cos(), pitch.sin()], [none, -pitch.sin(), pitch.cos()]])
+    z = about([[roll.cos(), -roll.sin(), none], [roll.sin(), roll.cos(), none], [none, none, one]])
+    return z @ y @ x @ rotation

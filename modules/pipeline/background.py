@@ -19,7 +19,19 @@ from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRe
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
-from .draft import SKIN_TONE, Person, Place, area_of, looks_of, mesh_of, person_of, place_of, skin_of
+from .draft import (
+    SKIN_TONE,
+    TURNS,
+    Person,
+    Place,
+    area_of,
+    looks_of,
+    mesh_of,
+    person_of,
+    place_of,
+    skin_of,
+    turned_place,
+)
 from .encoders import Encoders
 from .memo import content
 
@@ -33,7 +45,8 @@ class Request:
     the background's own face to the person, and from neutral to what was asked. light: 0..1, how far the selfie's light from
     the side goes to that of the background's face. text: CONDITIONING of prompt and negative prompt, for a bundle that reads
     text. wrinkles: 0..1.5, how much of the light of an expression its folds have. skin_tone: 0..1, how far the selfie's skin
-    tone goes to that of the background's face. in_front: what stays before the face.
+    tone goes to that of the background's face. in_front: what stays before the face. turn: how far it is turned beyond the
+    picture's own.
     """
 
     image: torch.Tensor  # [B, H, W, C]
@@ -51,6 +64,7 @@ class Request:
     wrinkles: float = 1.0
     skin_tone: float = SKIN_TONE
     in_front: torch.Tensor | None = None  # [B or 1, H, W]
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)  # yaw, pitch, roll in degrees
 
     @property
     def total(self) -> int:
@@ -107,6 +121,8 @@ def checked(encoders: Encoders, request: Request) -> Request:
     check_number("match light", request.light, 1.0, 0)
     check_number("wrinkles", request.wrinkles, 1.5, 1)
     check_number("skin tone", request.skin_tone, 1.0, SKIN_TONE)
+    for (name, most), degrees in zip(TURNS.items(), request.turn, strict=True):
+        check_number(f"head {name}", degrees, most, 0, -most)
     check_text(encoders, request.text)
     for wire in (request.identity, request.expression):
         check_bundle(wire.bundle, encoders.id)
@@ -143,7 +159,7 @@ def locate(encoders: Encoders, request: Request) -> list[Place]:
     places = []
     for i, image in enumerate(steps(request.image)):
         with at(f"image {i}"):
-            places.append(place_of(encoders, image, request.rule, request.index))
+            places.append(turned_place(place_of(encoders, image, request.rule, request.index), request.turn))
     return places
 
 

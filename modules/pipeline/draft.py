@@ -1,12 +1,13 @@
 """What Face Draft does: the coarse warp alone, at once. Background Condition draws by the same functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..affine import FRAME
 from ..encoders.expression import split
 from ..errors import at, check_number
+from ..faces.pose import turned
 from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
@@ -29,6 +30,8 @@ EXTREMES = (
     ("mouthFrownLeft", "mouthFrownRight"),
     ("jawOpen", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
 )
+# degrees that a face may be turned further than the head around it: by more hair comes in beside it
+TURNS = {"yaw": 6.0, "pitch": 10.0, "roll": 7.0}
 SAME = 0.03  # mean difference of two aligned crops below which they are one photo: a JPEG of quality 40 is .024 off, others .1
 SPARE = 4.0  # pixels of the 256 px crop by which a face may come nearer to the border of that area than `grow`
 
@@ -73,6 +76,15 @@ def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> 
         return Place(BackgroundFace.of(face, topology()), matrix, f"{key}")
 
     return encoders.memo.get("place", key, make)
+
+
+def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
+    """The same place, for a face that is turned further than the picture's own by yaw, pitch, roll; its middle stays."""
+    if not any(degrees):
+        return place
+    fit = place.face.fit
+    face = replace(place.face, fit=replace(fit, rotation=turned(fit.rotation, degrees)))
+    return replace(place, background=replace(place.background, face=face), key=f"{place.key} {degrees}")
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:

@@ -134,7 +134,7 @@ def advanced(graph, identity, expression, sampler=None, steps=2):
 def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made):
     """A saved graph holds values by position; a saved prompt does not name what did not exist."""
     for kind, names in (
-        ("DiffSFSRBackgroundCondition", ["text_negative", "match_light", "wrinkles", "skin_tone", "in_front"]),
+        ("DiffSFSRBackgroundCondition", ["in_front", "head_yaw", "head_pitch", "head_roll"]),
         ("DiffSFSRFaceDraft", ["image", "wrinkles"]),
         ("DiffSFSRExpressionSliders", ["left_gaze_sideways", "left_gaze_up", "right_gaze_sideways", "right_gaze_up"]),
         ("DiffSFSRCompositeFace", ["image", "place", "detail"]),

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from diffsfsr.modules import affine
+from diffsfsr.modules.faces.pose import angles, turned
 from diffsfsr.modules.types import Topology
 from diffsfsr.modules.warp.masks import feather, fill, grow, widened
 from diffsfsr.modules.warp.mesh import Mesh, barycentric, rasterise
@@ -274,3 +275,12 @@ def test_between_is_where_all_three_corners_are_chosen():
     assert found[0].any() and set(mesh.index[found].tolist()) <= whole
     assert found.sum() == sum((mesh.index == t).sum() for t in whole)
     assert not mesh.between(tuple(corners[:2])).any()
+
+
+@pytest.mark.parametrize("degrees", [(6.0, 0.0, 0.0), (0.0, -10.0, 0.0), (0.0, 0.0, 7.0)])
+def test_a_head_turns_by_as_many_degrees_as_are_measured(degrees):
+    for before in (torch.zeros(3), torch.tensor([8.0, 0.0, 0.0])):
+        rotation = turned(torch.eye(3, dtype=torch.float64), tuple(before.tolist()))
+        assert torch.allclose(rotation @ rotation.T, torch.eye(3, dtype=torch.float64))
+        change = angles(turned(rotation, degrees)) - before
+        assert torch.allclose(change, torch.tensor(degrees, dtype=torch.float64), atol=1.5)
