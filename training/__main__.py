@@ -10,7 +10,7 @@ from pathlib import Path
 from dev.pack import ROOT, load_pack
 
 STAGES = (
-    "split", "shape", "drive", "movement", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet",
+    "split", "shape", "drive", "movement", "autoencoder", "pairs", "truths", "reader", "identity", "latents", "validation", "unet",
     "export",
 )  # fmt: skip
 OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth")
@@ -28,6 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored")
     parser.add_argument("--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process")
+    parser.add_argument("--share-of-truths", type=float, default=1.0, help="truths: of the pairs of two feelings (1)")
+    parser.add_argument("--kinds", type=int, nargs=3, default=(3, 2, 3), metavar=("REAL", "DRAWN", "CROSS"),
+                        help="pairs of each person: portrait, re-expressed portrait, another's place")  # fmt: skip
     parser.add_argument(
         "--start", type=Path, help="a bundle: unet begins with it, export fills in from it, unpack takes it apart"
     )

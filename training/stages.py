@@ -22,6 +22,7 @@ from . import regressor as regressor_training
 from . import rig as rig_training
 from . import shape as shape_fitting
 from . import split as splitting
+from . import truths as truth_making
 from . import unet as unet_training
 from . import unpack as unpacking
 from .base import load_base
@@ -76,7 +77,8 @@ def size_of(args: Namespace) -> int:
 
 def make_pairs(args: Namespace, name: str, part: str, seed: int) -> None:
     shape_file, people = args.runs / "shape" / "shape.safetensors", load_part(args.data, part)
-    pair_making.main(people, folder(args, name), args.face_model, shape_file, seed, *args.people, size_of(args))
+    made = folder(args, name), args.face_model, shape_file, seed, *args.people, size_of(args), tuple(args.kinds)
+    pair_making.main(people, *made)
 
 
 def make_latents(args: Namespace, name: str, made: str, part: str, pattern: str = "*.pt") -> None:
@@ -94,6 +96,16 @@ def make_latents(args: Namespace, name: str, made: str, part: str, pattern: str 
 def pairs(args: Namespace) -> None:
     for seed in args.seeds:
         make_pairs(args, "pairs", "train", seed)
+
+
+def truths(args: Namespace) -> None:
+    """Data folders without `expressions` (your own portraits) have nothing for this stage."""
+    if not (args.data / "expressions" / "expressions.jsonl").exists():
+        print(f"truths: {args.data} has no expressions/: left out")
+        return
+    networks, shape = FaceNetworks.load(args.face_model), shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
+    for seed in args.seeds:
+        truth_making.main(args.data / "expressions", args.runs / "pairs", networks, shape, seed, args.share_of_truths)
 
 
 def reader(args: Namespace) -> None:
@@ -123,6 +135,7 @@ def trained_autoencoder(args: Namespace):
 def latents(args: Namespace) -> None:
     for seed in args.seeds:
         make_latents(args, "pairs", "latents", "train", f"pairs_{seed}_*.pt")
+        make_latents(args, "pairs", "latents", "train", f"pairs_truth{seed}.pt")
 
 
 def validation(args: Namespace) -> None:
