@@ -10,8 +10,8 @@ from pathlib import Path
 from dev.pack import ROOT, load_pack
 
 STAGES = (
-    "split", "shape", "drive", "movement", "autoencoder", "pairs", "truths", "reader", "identity", "latents", "validation", "unet",
-    "export",
+    "split", "shape", "drive", "movement", "autoencoder", "pairs", "truths", "reader", "identity", "latents", "validation",
+    "unet", "export",
 )  # fmt: skip
 OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth")
 NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")
@@ -72,6 +72,12 @@ def add_unet_arguments(group) -> None:
     group.add_argument(
         "--adversarial", "--finish", action="store_true", help="fine-tune on paths from coarse warps too, with a critic"
     )
+    group.add_argument("--bridge", type=int, default=0, help="rows of a batch on ways from noised guide to target (0)")
+    group.add_argument("--worn", type=float, default=0.0, help="share of rows with a worn guide (0)")
+    group.add_argument("--truths", type=float, help="share of rows of true expressions (as many as there are)")
+    group.add_argument("--paths", type=int, default=4, help="rows of the adversarial loss (4)")
+    group.add_argument("--paths-every", type=int, default=1, help="steps between two turns of the adversarial loss (1)")
+    group.add_argument("--weights", nargs="*", default=[], metavar="NAME=W", help="of losses, as in stlpips=1 identity=0")
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
     group.add_argument("--watch-every", type=int, default=500, help="steps between two validations")
     group.add_argument("--watch-rows", type=int, default=16, help="validation pairs of each")

@@ -17,8 +17,10 @@ from ..modules.encoders.identity import chip
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
 from .estimators import midpoint, one_step
+from .perceptual import Stlpips
 
 Estimate = Callable[..., torch.Tensor]
+BOX = 0.23, 0.16, 0.69  # top, left and side of a face in the canonical frame
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses use one
 
 
@@ -81,21 +83,31 @@ class PictureLosses:
     faces: FaceNetworks
     mobileface: nn.Module
     estimate: Estimate = midpoint
+    near: Stlpips | None = None  # a loss too, where it is given
+    bf16: bool = False  # the decoder's precision
 
     @classmethod
     def load(
-        cls, teachers: Path, decoder: nn.Module, face_model: Path, device: torch.device | str, estimate: Estimate = midpoint
+        cls,
+        teachers: Path,
+        decoder: nn.Module,
+        face_model: Path,
+        device: torch.device | str,
+        estimate: Estimate = midpoint,
+        **more,
     ) -> "PictureLosses":
         file = Path(teachers) / "mobileface.ts.pt"
         if not file.exists():
             raise SystemExit(f"training: {file} is not there; name its folder with --teachers, or train with --estimate none")
         mobileface = torch.jit.load(file, map_location=device).eval()
         decoder = decoder.to(device).eval().requires_grad_(False)
-        return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate)
+        return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate, **more)
 
     def seen(self, latents: torch.Tensor) -> Seen:
         """Latents [B, C, h, w], with their gradient."""
-        pictures = self.decoder(latents).clamp(0, 1)
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.bf16):
+            pictures = self.decoder(latents)
+        pictures = pictures.float().clamp(0, 1)
         points, _, code = landmarks_in_crop(self.faces, pictures)
         return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 
@@ -112,8 +124,17 @@ class PictureLosses:
         with torch.no_grad():
             who = F.normalize(self.mobileface(chip(true.pictures, corners)), dim=1)
         alike = (F.normalize(self.mobileface(chip(made.pictures, corners)), dim=1) * who).sum(1)
-        return {
+        found = {
             "identity": 1 - alike,
             "points": (made.points - true.points).norm(dim=-1).mean(1),
             "code": (made.code - true.code)[:, 1:].abs().mean(1),
         }
+        return found if self.near is None else {**found, "stlpips": self.apart(made.pictures, true.pictures)}
+
+    def apart(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+        """STLPIPS [B] of pictures [B, 3, S, S] inside the box of a face."""
+        top, left, side = (round(share * made.shape[-1]) for share in BOX)
+        part = (..., slice(top, top + side), slice(left, left + side))
+        with torch.no_grad():
+            wanted = self.near.maps(true[part])
+        return self.near.between(self.near.maps(made[part]), wanted)

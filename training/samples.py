@@ -8,6 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+FIRST = 100_000  # the number of the first person of true expressions; portraits are numbered from 0
 VECTORS = "vectors.safetensors"  # beside the shards: identity vectors, of the network whose fingerprint it holds
 
 
@@ -22,14 +23,17 @@ class Samples:
 
     A shard: what `latents.py` writes, and "vector" [N, D], the selfies' identity vectors. Text, where there is any: "texts"
     [U, T, W], and "text" [N], which of them belongs to a row.
+    truths: share of the rows of a batch that are of true expressions (`truths.py`); None: as many as there are.
     """
 
-    def __init__(self, shards: list[dict[str, torch.Tensor]]):
-        self.shards = shards
+    def __init__(self, shards: list[dict[str, torch.Tensor]], truths: float | None = None):
+        self.shards, self.truths = shards, truths
         self.starts = torch.tensor([0, *(len(shard["target"]) for shard in shards)]).cumsum(0)
+        true = [shard["person"] >= FIRST if "person" in shard else torch.zeros(len(shard["target"])) for shard in shards]
+        self.kinds = [(torch.cat(true).bool() == kind).nonzero()[:, 0] for kind in (False, True)]
 
     @classmethod
-    def load(cls, folder: Path, identity: nn.Module, reader: nn.Module) -> "Samples":
+    def load(cls, folder: Path, identity: nn.Module, reader: nn.Module, truths: float | None = None) -> "Samples":
         """The latents of a folder. Untouched portraits have measurements only: `reader` turns them into coefficients."""
         files = sorted(file for file in Path(folder).glob("*.safetensors") if file.name != VECTORS)
         if not files:
@@ -41,7 +45,7 @@ class Samples:
             with torch.inference_mode():
                 code[real, :52] = reader(code[real, :52], code[real, 52:])
             shard |= {"code": code, "vector": vectors[file.name]}
-        return cls(shards)
+        return cls(shards, truths)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -62,7 +66,11 @@ class Samples:
         return {**row, "text": shard["texts"][row["text"]]} if "texts" in shard else row
 
     def batch(self, size: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        return self.rows(torch.randint(len(self), (size,), generator=rng))
+        drawn = torch.randint(len(self), (size,), generator=rng)
+        if self.truths is None or not all(map(len, self.kinds)):
+            return self.rows(drawn)
+        true = (torch.rand(size, generator=rng) < self.truths).long()
+        return self.rows(torch.stack([self.kinds[k][n % len(self.kinds[k])] for k, n in zip(true, drawn, strict=True)]))
 
     def some(self, count: int) -> dict[str, torch.Tensor]:
         """At most `count` rows from all over the folder, always the same."""

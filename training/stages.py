@@ -28,10 +28,12 @@ from . import unpack as unpacking
 from .base import load_base
 from .data import load_part, manifest_hash
 from .export import BUILT_IN
+from .perceptual import FILE, Stlpips
 from .pictures import ESTIMATES, PictureLosses
 from .portrait import FRAME
 from .prepare import run as preparing
 from .prepare.look import Limits
+from .recipe import Recipe, weights_of
 from .samples import Samples
 from .synth import identities as people_making
 from .synth import look as looking
@@ -148,7 +150,8 @@ def unet(args: Namespace) -> None:
     accelerator = unet_training.make_accelerator(args.device, args.precision)
     network = identity_training.load(args.runs / "identity" / "identity.safetensors")
     reader = regressor_training.load(args.runs / "reader" / "reader.safetensors")
-    samples = Samples.load(folder(args, "latents"), network, reader)
+    recipe = recipe_of(args)
+    samples = Samples.load(folder(args, "latents"), network, reader, recipe.truths)
     watched, judges, validation = folder(args, "latents_validation"), None, None
     base = None if args.base is None else load_base(args.base)
     base_unet = None if base is None else base.base_unet(TokenConfig().width)
@@ -156,7 +159,9 @@ def unet(args: Namespace) -> None:
         decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
         estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
         teachers, device = args.teachers or args.data / "teachers", accelerator.device
-        judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate)
+        near = perceptual(args, device) if recipe.weights["stlpips"] else None
+        more = {"near": near, "bf16": args.precision == "bf16" and base is None}
+        judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate, **more)
     if watched.exists():
         rows = Samples.load(watched, network, reader).some(args.watch_rows)
         config = base_unet.config if base_unet else UNetConfig()
@@ -167,11 +172,23 @@ def unet(args: Namespace) -> None:
     plan = unet_training.Plan(
         minutes=args.minutes or 60,
         ema=not args.no_ema,
+        recipe=recipe,
         **{name: getattr(args, name) for name in unet_training.ARGUMENTS},
     )
     learned = None if args.estimate == "none" else judges
     data_hash = manifest_hash(args.data)
     unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, accelerator, learned, validation, base_unet)
+
+
+def recipe_of(args: Namespace) -> Recipe:
+    names = ("bridge", "worn", "truths", "paths", "paths_every")
+    return Recipe(**{name: getattr(args, name) for name in names}, weights=weights_of(args.weights))
+
+
+def perceptual(args: Namespace, device) -> Stlpips:
+    if not (args.data / FILE).exists():
+        raise SystemExit(f"training: {args.data / FILE} is not there; leave it out with --weights stlpips=0")
+    return Stlpips(args.data, device)
 
 
 def prepare(args: Namespace) -> None:

@@ -21,10 +21,10 @@ from ..modules.warp.paste import cut
 from .movement import NEUTRAL, Shown, cell, cells
 from .pairs import PairMaker, Rendering, degraded
 from .portrait import MARGIN
+from .samples import FIRST
 
 HELD_OUT = "P005", "P008"  # draft and result are compared on them
 KNOWN = 0.5  # share of selfies whose neutral face is known, as from a neutral photo of the same person
-FIRST = 100_000  # the number of the first of these people; portraits are numbered from 0
 
 
 class TruthMaker(PairMaker):
