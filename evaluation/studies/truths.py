@@ -59,7 +59,7 @@ def table(rows: dict[str, list[dict]]) -> str:
     first = next(iter(rows.values()))
     drawn = " | ".join(f"{_of(first, 'draft', name).mean():.4f}" for name in names)
     lines = [
-        f"STLPIPS to true pictures of {', '.join(HELD_OUT)}, {len(first)} pairs of pictures; in brackets the pairs in which the "
+        f"STLPIPS to true pictures of {', '.join(HELD_OUT)}, {len(first)} pairs; in brackets the pairs in which the "
         "result is nearer than the coarse warp. No interval: they are two people. STLPIPS may be a loss of a version.",
         "",
         f"| version | {' | '.join(names)} |",
