@@ -102,8 +102,8 @@ def pairs(args: Namespace) -> None:
 
 def truths(args: Namespace) -> None:
     """Data folders without `expressions` (your own portraits) have nothing for this stage."""
-    if not (args.data / "expressions" / "expressions.jsonl").exists():
-        print(f"truths: {args.data} has no expressions/: left out")
+    if not (args.data / "expressions" / "expressions.jsonl").exists() or not args.share_of_truths:
+        print("truths: no expressions/ in the data folder, or none are wanted: left out")
         return
     networks, shape = FaceNetworks.load(args.face_model), shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
     for seed in args.seeds:
