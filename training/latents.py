@@ -13,6 +13,8 @@ from ..modules.warp.paste import blanked, latent_mask
 def encode_shard(shard: dict, encoder: Callable[[torch.Tensor], torch.Tensor], bf16: bool = True) -> dict:
     """One pairs shard -> float16 latents [N, C, S / 8, S / 8] in the UNet's scale, and what the conditioning needs."""
     out = {k: [] for k in ("target", "background", "warp", "worn")}
+    if missing := [name for name in out if name != "background" and name not in shard]:
+        raise SystemExit(f"training: these pairs have no {missing[0]!r}: they are of an older version; make them anew")
     for k in range(len(shard["target"])):
         target, warp, worn, mask = (shard[name][k : k + 1].float() / 255 for name in ("target", "warp", "worn", "mask"))
         # one picture at a time: larger batches leave the CPU's cache and take twice as long
