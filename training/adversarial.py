@@ -22,14 +22,14 @@ from .velocity import beginnings, conditions, importance
 
 ADVERSARIAL = {
     "looked_at": 1,  # of them, with losses on pictures
-    "onward": 0.75,  # share of the rows that first take a step without gradient, as in the sampler's later steps
+    "onward": 0.5,  # share of the rows that first take a step without gradient, as in the sampler's later steps
     "left": (0.2, 0.9),  # share of the noise that is left after that step
     "critic_rate": 4e-4,
     "critic_alone": 60,  # steps in which it learns, before the network gets its gradient
     "seed": 7919,  # not the run's: other noise than the run's rows
-    "portraits": 16,  # rows drawn for the critic, which learns from the untouched portraits among them
+    "portraits": 8,  # rows drawn for the critic, which learns from the untouched portraits among them
     "rate": 2e-4,  # learning rate of the network, in place of the run's: the critic must keep up with it
-    "ema": 0.998,  # likewise: the critic's optimum moves, and the run is short
+    "ema": 0.997,  # likewise: the critic's optimum moves, and the run is short
 }
 
 
@@ -107,11 +107,12 @@ class AdversarialLoss:
     def judged(self, x: dict[str, torch.Tensor], end: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         """The distance of the ends to their targets, and the losses on some of the pictures [B, C, h, w]."""
         target, weight = x["target"].float(), importance(x)
-        total = self.recipe.weights["distance"] * ((end - target) ** 2 * weight).mean() / weight.mean()
+        total = self.recipe.weights["distance"] * ((end - target).abs() * weight).mean() / weight.mean()
         if self.pictures is None:
             return total
         some = slice(ADVERSARIAL["looked_at"])
-        return total + self.recipe.total(self.pictures(picture[some], target[some])).mean()
+        found = self.pictures(picture[some], target[some], x["number"][some].tolist() if "number" in x else None)
+        return total + self.recipe.total(found).mean()
 
     def path(self, model, x: dict[str, torch.Tensor], rng: torch.Generator) -> torch.Tensor:
         """Ends [B, C, h, w] of one step of the estimate, from noised coarse warps or from one step after them."""
@@ -125,11 +126,17 @@ class AdversarialLoss:
         s = torch.where(u[1] < ADVERSARIAL["onward"], r * between(u[2], ADVERSARIAL["left"]), r).to(self.device)
         r = r.to(self.device)
         y = warp + wide(r) * drawn.to(self.device)
-        with torch.no_grad():
-            if (s < r).any():
-                middle = y + wide((s - r) / 2) * noise(y, r)
-                y = y + wide(s - r) * noise(middle, (r + s) / 2)
+        far = (s < r).nonzero()[:, 0]
+        if len(far):
+            y[far] = self.onward(model, y[far], [value[far] for value in told], r[far], s[far])
         return (midpoint if self.pictures is None else self.pictures.estimate)(noise, y, s)
+
+    @torch.no_grad()
+    def onward(self, model, y: torch.Tensor, told: list[torch.Tensor], r: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        """One midpoint step from noise r to s [B] without gradient; `told`: see `conditions`."""
+        noise = noise_of(lambda z, t: model(z, told[0], t, *told[1:]).float(), self.alpha_bar, self.prediction)
+        half = ((s - r) / 2)[:, None, None, None]
+        return y + 2 * half * noise(y + half * noise(y, r), (r + s) / 2)
 
     def teach(self, samples: Samples) -> None:
         """The critic learns from untouched portraits and from the pictures of the last `loss` (hinge loss, Lim and Ye 2017)."""

@@ -4,7 +4,7 @@ That a two-step estimate makes such losses possible is the paper's idea; which n
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +85,7 @@ class PictureLosses:
     estimate: Estimate = midpoint
     near: Stlpips | None = None  # a loss too, where it is given
     bf16: bool = False  # the decoder's precision
+    known: dict[int, "Seen"] = field(default_factory=dict)  # targets that were measured, by their number
 
     @classmethod
     def load(
@@ -111,11 +112,25 @@ class PictureLosses:
         points, _, code = landmarks_in_crop(self.faces, pictures)
         return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 
-    def __call__(self, estimate: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances)."""
-        with torch.no_grad():
-            true = self.seen(target)
-        return self.between(self.seen(estimate), true)
+    def __call__(
+        self, estimate: torch.Tensor, target: torch.Tensor, numbers: list[int] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances).
+
+        numbers: of the targets' samples: what was measured of them is kept (400 kB each).
+        """
+        return self.between(self.seen(estimate), self.true(target, numbers))
+
+    @torch.no_grad()
+    def true(self, target: torch.Tensor, numbers: list[int] | None) -> Seen:
+        if numbers is None:
+            return self.seen(target)
+        for number, latent in zip(numbers, target, strict=True):
+            if number not in self.known:
+                seen = self.seen(latent[None])
+                self.known[number] = seen._replace(pictures=seen.pictures.half())
+        rows = [self.known[number] for number in numbers]
+        return Seen(*(torch.cat(values).float() for values in zip(*rows, strict=True)))
 
     def between(self, made: Seen, true: Seen) -> dict[str, torch.Tensor]:
         """The same losses between two measurements."""

@@ -55,10 +55,10 @@ class Samples:
         return self.shards[0]["code"].shape[1]
 
     def rows(self, pick: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The rows with these numbers [n], in their order."""
+        """The rows with these numbers [n], in their order; "number" is theirs."""
         place = torch.searchsorted(self.starts, pick, right=True) - 1
         single = [self._row(self.shards[k], int(number - self.starts[k])) for k, number in zip(place, pick, strict=True)]
-        return {name: torch.stack([row[name] for row in single]) for name in single[0]}
+        return {**{name: torch.stack([row[name] for row in single]) for name in single[0]}, "number": pick}
 
     @staticmethod
     def _row(shard: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
