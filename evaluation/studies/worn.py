@@ -58,6 +58,7 @@ class Worn(Ablation):
         seen["the worn guide itself"] = self._look(worn, known)
         return {"seen": seen, "asked": expression.codes[:, :52], "points": points}
 
+    @torch.inference_mode()
     def _look(self, samples: torch.Tensor, known: list) -> dict[str, torch.Tensor]:
         """With the face points [n, 478, 2] found in each crop."""
         points = [measured(self.pipeline.vae.decode(s[None])[0].float().permute(2, 0, 1))[0][:, :2] for s in samples]
