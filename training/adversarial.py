@@ -96,7 +96,10 @@ class AdversarialLoss:
         target, mask = x["target"].float(), x["mask"].float()
         # outside the mask the picture is the target
         picture = mask * end + (1 - mask) * target
-        (pull,) = torch.autograd.grad(self.judged(x, end, picture), end, retain_graph=True)
+        judged = self.judged(x, end, picture)
+        if share := self.recipe.weights["patches"]:
+            judged = judged + share * self.pictures.patches(picture, target, rng)
+        (pull,) = torch.autograd.grad(judged, end, retain_graph=True)
         counts = F.avg_pool2d(mask, 2) * F.avg_pool2d(1 - x["painted"].float()[:, None] / 255, 2)
         self.seen = picture.detach(), mask, counts
         if step >= ADVERSARIAL["critic_alone"] and (share := self.recipe.weights["critic"]):

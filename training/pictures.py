@@ -20,6 +20,7 @@ from .estimators import midpoint, one_step
 from .perceptual import Stlpips
 
 Estimate = Callable[..., torch.Tensor]
+WINDOW = 0.5  # of the side: windows in which STLPIPS is taken, see `PictureLosses.patches`
 BOX = 0.23, 0.16, 0.69  # top, left and side of a face in the canonical frame
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses use one
 
@@ -104,11 +105,29 @@ class PictureLosses:
         decoder = decoder.to(device).eval().requires_grad_(False)
         return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate, **more)
 
-    def seen(self, latents: torch.Tensor) -> Seen:
-        """Latents [B, C, h, w], with their gradient."""
+    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents [B, C, h, w] -> pictures [B, 3, 8 h, 8 w] 0..1."""
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.bf16):
             pictures = self.decoder(latents)
-        pictures = pictures.float().clamp(0, 1)
+        return pictures.float().clamp(0, 1)
+
+    def patches(self, made: torch.Tensor, true: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """STLPIPS [] of one window of each face, drawn at random: a quarter of a picture's cost. Latents [B, C, h, w]."""
+        cells = made.shape[-1]
+        side, (top, left, span) = round(WINDOW * cells), (round(share * cells) for share in BOX)
+        at = torch.randint(0, max(span - side, 0) + 1, (len(made), 2), generator=rng).tolist()
+
+        def cut(latents: torch.Tensor) -> torch.Tensor:
+            rows = zip(latents, at, strict=True)
+            return torch.stack([x[:, top + y : top + y + side, left + z : left + z + side] for x, (y, z) in rows])
+
+        with torch.no_grad():
+            wanted = self.near.maps(self.decoded(cut(true)))
+        return self.near.between(self.near.maps(self.decoded(cut(made))), wanted).mean()
+
+    def seen(self, latents: torch.Tensor) -> Seen:
+        """Latents [B, C, h, w], with their gradient."""
+        pictures = self.decoded(latents)
         points, _, code = landmarks_in_crop(self.faces, pictures)
         return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 

@@ -159,7 +159,7 @@ def unet(args: Namespace) -> None:
         decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
         estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
         teachers, device = args.teachers or args.data / "teachers", accelerator.device
-        near = perceptual(args, device) if recipe.weights["stlpips"] else None
+        near = perceptual(args, device) if recipe.weights["stlpips"] or recipe.weights["patches"] else None
         more = {"near": near, "bf16": args.precision == "bf16" and base is None}
         judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate, **more)
     if watched.exists():
