@@ -87,6 +87,7 @@ class PictureLosses:
     near: Stlpips | None = None  # a loss too, where it is given
     bf16: bool = False  # the decoder's precision
     known: dict[int, "Seen"] = field(default_factory=dict)  # targets that were measured, by their number
+    photo: Callable[[int], torch.Tensor] | None = None  # the picture [3, S, S] 0..1 that a target's latent was made of
 
     @classmethod
     def load(
@@ -127,7 +128,10 @@ class PictureLosses:
 
     def seen(self, latents: torch.Tensor) -> Seen:
         """Latents [B, C, h, w], with their gradient."""
-        pictures = self.decoded(latents)
+        return self.measured(self.decoded(latents))
+
+    def measured(self, pictures: torch.Tensor) -> Seen:
+        """Pictures [B, 3, S, S] 0..1."""
         points, _, code = landmarks_in_crop(self.faces, pictures)
         return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 
@@ -142,11 +146,12 @@ class PictureLosses:
 
     @torch.no_grad()
     def true(self, target: torch.Tensor, numbers: list[int] | None) -> Seen:
+        """Of the targets' pictures, where they are there: what the autoencoder blurs, the network then has to make up for."""
         if numbers is None:
             return self.seen(target)
         for number, latent in zip(numbers, target, strict=True):
             if number not in self.known:
-                seen = self.seen(latent[None])
+                seen = self.seen(latent[None]) if self.photo is None else self.measured(self.photo(number)[None])
                 self.known[number] = seen._replace(pictures=seen.pictures.half())
         rows = [self.known[number] for number in numbers]
         return Seen(*(torch.cat(values).float() for values in zip(*rows, strict=True)))

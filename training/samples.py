@@ -1,6 +1,7 @@
 """The training samples of the UNet: shards of latents, mapped from their files, so that a set may be larger than the memory."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -46,6 +47,20 @@ class Samples:
                 code[real, :52] = reader(code[real, :52], code[real, 52:])
             shard |= {"code": code, "vector": vectors[file.name]}
         return cls(shards, truths)
+
+    def photos_from(self, pairs: Path, latents: Path) -> Callable[[int], torch.Tensor] | None:
+        """number -> the target's picture [3, S, S] 0..1, mapped from the shards of `pairs`; None if one of them is missing."""
+        stems = sorted(file.stem for file in Path(latents).glob("*.safetensors") if file.name != VECTORS)
+        files = [Path(pairs) / f"{stem}.pt" for stem in stems]
+        if not all(file.exists() for file in files):
+            return None
+        targets = [torch.load(file, weights_only=True, mmap=True)["target"] for file in files]
+
+        def photo(number: int) -> torch.Tensor:
+            shard = int(torch.searchsorted(self.starts, torch.tensor(number), right=True)) - 1
+            return targets[shard][number - int(self.starts[shard])].float() / 255
+
+        return photo
 
     def __len__(self) -> int:
         return int(self.starts[-1])

@@ -162,11 +162,15 @@ def unet(args: Namespace) -> None:
         near = perceptual(args, device) if recipe.weights["stlpips"] or recipe.weights["patches"] else None
         more = {"near": near, "bf16": args.precision == "bf16" and base is None}
         judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate, **more)
+        if base is None:
+            judges.photo = samples.photos_from(folder(args, "pairs"), folder(args, "latents"))
     if watched.exists():
-        rows = Samples.load(watched, network, reader).some(args.watch_rows)
+        watching = Samples.load(watched, network, reader)
+        rows = watching.some(args.watch_rows)
+        photo = watching.photos_from(folder(args, "pairs_validation"), watched) if base is None else None
         config = base_unet.config if base_unet else UNetConfig()
         network, levels = network.to(accelerator.device), schedule(config)
-        validation = Validation(rows, judges, network, levels, args.watch_every, config.prediction)
+        validation = Validation(rows, judges, network, levels, args.watch_every, config.prediction, photo)
     else:
         accelerator.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
     plan = unet_training.Plan(

@@ -31,7 +31,8 @@ COLUMNS = (*LOSSES, *COSINES, *DISTANCES, *PATHS)
 class Validation:
     """Measures on some pairs (`Samples.some`) of validation people; all conditions are given, and the noise is always the same.
 
-    every: steps between two validations. judges: their networks compare every estimate with its decoded target.
+    every: steps between two validations. judges: their networks compare every estimate with its target: decoded, or by `photo`,
+    see `Samples.photos_from`, the picture that it was made of.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Validation:
         alpha_bar: torch.Tensor,
         every: int = 500,
         prediction: str = "v",
+        photo=None,
     ):
         self.rows, self.judges, self.identity, self.alpha_bar, self.every = rows, judges, identity, alpha_bar, every
-        self.prediction = prediction
+        self.prediction, self.photo = prediction, photo
         self.noise = torch.randn(rows["target"].shape, generator=torch.Generator().manual_seed(0))
         self.targets = None  # their measurements, kept from the first validation on
 
@@ -110,7 +112,8 @@ class Validation:
     def _judged(self, estimates: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """One picture at a time, for the same reason."""
         if self.targets is None:
-            self.targets = [self._seen(latent[None]) for latent in targets]
+            numbers = self.rows["number"].tolist() if self.photo is not None else [None] * len(targets)
+            self.targets = [self._true(latent[None], number) for latent, number in zip(targets, numbers, strict=True)]
         rows = []
         for latent, (true, whom) in zip(estimates, self.targets, strict=True):
             made, who = self._seen(latent[None])
@@ -120,7 +123,13 @@ class Validation:
         return dict(zip((*COSINES, *DISTANCES), torch.stack(rows).mean(0).tolist(), strict=True))
 
     def _seen(self, latent: torch.Tensor) -> tuple[Seen, torch.Tensor]:
-        seen = self.judges.seen(latent)
+        return self._with_vector(self.judges.seen(latent))
+
+    def _true(self, latent: torch.Tensor, number: int | None) -> tuple[Seen, torch.Tensor]:
+        """A target: the picture that it was made of, where that is there."""
+        return self._seen(latent) if number is None else self._with_vector(self.judges.measured(self.photo(number)[None]))
+
+    def _with_vector(self, seen: Seen) -> tuple[Seen, torch.Tensor]:
         return seen, self.identity(F.interpolate(seen.pictures, size=INPUT, mode="area"))
 
 
