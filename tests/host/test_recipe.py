@@ -104,3 +104,20 @@ def test_a_run_keeps_its_recipe_and_takes_turns(small, tmp_path):  # noqa: F811
     samples.batch = lambda size, rng: sizes.append(size) or whole(size, rng)
     shared_run.run(tmp_path / "again", samples, steps=3, adversarial=True, recipe=recipe)
     assert sizes == [4, 2, 16, 4, 4, 2, 16], "rows of the step; of paths and of the critic in turns"
+
+
+def test_the_picture_of_a_row_is_that_of_its_pair(comfy, tmp_path):
+    """Shards in the order of their names, as their latents; without one of them there are none."""
+    from diffsfsr.training.samples import Samples
+
+    (rows,) = shared_run.random_samples().shards
+    samples = Samples([{name: value[:4] for name, value in rows.items()}, {name: value[4:7] for name, value in rows.items()}])
+    values = torch.arange(7, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2).contiguous()
+    for name, part in (("pairs_0_0000", values[:4]), ("pairs_truth0", values[4:])):
+        (tmp_path / f"{name}.safetensors").touch()
+        torch.save({"target": part}, tmp_path / f"{name}.pt")
+    photo = samples.photos_from(tmp_path, tmp_path)
+    assert [round(float(photo(k).mean() * 255)) for k in range(7)] == list(range(7))
+    assert samples.rows(torch.tensor([5, 2]))["number"].tolist() == [5, 2]
+    (tmp_path / "pairs_truth0.pt").unlink()
+    assert samples.photos_from(tmp_path, tmp_path) is None
