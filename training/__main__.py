@@ -13,7 +13,7 @@ STAGES = (
     "split", "shape", "drive", "movement", "autoencoder", "pairs", "truths", "reader", "identity", "latents", "validation",
     "unet", "export",
 )  # fmt: skip
-OTHERS = ("decoder", "prepare", "expressions", "unpack", "convert", "costs", "synth")
+OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth")
 NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")
 PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 

@@ -12,7 +12,6 @@ from ..modules.faces.networks import FaceNetworks
 from . import autoencoder as autoencoder_training
 from . import convert as converting
 from . import costs as counting
-from . import decoder as decoder_training
 from . import export as exporting
 from . import expressions as indexing
 from . import identity as identity_training
@@ -145,19 +144,6 @@ def validation(args: Namespace) -> None:
     """Pairs and latents of the validation people, one pass, for the validation of `unet`."""
     make_pairs(args, "pairs_validation", "validation", 0)
     make_latents(args, "pairs_validation", "latents_validation", "validation")
-
-
-def decoder(args: Namespace) -> None:
-    """Writes the autoencoder anew, its encoder as it was, into runs/autoencoder (another run: --unet-run has no part in it)."""
-    network = identity_training.load(args.runs / "identity" / "identity.safetensors")
-    reader, near = regressor_training.load(args.runs / "reader" / "reader.safetensors"), perceptual(args, "cpu")
-    folders = [(args.runs / "latents", args.runs / "pairs"), (args.runs / "latents_validation", args.runs / "pairs_validation")]
-    samples = [Samples.load(latents, network, reader) for latents, _ in folders]
-    photos = [one.photos_from(pairs, latents) for one, (latents, pairs) in zip(samples, folders, strict=True)]
-    if None in photos:
-        raise SystemExit("training: the decoder needs the pictures in runs/pairs and runs/pairs_validation; make them first")
-    how = args.minutes or 12, manifest_hash(args.data), args.precision == "bf16"
-    decoder_training.train(trained_autoencoder(args), samples, photos, near, args.runs / "autoencoder", *how)
 
 
 def unet(args: Namespace) -> None:
