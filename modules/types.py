@@ -117,12 +117,13 @@ class PasteRegion:
     feather: float  # pixels of the crop
     size: int
     fine: tuple[FineSkin, ...] | None = None  # n; None: nothing finer than the crops is known
+    lost: torch.Tensor | None = None  # [n, 3, S, S] what the autoencoder takes from the coarse warps
 
     def repeated(self, times: int) -> "PasteRegion":
         """For so many times as many crops, the places one after the other each time."""
         count, again = len(self.to_frame), lambda x: x.repeat(times, *[1] * (x.ndim - 1))
         each = {name: again(x) for name, x in vars(self).items() if isinstance(x, torch.Tensor) and len(x) == count > 1}
-        each |= {name: again(getattr(self, name)) for name in ("to_frame", "mask")}
+        each |= {name: again(getattr(self, name)) for name in ("to_frame", "mask", "lost") if getattr(self, name) is not None}
         return replace(self, **each, fine=None if self.fine is None else self.fine * times)
 
 

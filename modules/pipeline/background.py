@@ -107,7 +107,8 @@ def condition(encoders: Encoders, vae, request: Request):
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
     fine = fine_skins(encoders, request, person, places, targets, gone, warps)
-    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
+    lost = what_is_lost(encoders, vae, warps, guide) if request.guide else None
+    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine, lost)
     return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
 
 
@@ -259,6 +260,17 @@ def tell(
         return [[tensor, {**given, **extras, KEY: ours}] for tensor, extras in entries or [[seal(ours), {}]]]
 
     return side(who, expression, request.text[0]), side(*tokens.null(len(mask)), request.text[1])
+
+
+def what_is_lost(encoders: Encoders, vae, warps: torch.Tensor, guide: torch.Tensor) -> torch.Tensor | None:
+    """Coarse warps [n, 3, S, S] minus what the autoencoder gives back of them: fine skin. Composite Face adds it again.
+
+    None for bundles on Stable Diffusion, whose autoencoder would take seconds for it.
+    """
+    if encoders.config.unet.text_width:
+        return None
+    back = torch.cat([vae.decode(latent[None]).float().cpu() for latent in guide]).permute(0, 3, 1, 2)
+    return (warps - back).half() if back.shape == warps.shape else None
 
 
 # --- pictures to latents --------------------------------------------------------------------------

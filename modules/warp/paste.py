@@ -39,7 +39,7 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
     Where the mask is 0 the background's very values remain. detail: 0..1, how much of what a crop is too small for is added
     from the selfie's own pixels, see `detail.py`.
     """
-    count = len(region.to_frame)
+    count, crops = len(region.to_frame), whole(crops, region, detail)
     pictures = region.background.expand(count, -1, -1, -1).clone()
     masks, scale = torch.zeros(pictures.shape[:3]), crops.shape[1] / region.size
     for i, (rows, columns, window, alpha) in enumerate(_windows(region)):
@@ -54,6 +54,22 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
         pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
         masks[i, rows, columns] = alpha
     return pictures, masks
+
+
+def whole(crops: torch.Tensor, region: PasteRegion, detail: float) -> torch.Tensor:
+    """Crops [n, S, S, 3] with what the autoencoder takes from such pictures, by `detail` 0..1; of another size: as they are.
+
+    What it takes from the coarse warp is known, so that gets the model's change and not a blurred picture. As much is added as
+    a crop lacks: none to the coarse warp itself.
+    """
+    if detail == 0 or region.lost is None or region.fine is None or crops.shape[1] != region.size:
+        return crops
+    found = []
+    for crop, fine, lost, mask in zip(crops.float(), region.fine, region.lost.float(), region.mask, strict=True):
+        change = (crop.permute(2, 0, 1) - (fine.warp - lost)) * mask
+        has = (change * lost).sum() / (lost * lost * mask).sum().clamp_min(1e-6)
+        found.append(crop + detail * (1 - has.clamp(0, 1)) * lost.permute(1, 2, 0))
+    return torch.stack(found).clamp(0, 1)
 
 
 def _windows(region: PasteRegion):
