@@ -14,6 +14,7 @@ from torch import nn
 from ..labels import BLENDSHAPES
 from ..types import Face, Fit
 from .pose import pose, project
+from .surface import surfaced
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
 STRONG_DETAIL = 0.4  # the same of a face that does much: part of it is the expression
@@ -88,6 +89,7 @@ class FaceShape(nn.Module):
         for name in OPTIONAL:
             self.register_buffer(name, torch.zeros(more[name]) if more and name in more else None)
         self.drive = RigCalibration(coefficients).requires_grad_(False)
+        self.register_load_state_dict_post_hook(_on_the_surface)
 
     @classmethod
     def like(cls, state: dict[str, torch.Tensor]) -> "FaceShape":
@@ -246,6 +248,10 @@ class FaceShape(nn.Module):
         right = (flat * weight[None, :, None]).transpose(1, 2) @ wanted[..., None]
         found = torch.linalg.solve(normal, right)[..., 0]
         return found[:, :count], (prior + found[:, count:]).clamp(0, 1)
+
+
+def _on_the_surface(shape: FaceShape, _) -> None:
+    shape.mean, shape.identity = surfaced(shape.mean, shape.identity)
 
 
 def closed(points: torch.Tensor) -> torch.Tensor:
