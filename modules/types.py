@@ -66,6 +66,7 @@ class Face:
     code: torch.Tensor  # [52] coefficients as measured
     fit: Fit | None = None  # of one row
     photo: Photo | None = None  # what the crop was cut from; kept of the face that is drawn
+    shown: torch.Tensor | None = None  # [S, S] 0 or 1, what of `image` is known, in a picture that cuts the face; None: all
 
     @property
     def size(self) -> int:

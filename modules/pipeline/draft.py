@@ -102,7 +102,7 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """What is drawn of the person: in its own photo a face keeps what hangs over it, elsewhere it loses it; remembered."""
     if same_photo(person, place):
         return Skin.of(person.face)
-    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology()))
+    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology())._replace(shown=person.face.shown))
 
 
 def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength) -> Mesh:

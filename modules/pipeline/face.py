@@ -1,6 +1,7 @@
 """From a picture to an aligned face with its measures, on the host's memory management."""
 
 import logging
+from dataclasses import replace
 
 import torch
 
@@ -9,6 +10,7 @@ from ..faces.landmarker import find_faces, landmarks_in_crop
 from ..faces.selection import choose_face
 from ..types import Face
 from ..warp.paste import cut
+from ..warp.unseen import completed, inside
 from .encoders import Encoders, face_networks
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,9 @@ def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) ->
         log.log(level, "%s: %d faces, the %s one is used", here(), clear, rule)
     check_size(found.points)
     crop, matrix = cut(image, found.points, encoders.size)
-    return face_of(encoders, crop), matrix
+    face, within = face_of(encoders, crop), inside(matrix, encoders.size, tuple(image.shape[:2]))
+    whole, shown = completed(face.image, face.points, within, face_networks().ready().topology.to("cpu"))
+    return replace(face, image=whole, shown=shown), matrix
 
 
 def face_of(encoders: Encoders, crop: torch.Tensor) -> Face:

@@ -22,6 +22,7 @@ from .outline import warp_surroundings
 from .plain_mouth import paint_plainly
 from .rim import match_rim
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
+from .unseen import gives_way
 from .wrinkles import Shade
 
 KEPT = 1.0  # pixels of the 256 px crop that the rim of the background's own face is kept: sharper than what would fill it
@@ -95,7 +96,7 @@ def coarse_warp(
     rim: bool = False,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
-    background (hair, ears, forehead), warped to the face's outline, and a smooth fill where neither is known.
+    background (hair, ears, forehead, what the photo does not show), warped to the face's outline, and a smooth fill elsewhere.
 
     colour: share of the way that the face's mean colour and contrast go to those of the background's face.
     border: pixels of the 256 px crop over which the warped face fades into what is around it.
@@ -110,7 +111,8 @@ def coarse_warp(
         skin = skin._replace(gain=torch.exp(light * (theirs - own)))
     lips = skin if interior is None else skin._replace(points=parted(skin.points, mesh.points))
     drawn, covered = put_on(lips, mesh, complete)
-    covered = covered * (1 - hair_mask(drawn, covered, mesh))
+    way = gives_way(skin, mesh)
+    covered = covered * (1 - hair_mask(drawn, covered, mesh)) * (1 - way)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     drawn = match_colour(drawn, covered, background.tone, colour)
@@ -126,7 +128,7 @@ def coarse_warp(
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
-    own = torch.maximum(around.keep_mask * mask, 1 - mask)[None, None] * (1 - soft)
+    own = torch.maximum(torch.maximum(around.keep_mask, way) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
     return (both + fill(both / known.clamp_min(1e-6), known) * (1 - known))[0].clamp(0, 1)

@@ -9,9 +9,9 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import mirrored
 from ..types import Face, Topology
-from .light import apart, colours, gained
+from .light import apart, colours, gained, relit
 from .masks import blurred, connected, grow
-from .mesh import POINTS, Mesh, areas, shown
+from .mesh import POINTS, Mesh, areas, at_points, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
@@ -32,20 +32,24 @@ BROWS = 70, 300  # an occlusion hangs from above them
 
 
 class Skin(NamedTuple):
-    """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any."""
+    """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any; what of
+    the picture is known [S, S] 0 or 1, None: all.
+    """
 
     image: torch.Tensor
     points: torch.Tensor
     gain: torch.Tensor | None = None
+    shown: torch.Tensor | None = None
 
     @classmethod
     def of(cls, face: Face) -> "Skin":
-        return cls(face.image, face.points)
+        return cls(face.image, face.points, shown=face.shown)
 
     def mirrored(self, topology: Topology) -> "Skin":
         """As a mirror shows it, each point on the other side of the face."""
         image, points = mirrored(self.image, self.points, topology.mirror)
-        return Skin(image, points, None if self.gain is None else self.gain[topology.mirror[:POINTS]])
+        gain = None if self.gain is None else self.gain[topology.mirror[:POINTS]]
+        return Skin(image, points, gain, None if self.shown is None else self.shown.flip(-1))
 
 
 def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,13 +63,17 @@ def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor
         share = from_mirror(skin, other, mesh)
         if share.any():
             instead, known = _drawn(other, mesh)
-            drawn, covered = torch.lerp(drawn, instead, share), torch.where(share > 0.5, known, covered)
+            instead = relit(instead, drawn, covered * known, mesh.covered)
+            own, theirs = (1 - share) * covered, share * known
+            covered = ((known := own + theirs) > 0.05).to(drawn.dtype)  # where one shows nothing the other does
+            drawn = torch.lerp(drawn, instead, theirs / known.clamp_min(0.05))
     return drawn * covered, covered
 
 
 def from_mirror(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
     """How much of each pixel [S, S], 0..1, is taken from the mirror image `other`."""
-    share = mesh.at_pixels(better_seen(skin, other, mesh)) * mesh.covered
+    share = at_points(better_seen(skin, other, mesh), mesh.topology)
+    share = (2 * mesh.interpolate(share[:, None])[..., 0] - 0.5).clamp(0, 1) * mesh.covered
     return blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0] if share.any() else share
 
 
@@ -86,6 +94,8 @@ def better_seen(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
 def _drawn(skin: Skin, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
     drawn, known = mesh.draw(skin.image, skin.points)
+    if skin.shown is not None:
+        known = known * (mesh.draw(skin.shown[None], skin.points)[0][0] > 0.99)
     if skin.gain is not None:
         drawn = gained(drawn, mesh.interpolate(skin.gain[:, None]).movedim(-1, -3))
     return drawn, known
