@@ -1,10 +1,12 @@
 """From a picture to an aligned face with its measures, on the host's memory management."""
 
 import logging
+import math
 from dataclasses import replace
 
 import torch
 
+from .. import affine
 from ..errors import DiffSFSRError, here
 from ..faces.landmarker import find_faces, landmarks_in_crop
 from ..faces.selection import choose_face
@@ -15,6 +17,7 @@ from .encoders import Encoders, face_networks
 
 log = logging.getLogger(__name__)
 CLEAR = 0.9  # presence of a face that is worth a word: below that it is often a fold of cloth
+TILTED = 20.0  # degrees, from which on a face is measured again where it stands upright
 MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
 
 
@@ -28,9 +31,19 @@ def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) ->
         log.log(level, "%s: %d faces, the %s one is used", here(), clear, rule)
     check_size(found.points)
     crop, matrix = cut(image, found.points, encoders.size)
-    face, within = face_of(encoders, crop), inside(matrix, encoders.size, tuple(image.shape[:2]))
+    face = face_of(encoders, crop)
+    if tilt(found.points) > TILTED:  # measured upright it is found in the same place whatever its tilt was
+        crop, matrix = cut(image, affine.apply(affine.invert(matrix[None]), face.points[None])[0], encoders.size)
+        face = face_of(encoders, crop)
+    within = inside(matrix, encoders.size, tuple(image.shape[:2]))
     whole, shown = completed(face.image, face.points, within, face_networks().ready().topology.to("cpu"))
     return replace(face, image=whole, shown=shown), matrix
+
+
+def tilt(points: torch.Tensor) -> float:
+    """Degrees that the line between the eyes of a face, points [478, 3], is off the level."""
+    x, y = (points[263, :2] - points[33, :2]).tolist()
+    return math.degrees(abs(math.atan2(y, x)))
 
 
 def face_of(encoders: Encoders, crop: torch.Tensor) -> Face:

@@ -40,6 +40,8 @@ def completed(
 
     within [S, S] bool: what of the crop lies in the picture.
     """
+    if seen(points, within).all():
+        return image, None
     mesh, pixel = Mesh.of(points, topology, len(within)), len(within) / FRAME
     if not (mesh.covered & ~within).sum() > LEAST * mesh.covered.sum():
         return image, None
@@ -58,9 +60,14 @@ def completed(
 
 def missing(points: torch.Tensor, within: torch.Tensor) -> list[str]:
     """The parts of a face at points [478, 3] of the crop that lie beyond the picture, see `inside`."""
+    found = seen(points, within).float()
+    return [name for name, part in PARTS.items() if not found[list(part)].mean() > 0.5]
+
+
+def seen(points: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
+    """Which points of a face [478, 3] of the crop lie in the picture: [468] bool. Those beyond the crop count as its border."""
     x, y = points[:POINTS, :2].long().clamp(0, len(within) - 1).unbind(-1)
-    seen = within[y, x]
-    return [name for name, part in PARTS.items() if not seen[list(part)].float().mean() > 0.5]
+    return within[y, x]
 
 
 def gives_way(skin: Skin, mesh: Mesh) -> torch.Tensor:
