@@ -105,6 +105,7 @@ class FineSkin:
     topology: Topology
     share: float  # 0..1 of the selfie's skin in it
     gone: torch.Tensor | None = None  # [S, S] 0..1, where folds of the selfie were taken away
+    mouth: Photo | None = None  # what was drawn between the lips, finer than the crop
 
 
 @dataclass(frozen=True, eq=False)

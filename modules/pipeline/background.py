@@ -18,6 +18,7 @@ from ..images import broadcast, checked_image, checked_mask
 from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
+from ..warp.mouth import finer
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from .draft import (
     SKIN_TONE,
@@ -88,7 +89,7 @@ def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
     wire, request = request.image, checked(encoders, request)
     places, person = locate(encoders, request), person_of(request.identity)
-    masks, warps, targets, gone = [], [], [], []
+    masks, warps, targets, drawn_with = [], [], [], []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
             place = places[i % len(places)]
@@ -97,7 +98,7 @@ def condition(encoders: Encoders, vae, request: Request):
             warps.append(warp(encoders, request, person, place, mesh, area, looks))
             masks.append(area)
             targets.append(mesh.points)
-            gone.append(None if looks["shade"] is None else looks["shade"].gone)
+            drawn_with.append(looks)
     masks, warps = torch.stack(masks), torch.stack(warps)
     background, guide, start = encode(encoders, vae, request, places, masks, warps)
     positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
@@ -106,7 +107,7 @@ def condition(encoders: Encoders, vae, request: Request):
         wire = wire.expand(-1, -1, -1, 3)  # a painted face has colour
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
-    fine = fine_skins(encoders, request, person, places, targets, gone, warps)
+    fine = fine_skins(encoders, request, person, places, targets, drawn_with, warps)
     region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
     return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
 
@@ -205,18 +206,20 @@ def warp(
 
 
 def fine_skins(
-    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list, gone: list, warps: torch.Tensor
+    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list, looks: list, warps: torch.Tensor
 ) -> tuple[FineSkin, ...] | None:
-    """What each coarse warp was drawn with, from the face points `targets` [478, 3] and where folds are `gone` [S, S] or None;
-    None of a face without its photo.
+    """What each coarse warp was drawn with, from the face points `targets` [478, 3] and the `looks` of `looks_of`; None of a
+    face without its photo.
     """
     if person.face.photo is None:
         return None
     share, found = min(request.strength.identity, 1.0), []
-    for i, (target, less, drawn) in enumerate(zip(targets, gone, warps, strict=True)):
+    for i, (target, look, drawn) in enumerate(zip(targets, looks, warps, strict=True)):
         place = places[i % len(places)]
         skin, topology = skin_of(encoders, person, place).image, place.background.mesh.topology
-        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share, less))
+        gone = None if look["shade"] is None else look["shade"].gone
+        mouth = None if look["interior"] is None else finer(target, look["interior"], encoders.size)
+        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share, gone, mouth))
     return tuple(found)
 
 

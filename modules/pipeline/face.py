@@ -17,7 +17,7 @@ from .encoders import Encoders, face_networks
 
 log = logging.getLogger(__name__)
 CLEAR = 0.9  # presence of a face that is worth a word: below that it is often a fold of cloth
-TILTED = 20.0  # degrees, from which on a face is measured again where it stands upright
+TILTED = 60.0  # degrees, from which on a face is measured again where it stands upright
 MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
 
 

@@ -18,8 +18,10 @@ import torch.nn.functional as F
 from .. import affine
 from ..affine import FRAME
 from ..types import Face, FineSkin, PasteRegion, Photo
+from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
+from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
 from .mouth import MOUTH
@@ -28,7 +30,6 @@ from .skin import Skin, from_mirror, hair_mask, put_on
 from .unseen import gives_way, inside
 
 LARGEST = 1536  # pixels to a side of the crop: what is finer is neither kept of a photo nor drawn
-LUMA = (0.299, 0.587, 0.114)  # of pictures as they are, ITU-R BT.601
 NOISE = 0.03  # luma below which a ratio is that of noise
 SOFTER = 2.0  # times larger pixels of which a painted crop can be trusted: an autoencoder blurs the finest
 STEEPEST = 1.0  # the most that detail may change a logarithm of luma
@@ -50,11 +51,6 @@ class Layer(NamedTuple):
 
 
 # --- the selfie's own pixels ----------------------------------------------------------------------
-
-
-def luma(image: torch.Tensor) -> torch.Tensor:
-    """Pictures [*, 3, H, W] -> [*, 1, H, W]."""
-    return torch.einsum("...chw,c->...hw", image, image.new_tensor(LUMA)).unsqueeze(-3)
 
 
 def photo_of(image: torch.Tensor, matrix: torch.Tensor, size: int) -> Photo:
@@ -186,6 +182,10 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     known = soft * (1 - painted) * grow((mesh.covered * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face)
     found = [Layer(fine.face.photo, place, known * share * fine.share) for place, share in places]
+    if fine.mouth is not None:
+        middles = pixel_middles(mask)
+        here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
+        found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     place = surroundings_place(fine.old, mesh, mask)
