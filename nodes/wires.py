@@ -31,7 +31,7 @@ def face_choice() -> list[io.Input]:
             min=0,
             max=63,
             display_name="face index",
-            tooltip="Only for 'index': 0 is the largest face, 1 the next.",
+            tooltip="Only for 'index': 0 is the largest clear face, 1 the next.",
         ),
     ]
 

@@ -5,6 +5,7 @@ import logging
 import torch
 
 from ..errors import DiffSFSRError, here
+from ..faces.detector import LEAST_FACE
 from ..faces.landmarker import find_faces, landmarks_in_crop
 from ..faces.selection import choose_face
 from ..types import Face
@@ -12,15 +13,15 @@ from ..warp.paste import cut
 from .encoders import Encoders, face_networks
 
 log = logging.getLogger(__name__)
-CLEAR = 0.9  # presence of a face that is worth a word: below that it is often a fold of cloth
-MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
 
 
 def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> tuple[Face, torch.Tensor]:
     """The chosen face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
     faces = find_faces(face_networks().ready(), image)
     found = choose_face(faces, rule, index, tuple(image.shape[:2]))
-    clear = sum(face.presence > CLEAR for face in faces)
+    clear = sum(face.clear for face in faces)
+    if not found.clear:
+        log.warning("%s: this may be no face (certainty %.2f); a clearer or larger one helps", here(), found.certainty)
     if clear > 1:
         level = logging.INFO if rule == "index" else logging.WARNING  # who gave a number has looked
         log.log(level, "%s: %d faces, the %s one is used", here(), clear, rule)
@@ -46,7 +47,7 @@ def measured(crop: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def check_size(points: torch.Tensor) -> None:
     """Face points [478, 3] in pixels of the picture."""
     extent = points[:468, :2].amax(0) - points[:468, :2].amin(0)
-    if extent.max() < MIN_FACE:
+    if extent.max() < LEAST_FACE:
         what = f"The face is only {int(extent.max())} pixels large"
-        remedy = f"Give a picture where it has at least {MIN_FACE:.0f} pixels, or enlarge it first"
+        remedy = f"Give a picture where it has at least {LEAST_FACE:.0f} pixels, or enlarge it first"
         raise DiffSFSRError(what, remedy)
