@@ -1,6 +1,6 @@
 """What Background Condition does: a picture, a person and an expression to CONDITIONING, LATENT and a paste region.
 
-Five steps: `locate` the face, `mask` what is repainted, `warp` the person there, `encode` the pictures, `tell` the model.
+Five steps: `locate` the face, `mask` what is repainted, `drawn` the person there, `encode` the pictures, `tell` the model.
 """
 
 import weakref
@@ -16,7 +16,6 @@ from ..host.conditioning import KEY, seal
 from ..host.progress import steps
 from ..images import broadcast, checked_image, checked_mask
 from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
-from ..warp.coarse import morph
 from ..warp.mesh import Mesh
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from .draft import (
@@ -25,6 +24,7 @@ from .draft import (
     Person,
     Place,
     area_of,
+    drawn,
     looks_of,
     mesh_of,
     person_of,
@@ -94,7 +94,7 @@ def condition(encoders: Encoders, vae, request: Request):
             place = places[i % len(places)]
             mesh, area = mask(encoders, request, person, place, i)
             looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, *request.skin)
-            warps.append(warp(encoders, request, person, place, mesh, area, looks))
+            warps.append(drawn(encoders, person, place, mesh, area, looks, request.strength.identity, request.light))
             masks.append(area)
             targets.append(mesh.points)
             gone.append(None if looks["shade"] is None else looks["shade"].gone)
@@ -196,14 +196,6 @@ def repainted(encoders: Encoders, request: Request, person: Person, place: Place
     return mesh, own
 
 
-def warp(
-    encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, looks: dict
-) -> torch.Tensor:
-    """A coarse warp [3, S, S]; looks: see `looks_of`."""
-    skin = skin_of(encoders, person, place)
-    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, **looks)
-
-
 def fine_skins(
     encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list, gone: list, warps: torch.Tensor
 ) -> tuple[FineSkin, ...] | None:
@@ -213,10 +205,10 @@ def fine_skins(
     if person.face.photo is None:
         return None
     share, found = min(request.strength.identity, 1.0), []
-    for i, (target, less, drawn) in enumerate(zip(targets, gone, warps, strict=True)):
+    for i, (target, less, warp) in enumerate(zip(targets, gone, warps, strict=True)):
         place = places[i % len(places)]
         skin, topology = skin_of(encoders, person, place).image, place.background.mesh.topology
-        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share, less))
+        found.append(FineSkin(person.face, skin, target, place.face.points, warp, topology, share, less))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
+from ..warp.palette import Palette, led, lit, relit
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
@@ -105,6 +106,33 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology()))
 
 
+def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
+    """The face of a place in light enough to draw in, and the logarithm of the gain, see `palette.lit`; remembered."""
+
+    def make() -> tuple[BackgroundFace, float]:
+        image, gain = lit(place.face.image)
+        return (BackgroundFace.of(replace(place.face, image=image), topology()), gain) if gain else (place.background, 0.0)
+
+    return encoders.memo.get("lit place", place.key, make)
+
+
+def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
+    """`skin_of` in the exposure and the colours of a place of another kind, see `palette.led`; remembered."""
+    skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
+    own = own_place(encoders, person).background.mesh
+    return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points))
+
+
+def drawn(
+    encoders: Encoders, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, looks: dict, identity: float, light: float
+) -> torch.Tensor:
+    """The coarse warp [3, S, S] in the light and the palette of its place; looks: see `looks_of`."""
+    background, gain = lit_place(encoders, place)
+    warp = relit(morph(led_skin_of(encoders, person, place), background, mesh, area, identity, light, **looks), -gain)
+    palette = encoders.memo.get("palette", place.key, lambda: Palette.of(place.face.image))
+    return torch.where(area > 0, palette.on(warp), place.face.image) if gain or palette.share else warp
+
+
 def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength) -> Mesh:
     """The person's face in that place, doing the geometry [K] by its strength."""
     points = points_of(encoders.shape, person.face.fit, place.face.fit, geometry, strength)
@@ -170,7 +198,7 @@ def coarse_warp_of(
     mesh = mesh_of(encoders, person, place, geometry, USUAL)
     area = area_of(encoders, person, place, mesh, GROW)
     looks = looks_of(encoders, person, place, mesh, geometry, USUAL, wrinkles)
-    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, **looks)
+    return drawn(encoders, person, place, mesh, area, looks, 1.0, 0.0)
 
 
 @at("Face Draft")

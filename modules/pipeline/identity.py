@@ -13,6 +13,7 @@ from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
 from ..warp.detail import photo_of
+from ..warp.palette import Exposure
 from .encoders import Encoders, face_networks
 from .face import face_of, find_face
 
@@ -37,6 +38,7 @@ def encode_identity(
     vectors = encoders.recognise(selfies, pictures, torch.stack([face.points for face in faces]))
     who = pool(vectors, encoders.config.identity)
     _warn(who, numbers)
+    _warn_of_light(pictures, numbers)
     k = max(who.kept, key=lambda k: float(vectors[k] @ who.vector))  # most like all of them: drawn from
     best = replace(faces[k], photo=photo_of(images[numbers[k]], found[numbers[k]][1], encoders.size))
     return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
@@ -64,6 +66,16 @@ def _warn(who: Pooled, numbers: list[int]) -> None:
         names = ", ".join(str(n) for n in numbers)
         what = "they look like different people and none is in the majority; all are kept"
         log.warning("%s: %s", here(f"images {names}"), what)
+
+
+def _warn_of_light(pictures: torch.Tensor, numbers: list[int]) -> None:
+    """Says in which crops [P, 3, S, S] hardly anything of the person can be seen."""
+    for picture, number in zip(pictures, numbers, strict=True):
+        exposure = Exposure.of(picture)
+        how = "dark" if exposure.dark > 0.5 else "burnt out" if exposure.burnt > 0.5 else ""
+        if how:
+            what = "the face is %s, and little of the person can be seen; it is led to the light of the picture it goes into"
+            log.warning(f"%s: {what}; a better exposed photo helps", here(f"image {number}"), how)
 
 
 def _face(

@@ -7,6 +7,7 @@ from .. import affine
 from ..types import PasteRegion
 from .detail import add_detail
 from .masks import feather
+from .palette import Palette
 
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
 
@@ -50,10 +51,17 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
             there, here = old[part].permute(2, 0, 1).float(), (slice(None), *part)
             finer = add_detail(painted[here], crops.shape[1], there, region.fine[i], region.mask[i], moved, detail)
             painted[here] = finer
+        painted = Palette.of(_crop(region, i)).on(painted)
         new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0) - old.float())
         pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
         masks[i, rows, columns] = alpha
     return pictures, masks
+
+
+def _crop(region: PasteRegion, i: int) -> torch.Tensor:
+    """The background's crop [3, S, S] of result i, as `cut` gives it."""
+    picture = region.background[i % len(region.background), ..., :3].permute(2, 0, 1)[None]
+    return affine.sample(picture.float(), affine.invert(region.to_frame[i : i + 1]), region.size)[0]
 
 
 def _windows(region: PasteRegion):
