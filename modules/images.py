@@ -57,7 +57,7 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
     elif channels == 1:
         log.warning("%s: a grey picture is used as RGB", here())
         image = image.expand(-1, -1, -1, 3)
-    return image.float().clamp(0, 1)
+    return _within(image.float())
 
 
 def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int) -> torch.Tensor | None:
@@ -92,6 +92,12 @@ def broadcast(count: int, total: int, name: str) -> None:
     if count not in (1, total):
         what = f"There are {count} {name} for a batch of {total}"
         raise DiffSFSRError(what, f"Give one, or exactly {total}")
+
+
+def _within(image: torch.Tensor) -> torch.Tensor:
+    """The picture in 0..1; a film that is there already is not copied."""
+    low, high = image.aminmax()
+    return image if low >= 0 and high <= 1 else image.clamp(0, 1)
 
 
 def _finite(values: torch.Tensor) -> bool:

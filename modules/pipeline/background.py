@@ -28,7 +28,7 @@ from .draft import (
     looks_of,
     mesh_of,
     person_of,
-    place_of,
+    places_of,
     skin_of,
     turned_place,
 )
@@ -154,13 +154,10 @@ def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> Non
 
 
 def locate(encoders: Encoders, request: Request) -> list[Place]:
-    """The chosen face of each picture."""
+    """The chosen face of each picture, the same person in all of them."""
     encoders.memo.make_room(request.total)
-    places = []
-    for i, image in enumerate(steps(request.image)):
-        with at(f"image {i}"):
-            places.append(turned_place(place_of(encoders, image, request.rule, request.index), request.turn))
-    return places
+    places = places_of(encoders, request.image, request.rule, request.index)
+    return [turned_place(place, request.turn) for place in places]
 
 
 def limit(request: Request) -> torch.Tensor | None:
@@ -222,11 +219,11 @@ def encode(
     """
     images = [places[i % len(places)].face.image for i in range(request.total)]
     grey = (blanked(image, mask) for image, mask in zip(images, masks, strict=True))
-    background = encoded_once(encoders, vae, "grey latent", grey)
+    background = encoded_once(encoders, vae, "grey latent", steps(grey, request.total))
     if request.guide:
-        guide = encoded(encoders, vae, warps)
+        guide = encoded(encoders, vae, steps(warps))
         return background, guide, guide
-    return background, torch.zeros_like(background), encoded_once(encoders, vae, "latent", images)
+    return background, torch.zeros_like(background), encoded_once(encoders, vae, "latent", steps(images))
 
 
 def tell(
@@ -256,7 +253,7 @@ def tell(
 # --- pictures to latents --------------------------------------------------------------------------
 
 
-def encoded(encoders: Encoders, vae, pictures: torch.Tensor) -> torch.Tensor:
+def encoded(encoders: Encoders, vae, pictures: Iterable[torch.Tensor]) -> torch.Tensor:
     """Pictures [n, 3, S, S] -> latents [n, C, S / 8, S / 8] on the CPU; a VAE of another width is refused.
 
     One by one: the host would split a batch by the memory that happens to be free, and rounding follows the batch size.

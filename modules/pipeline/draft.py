@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..affine import FRAME
+from ..affine import FRAME, apply
 from ..encoders.expression import split
 from ..errors import at, check_number
 from ..faces.pose import turned
@@ -19,7 +19,8 @@ from ..warp.palette import Palette, led, lit, relit
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
-from .face import find_face
+from .face import aligned
+from .film import Found, find_all
 from .memo import content
 
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
@@ -52,6 +53,11 @@ class Place:
     background: BackgroundFace
     matrix: torch.Tensor
     key: str
+    free: torch.Tensor | None = None  # [S, S] where no other person's face is, 0 or 1
+
+    def limited(self, area: torch.Tensor) -> torch.Tensor:
+        """An area [S, S] without the faces of others."""
+        return area if self.free is None else area * self.free
 
     @property
     def face(self) -> Face:
@@ -70,13 +76,35 @@ def person_of(identity: Identity) -> Person:
 
 def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> Place:
     """The chosen face of a picture [H, W, 3]; remembered."""
-    key = content(image), rule, index
+    return places_of(encoders, image[None], rule, index)[0]
 
-    def make() -> Place:
-        face, matrix = find_face(encoders, image, rule, index)
-        return Place(BackgroundFace.of(face, topology()), matrix, f"{key}")
 
-    return encoders.memo.get("place", key, make)
+def places_of(encoders: Encoders, images: torch.Tensor, rule: str, index: int) -> list[Place]:
+    """The face that is meant in each picture [B, H, W, 3], see `film.find_all`; remembered."""
+    found, places = find_all(encoders, images, rule, index), []
+    for i, (image, one) in enumerate(zip(images, found, strict=True)):
+        with at(f"image {i}"):
+            places.append(encoders.memo.get("place", (one.key, one.which), lambda: _place(encoders, image, one)))  # noqa: B023
+    return places
+
+
+def _place(encoders: Encoders, image: torch.Tensor, found: Found) -> Place:
+    face, matrix = aligned(encoders, image, found.face)
+    own = BackgroundFace.of(face, topology())
+    return Place(own, matrix, f"{found.key} {found.which}", beside(own.mesh, matrix, [other.points for other in found.others]))
+
+
+def beside(own: Mesh, matrix: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor | None:
+    """Where a face's crop shows no other face [S, S], 0 or 1; None where there is none.
+
+    own: the face in its crop, which is before the others; matrix [2, 3] from the pixels of their points [478, 3] to the crop.
+    """
+    size, free = own.index.shape[-1], torch.ones(own.index.shape)
+    for points in (apply(matrix[None], points[None])[0] for points in others):
+        low, high = points[:, :2].amin(0), points[:, :2].amax(0)
+        if (low < size).all() and (high > 0).all():
+            free *= 1 - (Mesh.of(points, own.topology, size).covered & ~own.covered).float()
+    return None if free.all() else free
 
 
 def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
@@ -178,7 +206,7 @@ def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: flo
         for geometry in encoders.shape.geometry_of_code(codes).float():
             mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
             area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
-        return area
+        return place.limited(area)
 
     return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
 
@@ -188,7 +216,7 @@ def area_of(
 ) -> torch.Tensor:
     """The part to repaint [S, S], 0 or 1: the area of any word, and what an expression stronger than that needs beyond."""
     area = face_mask(place.background, mesh, (grow - SPARE) * place.face.size / FRAME)
-    return torch.maximum(area, area_of_any_word(encoders, person, place, grow, strength.identity))
+    return torch.maximum(place.limited(area), area_of_any_word(encoders, person, place, grow, strength.identity))
 
 
 def coarse_warp_of(
@@ -217,7 +245,10 @@ def face_drafts(
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id)
     person = person_of(identity)
-    places = [own_place(encoders, person)] if image is None else _places(encoders, image, rule, index)
+    if image is not None:
+        with at("image"):
+            image = checked_image(image)
+    places = [own_place(encoders, person)] if image is None else places_of(encoders, image, rule, index)
     total = max(len(places), len(expression.codes))
     broadcast(len(places), total, "pictures")
     broadcast(len(expression.codes), total, "expressions")
@@ -226,13 +257,3 @@ def face_drafts(
         results.append(coarse_warp_of(encoders, person, places[i % len(places)], geometry[i % len(geometry)], wrinkles))
     return torch.stack(results).permute(0, 2, 3, 1)
 
-
-def _places(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> list[Place]:
-    with at("image"):
-        pictures = checked_image(image)
-    encoders.memo.make_room(len(pictures))
-    places = []
-    for i, picture in enumerate(pictures):
-        with at(f"image {i}"):
-            places.append(place_of(encoders, picture, rule, index))
-    return places

@@ -6,7 +6,7 @@ import torch
 
 from ..errors import DiffSFSRError, here
 from ..faces.detector import LEAST_FACE
-from ..faces.landmarker import find_faces, landmarks_in_crop
+from ..faces.landmarker import DetectedFace, find_faces, landmarks_in_crop
 from ..faces.selection import choose_face
 from ..types import Face
 from ..warp.paste import cut
@@ -19,13 +19,23 @@ def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) ->
     """The chosen face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
     faces = find_faces(face_networks().ready(), image)
     found = choose_face(faces, rule, index, tuple(image.shape[:2]))
+    warn_of_others(faces, found, rule)
+    check_size(found.points)
+    return aligned(encoders, image, found)
+
+
+def warn_of_others(faces: list[DetectedFace], found: DetectedFace, rule: str) -> None:
+    """Says that a face is chosen of several, or may be none."""
     clear = sum(face.clear for face in faces)
     if not found.clear:
         log.warning("%s: this may be no face (certainty %.2f); a clearer or larger one helps", here(), found.certainty)
     if clear > 1:
         level = logging.INFO if rule == "index" else logging.WARNING  # who gave a number has looked
         log.log(level, "%s: %d faces, the %s one is used", here(), clear, rule)
-    check_size(found.points)
+
+
+def aligned(encoders: Encoders, image: torch.Tensor, found: DetectedFace) -> tuple[Face, torch.Tensor]:
+    """A face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
     crop, matrix = cut(image, found.points, encoders.size)
     return face_of(encoders, crop), matrix
 
