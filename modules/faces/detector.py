@@ -121,7 +121,7 @@ def finest(height, width):
 
 
 def smallest(height, width):
-    """Size in pixels of the smallest faces that a search looks for: 40 up to 11 megapixels, 60 at 24."""
+    """Size in pixels of the smallest faces that a search looks for: 40 up to 12 megapixels, 55 at 24."""
     return LEAST * finest(height, width)
 
 
