@@ -21,6 +21,7 @@ SMALL = 64  # pixels a side at which a palette is read: less noise, and less tim
 # CIELAB distance (rms) of a crop's colours from a palette of one colour for each lightness, up to which it has one, and from
 # which on it has none. Of 478 portraits the seven in grey or sepia have .4 to 2.2, faded ones 2.2 to 2.9, the others more.
 TONED = 2.0, 3.0
+RANGE = 20.0, 35.0  # of lightness that must be seen to tell a tone from a crop of one colour; grey is told without
 BRIGHT = 60.0  # lightness of the brightest parts below which the same palette gives smaller distances
 FACE = slice(0.23, 0.9), slice(0.27, 0.73)  # rows and columns of the crop that are mostly face
 # Linear light of the brightest fiftieth of a face (eye whites, shine; skin of any colour) below which it begins to be too
@@ -46,10 +47,11 @@ class Palette(NamedTuple):
         terms = _terms(lab[:, 0])
         ridge = 1e-5 * len(terms) * torch.eye(4)
         curve = torch.linalg.solve(terms.T @ terms + ridge, terms.T @ lab[:, 1:])
-        brightest = float(lab[:, 0].quantile(0.98))
-        off = (lab[:, 1:] - terms @ curve).square().sum(1).mean().sqrt() / min(max(brightest, 1.0) / BRIGHT, 1.0)
-        low, high = TONED
-        return cls(curve, float(lab[:, 0].max()) / 100, float(((high - off) / (high - low)).clamp(0, 1)))
+        darkest, brightest = lab[:, 0].quantile(lab.new_tensor([0.02, 0.98])).tolist()
+        scale = min(max(brightest, 1.0) / BRIGHT, 1.0)
+        off, chroma = (float(x.square().sum(1).mean().sqrt()) / scale for x in (lab[:, 1:] - terms @ curve, lab[:, 1:]))
+        sure = max(_between((brightest - darkest) / scale, RANGE), _between(chroma, TONED[::-1]))
+        return cls(curve, float(lab[:, 0].max()) / 100, sure * _between(off, TONED[::-1]))
 
     def on(self, image: torch.Tensor) -> torch.Tensor:
         """A picture [3, H, W] in these colours, as bright as it was; without a palette the very same."""
