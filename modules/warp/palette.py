@@ -22,6 +22,7 @@ SMALL = 64  # pixels a side at which a palette is read: less noise, and less tim
 # which on it has none. Of 478 portraits the seven in grey or sepia have .4 to 2.2, faded ones 2.2 to 2.9, the others more.
 TONED = 2.0, 3.0
 RANGE = 20.0, 35.0  # of lightness that must be seen to tell a tone from a crop of one colour; grey is told without
+SEEN = 0.1  # CIELAB difference that is worth a change
 BRIGHT = 60.0  # lightness of the brightest parts below which the same palette gives smaller distances
 FACE = slice(0.23, 0.9), slice(0.27, 0.73)  # rows and columns of the crop that are mostly face
 # Linear light of the brightest fiftieth of a face (eye whites, shine; skin of any colour) below which it begins to be too
@@ -59,7 +60,8 @@ class Palette(NamedTuple):
             return image
         lab = rgb_to_lab(image[None].clamp(0, 1))[0]
         own = (_terms((lab[0] / 100).clamp(max=self.brightest) * 100) @ self.curve).movedim(-1, 0)
-        return lab_to_rgb(torch.cat([lab[:1], torch.lerp(lab[1:], own, self.share)])[None])[0].clamp(0, 1)
+        led = lab_to_rgb(torch.cat([lab[:1], torch.lerp(lab[1:], own, self.share)])[None])[0].clamp(0, 1)
+        return torch.where((own - lab[1:]).abs().amax(0) > SEEN, led, image)  # what is in them already is not even rounded
 
 
 class Exposure(NamedTuple):
