@@ -14,6 +14,7 @@ from torch import nn
 from ..labels import BLENDSHAPES
 from ..types import Face, Fit
 from .pose import pose, project
+from .sizes import check_sizes
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
 STRONG_DETAIL = 0.4  # the same of a face that does much: part of it is the expression
@@ -91,7 +92,11 @@ class FaceShape(nn.Module):
 
     @classmethod
     def like(cls, state: dict[str, torch.Tensor]) -> "FaceShape":
-        """One of the sizes that a state has, without its values; parts that are missing have no rows."""
+        """One of the sizes that a state has, without its values; parts that are missing have no rows.
+
+        Raises ValueError for sizes that no face model has.
+        """
+        check_sizes(state)
         sizes = [len(state.get(name, ())) for name in ("identity", "geometry")]
         wanted = [name for group in TOGETHER if any(name in state for name in group) for name in group]
         return cls(sizes[0], directions=sizes[1], more={n: state[n].shape if n in state else (0,) for n in wanted})
