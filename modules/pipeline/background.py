@@ -14,7 +14,7 @@ from ..encoders.expression import split
 from ..errors import DiffSFSRError, at, check_number
 from ..host.conditioning import KEY, seal
 from ..host.progress import steps
-from ..images import broadcast, checked_image, checked_mask
+from ..images import broadcast, cast, checked_image, checked_mask
 from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
@@ -86,7 +86,7 @@ class Request:
 @torch.inference_mode()
 def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
-    wire, request = request.image, checked(encoders, request)
+    request, wire = checked(encoders, request), cast(request.image)
     places, person = locate(encoders, request), person_of(request.identity)
     masks, warps, targets, gone = [], [], [], []
     for i in steps(range(request.total)):
