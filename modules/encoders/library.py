@@ -234,7 +234,7 @@ def _columns(picture: Picture) -> tuple[str, bytes, int, int]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Without Python's own transactions. A file that cannot be written is opened for reading by sqlite itself."""
-    if os.path.exists(path) and not os.path.isfile(path):
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # a pipe
         raise sqlite3.OperationalError("it is no plain file")
     return sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
 

@@ -3,6 +3,7 @@
 Five steps: `locate` the face, `mask` what is repainted, `warp` the person there, `encode` the pictures, `tell` the model.
 """
 
+import logging
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import torch
 
 from ..affine import FRAME
 from ..encoders.expression import split
-from ..errors import DiffSFSRError, at, check_number
+from ..errors import DiffSFSRError, at, check_number, here
 from ..host.conditioning import KEY, seal
 from ..host.progress import steps
 from ..images import broadcast, cast, checked_image, checked_mask
@@ -34,6 +35,10 @@ from .draft import (
 )
 from .encoders import Encoders
 from .memo import content
+
+FEW, MOST = 0.1, 0.7  # shares of the face and of what is around it that an inverted mask covers
+CLEAR = 0.95  # highest value of a mask below which the face shines through
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +123,8 @@ def checked(encoders: Encoders, request: Request) -> Request:
     """The same request with picture and mask as `images` gives them; what cannot be done is refused."""
     check_number("identity strength", request.strength.identity, 2.0, 1)
     check_number("expression strength", request.strength.expression, 2.0, 1)
+    check_number("mask grow", request.grow, 64, 9, -32)
+    check_number("mask feather", request.feather, 64, 8)
     check_number("match light", request.light, 1.0, 0)
     check_number("wrinkles", request.wrinkles, 1.5, 1)
     check_number("skin tone", request.skin_tone, 1.0, SKIN_TONE)
@@ -175,10 +182,13 @@ def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: 
     mesh, area = repainted(encoders, request, person, place, i)
     if request.in_front is None:
         return mesh, area
-    area = area * (1 - mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size))
-    if not area.any():
+    hidden = mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size)
+    if not (area * (1 - hidden)).any():
         raise DiffSFSRError("It covers all of the face", "Mask only what stands before the face", "in front")
-    return mesh, area
+    if covered(hidden, area) > MOST < covered(hidden, 1 - area):
+        what = "It covers nearly all of the face and of what is around it: it is inverted"
+        raise DiffSFSRError(what, "Put Invert Mask in between", "in front")
+    return mesh, area * (1 - hidden)
 
 
 def repainted(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
@@ -189,11 +199,24 @@ def repainted(encoders: Encoders, request: Request, person: Person, place: Place
         if not area.any():
             raise DiffSFSRError("Nothing is left to repaint", "Shrink the mask less", "mask grow")
         return mesh, area
-    own = mask_in_crop(request.mask[i % len(request.mask)], place.matrix, encoders.size)
+    painted = request.mask[i % len(request.mask)]
+    own = mask_in_crop(painted, place.matrix, encoders.size)
     if not own.any():
         what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
         raise DiffSFSRError(what, remedy, "mask")
+    face = area_of(encoders, person, place, mesh, 0.0, request.strength)
+    if covered(own, face) < FEW < MOST < covered(own, 1 - face):
+        what = "The mask leaves the face out and covers what is around it: it is inverted"
+        raise DiffSFSRError(what, "Put Invert Mask in between", "mask")
+    if painted.max() < CLEAR:
+        what = "the mask is %.2f at most: so much of the new face is mixed into the picture"
+        log.warning(f"%s: {what}", here("mask"), float(painted.max()))
     return mesh, own
+
+
+def covered(area: torch.Tensor, part: torch.Tensor) -> float:
+    """The share of a part [S, S], 0 or 1, that an area [S, S] covers."""
+    return float((area * part).sum() / part.sum().clamp_min(1))
 
 
 def warp(
@@ -271,6 +294,9 @@ def encoded(encoders: Encoders, vae, pictures: torch.Tensor) -> torch.Tensor:
     """
     latents = torch.cat([vae.encode(p.permute(1, 2, 0)[None]).float().cpu() for p in pictures])
     wanted = encoders.config.unet.latent_channels
+    if not latents.isfinite().all():
+        remedy = "Start ComfyUI with --fp32-vae, or connect VAE of the same DiffSFSR UNet Loader"
+        raise DiffSFSRError("The VAE gives values that are not numbers (NaN or infinite)", remedy, "vae")
     if latents.shape[1] != wanted:
         what = f"The VAE has {latents.shape[1]} latent channels, the model {wanted}"
         raise DiffSFSRError(what, "Connect VAE of the same DiffSFSR UNet Loader", "vae")

@@ -29,8 +29,9 @@ def latent_mask(mask: torch.Tensor) -> torch.Tensor:
 
 
 def mask_in_crop(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tensor:
-    """The artist's mask [H, W] seen in the crop [size, size], 0 or 1."""
-    return (affine.sample(limit[None, None], affine.invert(matrix[None]), size, "zeros")[0, 0] > 0.5).float()
+    """The artist's mask [H, W] seen in the crop [size, size], 0 or 1: 1 above half of its highest value."""
+    seen = affine.sample(limit[None, None], affine.invert(matrix[None]), size, "zeros")[0, 0]
+    return (seen > min(float(limit.max()) / 2, 0.5)).float()
 
 
 def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -27,6 +27,21 @@ def joined(header: dict, body: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + body
 
 
+def without_checksum(whole: bytes) -> bytes:
+    """As older versions wrote them."""
+    header, body = parts(whole)
+    header["__metadata__"].pop("sha256", None)
+    return joined(header, body)
+
+
+def changed(whole: bytes, data: bytes) -> bool:
+    """Whether anything that counts differs: tensors, or what the configuration says."""
+    (before, body), (after, other) = parts(whole), parts(data)
+    for header in (before, after):
+        header["__metadata__"] = {name: header["__metadata__"].get(name) for name in ("config", "format", "format_version")}
+    return body != other or before != after
+
+
 def damaged(whole: bytes, seed: int) -> tuple[str, bytes]:
     """What was done, and the file."""
     rng = random.Random(seed)

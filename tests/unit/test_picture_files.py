@@ -60,7 +60,8 @@ TURNED[0x0112] = 6
     ("file", "colour", "size"),
     [
         (file_of(plain()), RED, (30, 40)), (file_of(plain(), "TIFF"), RED, (30, 40)),
-        (file_of(plain("L", 90)), (90,) * 3, (30, 40)), (file_of(plain("1", 1)), (255,) * 3, (30, 40)), (file_of(CLEAR), RED, (30, 40)),
+        (file_of(plain("L", 90)), (90,) * 3, (30, 40)), (file_of(plain("1", 1)), (255,) * 3, (30, 40)), (file_of(CLEAR), RED,
+        (30, 40)),
         (file_of(CLEAR, "TIFF"), RED, (30, 40)),
         (file_of(plain("P", 0)), (0,) * 3, (30, 40)), (file_of(plain("CMYK", (0, 0, 0, 0)), "TIFF"), (255,) * 3, (30, 40)),
         (file_of(SIXTEEN), (128,) * 3, (30, 40)), (file_of(SIXTEEN, "TIFF"), (128,) * 3, (30, 40)),
