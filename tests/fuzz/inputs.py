@@ -10,7 +10,7 @@ import torch
 
 NAN, INF = float("nan"), float("inf")
 FLOATS = (NAN, INF, -INF, -1.0, -0.001, 1e-9, 1e-320, 1e9, 1e308, 0, 2**70, True)
-INTS = (-1, 0, 1, 3, 63, 10**6, 2**31, 2**63, 2**64, -(2**63))
+INTS = (-1, 0, 1, 3, 5, 10**6, 2**31, 2**63, 2**64, -(2**63))
 TEXTS = ("", " ", "\0", "joy\njoy", "joy 9", "joy nan", "jawOpen nan", "jawOpen 1e400", "x" * 10_000, "\n" * 300, "喜び",
 "../../joy", "-" * 99)
 

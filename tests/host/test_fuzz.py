@@ -14,7 +14,7 @@ from tests.fuzz.memory import Peak
 from tests.fuzz.nodes import Table, quiet
 from tests.host.graphs import astronaut
 
-CASES, BUNDLES, SEED = 60, 25, 7
+CASES, BUNDLES, SEED = 50, 12, 7
 GIGABYTES, SECONDS = 1.0, 5.0  # that a damaged bundle may take, beside what the healthy one takes
 LOADER, CONDITION, SAMPLER = "DiffSFSRUNetLoader", "DiffSFSRBackgroundCondition", "DiffSFSRMidpointSampler"
 COMPOSITE, GUIDER, SELECT = "DiffSFSRCompositeFace", "DiffSFSRIdentityExpressionGuider", "DiffSFSRMidpointSamplerSelect"
