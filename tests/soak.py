@@ -39,9 +39,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, quiet():
         rows = [kills(Path(place), args.kills, args.seed)]  # before there are threads to copy
         host = Host().load()
+        from diffsfsr.modules.host import folders
+
         for use in (host.folder_paths.set_input_directory, host.folder_paths.set_output_directory):
             use(place)
         host.folder_paths.set_temp_directory(place)
+        folders.saved_folders = lambda kind: [Path(place, kind)]  # nothing is saved into a developer's ComfyUI
         graphs.register(host.nodes)
         picture = graphs.astronaut()[:, :256, 100:356].clone()
         pictures = picture, (picture.flip(2) ** 0.8).clone()

@@ -22,10 +22,14 @@ NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
-def table(studio):
+def table(studio, tmp_path_factory):
     """All nodes with usual values; pictures of 256 px are found and drawn as well as large ones, and sooner."""
-    picture = astronaut()[:, :256, 100:356].clone()
-    return Table(studio, picture, (picture.flip(2) ** 0.8 * torch.tensor([0.85, 1.0, 1.1])).clamp(0, 1))
+    from diffsfsr.modules.host import folders
+
+    picture, place = astronaut()[:, :256, 100:356].clone(), tmp_path_factory.mktemp("saved")
+    with pytest.MonkeyPatch.context() as patch:  # nothing is saved into a developer's ComfyUI
+        patch.setattr(folders, "saved_folders", lambda kind: [place / kind])
+        yield Table(studio, picture, (picture.flip(2) ** 0.8 * torch.tensor([0.85, 1.0, 1.1])).clamp(0, 1))
 
 
 @pytest.fixture
