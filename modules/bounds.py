@@ -23,6 +23,11 @@ def number(least: float, most: float) -> Rule:
     return Rule(f"a number from {least:g} to {most:g}", lambda v: type(v) in (int, float) and least <= v <= most)
 
 
+def figure() -> Rule:
+    """Any number, also one that is none: of what is only shown."""
+    return Rule("a number", lambda v: type(v) in (int, float))
+
+
 def text(most: int) -> Rule:
     return Rule(f"a text of at most {most} characters", lambda v: isinstance(v, str) and len(v) <= most)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from .bounds import check_values, named, number, one_of, several, text, whole
+from .bounds import check_values, figure, named, number, one_of, several, text, whole
 from .denoiser import config as unet_config
 from .denoiser.config import UNetConfig
 from .encoders import tokens as token_config
@@ -34,7 +34,7 @@ REMEDY = "Take a bundle of this pack from models/diffsfsr, or make one with `pyt
 COLOUR = several(number(-100, 100), 3, 3)
 RULES = {  # of what else the configuration says; the networks' own are with them
     "resolution": whole(64, 2048), "identity": several(text(100), 0, 8), "latent_rgb": several(COLOUR, 0, 65),
-    "runs": several(text(1000), 0, 100), "metrics": named(named(number(-1e12, 1e12), 1000), 100), "licence": text(10_000),
+    "runs": several(text(1000), 0, 100), "metrics": named(named(figure(), 1000), 100), "licence": text(10_000),
     "id": text(64), "kind": one_of(*PARTS), "latent_scale": number(1e-4, 1e4),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 
 from dev.seal import sealed
 from diffsfsr.modules import weights
-from diffsfsr.modules.bundle import check_fit, check_layers, load_bundle
+from diffsfsr.modules.bundle import check_fit, check_layers, load_bundle, save_bundle
 from diffsfsr.modules.denoiser.config import UNetConfig
 from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.faces.morphable import FaceShape
@@ -104,6 +104,11 @@ def test_values_of_a_configuration(path, saved, where, value):  # noqa: F811
     rewrite(path, config=json.dumps(told))
     error = refusal(path)
     assert "configuration cannot be read" in error.what and name in error.what and len(error.what) < 400
+
+
+def test_a_measure_that_failed_is_no_damage(path):  # noqa: F811
+    save_bundle(path, config(metrics={"unet": {"loss": float("nan"), "step": 7}}), some_weights())
+    assert load_bundle(path).config.metrics["unet"]["step"] == 7
 
 
 def test_a_nested_configuration(path, saved):  # noqa: F811
