@@ -3,7 +3,6 @@
 Five steps: `locate` the face, `mask` what is repainted, `warp` the person there, `encode` the pictures, `tell` the model.
 """
 
-import logging
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,14 +11,14 @@ import torch
 
 from ..affine import FRAME
 from ..encoders.expression import split
-from ..errors import DiffSFSRError, at, check_number, here
+from ..errors import DiffSFSRError, at, check_number
 from ..host.conditioning import KEY, seal
 from ..host.progress import steps
 from ..images import broadcast, cast, checked_image, checked_mask
 from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
 from ..warp.coarse import morph
 from ..warp.mesh import Mesh
-from ..warp.paste import blanked, latent_mask, mask_in_crop
+from ..warp.paste import blanked, latent_mask
 from .draft import (
     SKIN_TONE,
     TURNS,
@@ -35,10 +34,7 @@ from .draft import (
 )
 from .encoders import Encoders
 from .memo import content
-
-FEW, MOST = 0.1, 0.7  # shares of the face and of what is around it that an inverted mask covers
-CLEAR = 0.95  # highest value of a mask below which the face shines through
-log = logging.getLogger(__name__)
+from .own_mask import left_behind, own_area
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +178,7 @@ def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: 
     mesh, area = repainted(encoders, request, person, place, i)
     if request.in_front is None:
         return mesh, area
-    hidden = mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size)
-    if not (area * (1 - hidden)).any():
-        raise DiffSFSRError("It covers all of the face", "Mask only what stands before the face", "in front")
-    if covered(hidden, area) > MOST < covered(hidden, 1 - area):
-        what = "It covers nearly all of the face and of what is around it: it is inverted"
-        raise DiffSFSRError(what, "Put Invert Mask in between", "in front")
-    return mesh, area * (1 - hidden)
+    return mesh, left_behind(request.in_front[i % len(request.in_front)], area, place.matrix)
 
 
 def repainted(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
@@ -199,24 +189,8 @@ def repainted(encoders: Encoders, request: Request, person: Person, place: Place
         if not area.any():
             raise DiffSFSRError("Nothing is left to repaint", "Shrink the mask less", "mask grow")
         return mesh, area
-    painted = request.mask[i % len(request.mask)]
-    own = mask_in_crop(painted, place.matrix, encoders.size)
-    if not own.any():
-        what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
-        raise DiffSFSRError(what, remedy, "mask")
     face = area_of(encoders, person, place, mesh, 0.0, request.strength)
-    if covered(own, face) < FEW < MOST < covered(own, 1 - face):
-        what = "The mask leaves the face out and covers what is around it: it is inverted"
-        raise DiffSFSRError(what, "Put Invert Mask in between", "mask")
-    if painted.max() < CLEAR:
-        what = "the mask is %.2f at most: so much of the new face is mixed into the picture"
-        log.warning(f"%s: {what}", here("mask"), float(painted.max()))
-    return mesh, own
-
-
-def covered(area: torch.Tensor, part: torch.Tensor) -> float:
-    """The share of a part [S, S], 0 or 1, that an area [S, S] covers."""
-    return float((area * part).sum() / part.sum().clamp_min(1))
+    return mesh, own_area(request.mask[i % len(request.mask)], face, place.matrix)
 
 
 def warp(
