@@ -21,7 +21,7 @@ ONE = "MPO"  # a camera's JPEG: what follows its picture is the same one smaller
 
 
 class TooLarge(DiffSFSRError):
-    """More pixels than are worked on."""
+    """A file of more pixels than are worked on."""
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def open_picture(path: Path | BinaryIO) -> Image.Image:
 
 def check_kind(file: Image.Image) -> None:
     """Refuses what cannot be one right picture, by what the file's head says."""
-    check_pixels(*file.size)
+    check_pixels(*file.size, TooLarge)
     frames = 1 if file.format == ONE else getattr(file, "n_frames", 1)
     if frames > 1:
         what = f"The file holds {frames} pictures ({file.format})"
@@ -106,7 +106,6 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
             f"An IMAGE has four dimensions [batch, height, width, colour], this has {shape}",
             "Connect the output of Load Image or another node that gives IMAGE",
         )
-    image = cast(image)
     batch, height, width, channels = image.shape
     if batch == 0:
         raise DiffSFSRError("The IMAGE batch is empty", "Connect at least one picture")
@@ -116,6 +115,7 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
         remedy = f"Give a picture of at least {MIN_SIDE} pixels a side"
         raise DiffSFSRError(f"The picture is only {width} x {height} pixels", remedy)
     check_pixels(width, height)
+    image = cast(image)
     if not _finite(image):
         remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
         raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", remedy)
@@ -128,9 +128,9 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
     return image.float().clamp(0, 1)
 
 
-def check_pixels(width: int, height: int) -> None:
+def check_pixels(width: int, height: int, error: type[DiffSFSRError] = DiffSFSRError) -> None:
     if height * width > MAX_PIXELS:
-        raise TooLarge(f"The picture of {width} x {height} pixels is too large", SMALLER)
+        raise error(f"The picture of {width} x {height} pixels is too large", SMALLER)
 
 
 def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int) -> torch.Tensor | None:
