@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from ..encoders import library
-from ..encoders.expression import encode_label, scaled
+from ..encoders.expression import encode_label, encode_reading, scaled, tell
 from ..encoders.library import Index, Picture, Row
 from ..errors import DiffSFSRError, at
 from ..host import folders
 from ..host.progress import steps
 from ..images import checked_image, read_picture
-from ..labels import checked_intensity, checked_variation, parse_choice
+from ..labels import Reading, checked_intensity, checked_variation, chosen, word_of
 from ..types import Expression
 from .encoders import Encoders, face_networks
 from .expression import expression_of_picture
@@ -29,30 +29,52 @@ log = logging.getLogger(__name__)
 
 
 @at(WHERE)
-def encode_word(encoders: Encoders, choice: str, intensity: float, variation: int, source: str) -> Expression:
-    """One of the 135 words, intensity 0..1.5, variation 0.., one of SOURCES -> Expression with one code [1, 52 + K]."""
+def encode_word(
+    encoders: Encoders, choice: str, intensity: float, variation: int, source: str, text: str = ""
+) -> Expression:
+    """An entry of the list, or free text instead; intensity 0..1.5, variation 0.., one of SOURCES -> one code [1, 52 + K]."""
     if source not in SOURCES:
         raise DiffSFSRError(f"'{source}' is no source", f"Choose one of: {', '.join(SOURCES)}", "source")
-    if source == SOURCES[0]:
-        return encode_label(encoders.shape, encoders.id, choice, intensity, variation)
-    word, amount, number = parse_choice(choice), checked_intensity(intensity), checked_variation(variation)
-    by_place = source == SOURCES[2]
+    reading = chosen(choice, text)
+    if text.strip() or reading.text != word_of(reading):
+        tell(reading)
+    if source != SOURCES[0]:
+        return _from_library(encoders, reading, checked_intensity(intensity), checked_variation(variation), source)
+    word = word_of(reading)
+    if word is None:
+        return encode_reading(encoders.shape, encoders.id, reading, intensity, variation)
+    return encode_label(encoders.shape, encoders.id, word, intensity, variation)
+
+
+def _from_library(encoders: Encoders, reading: Reading, amount: float, number: int, source: str) -> Expression:
+    word, by_place = word_of(reading), source == SOURCES[2]
+    if word is None:
+        what = f"The expression library holds pictures of the 135 words, '{reading.text}' is none of them alone"
+        raise DiffSFSRError(what, f"Choose one of the words, or '{SOURCES[0]}'", "source")
     wanted = encode_label(encoders.shape, encoders.id, word, 1.0, 0 if by_place else number).codes[0]
     code, file = _exemplar(encoders, word, wanted, number if by_place else 0)
     return Expression(scaled(code, amount)[None], (f"{word} {amount:g} ({Path(file).name})",), encoders.id)
 
 
-def stamp(choice: str | None, source: str | None) -> str:
+def stamp(choice: str | None, source: str | None, text: str | None = "") -> str:
     """Changes when the pictures that a word is looked for in change; by stat alone. None: comes over a wire, may be any."""
     if source == SOURCES[0]:
         return ""
-    word = None if choice is None else str(choice).rpartition(":")[2].strip().lower()
+    word = None if None in (choice, text) else _named(choice, text)
     digest = hashlib.sha256()
     for root in filter(Path.is_dir, folders.expression_folders()):
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
             if word is None or folder.name.strip().lower() == word:
                 digest.update(repr((str(folder), library.pictures_of(folder, ""))).encode())
     return digest.hexdigest()
+
+
+def _named(choice: str, text: str) -> str | None:
+    """The word of the list that is meant; None where it is not one, which the node itself will say."""
+    try:
+        return word_of(chosen(choice, text))
+    except DiffSFSRError:
+        return None
 
 
 def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
