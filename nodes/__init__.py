@@ -2,12 +2,13 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..modules.host import folders, provenance
+from ..modules.host import folders, notices, provenance
 from .background_condition import BackgroundCondition
 from .composite_face import CompositeFace
 from .expression_from_image import ExpressionFromImage
 from .expression_label_encoder import ExpressionLabelEncoder
 from .expression_mix import ExpressionMix
+from .expression_sheet import ExpressionSheet
 from .expression_sliders import ExpressionSliders
 from .expression_words import ExpressionWords
 from .face_draft import FaceDraft
@@ -30,6 +31,7 @@ NODES = [
     ExpressionMix,
     ExpressionWords,
     FaceDraft,
+    ExpressionSheet,
     BackgroundCondition,
     MidpointSampler,
     MidpointSamplerSelect,
@@ -47,4 +49,5 @@ class DiffSFSRExtension(ComfyExtension):
         # not in on_load: hosts of the 0.3 series do not call it
         folders.register()
         provenance.register()
+        notices.register(NODES)
         return NODES

@@ -13,6 +13,7 @@ from .wires import (
     head_turn,
     match_light,
     prompts,
+    schema,
     skin_tone,
     strengths,
     wrinkles,
@@ -22,10 +23,12 @@ from .wires import (
 class BackgroundCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRBackgroundCondition",
             display_name="Background Condition",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=["face swap", "swap face", "background", "scene", "inpaint face", "reenactment", "reactor"],
+            advanced=("grow", "feather", "guide"),
             description=(
                 "Prepares the background picture: finds the face in it, cuts it out, masks it, and conditions the model on "
                 "identity, expression and background. Pose and light come from the background."

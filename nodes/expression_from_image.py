@@ -1,16 +1,20 @@
 from comfy_api.latest import io, ui
 
 from ..modules.pipeline.expression import expressions_of
-from .wires import CATEGORY, Encoders, Expression, face_choice, intensity
+from .wires import CATEGORY, Encoders, Expression, face_choice, intensity, schema
 
 
 class ExpressionFromImage(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRExpressionFromImage",
             display_name="Expression From Image",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=[
+                "emotion from image", "copy expression", "expression transfer", "reenactment", "driving image",
+                "facial expression",
+            ],  # fmt: skip
             description="Reads the expression of a face in a picture, to transfer it to another person. Identity is not read.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),

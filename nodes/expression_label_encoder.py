@@ -2,16 +2,21 @@ from comfy_api.latest import io
 
 from ..modules.labels import CHOICES
 from ..modules.pipeline.library import SOURCES, encode_word, stamp
-from .wires import CATEGORY, Encoders, Expression, intensity
+from .wires import CATEGORY, Encoders, Expression, intensity, schema
 
 
 class ExpressionLabelEncoder(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRExpressionLabelEncoder",
             display_name="Expression Label Encoder",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=[
+                "emotion", "feeling", "mood", "facial expression", "face expression", "happy", "sad", "angry", "smile",
+                "neutral face",
+            ],  # fmt: skip
+            advanced=("source",),
             description=(
                 "The expression as one of 135 emotion words, grouped by family, or in everyday words: happy, tired, a bit "
                 "worried. Type in the list to search."

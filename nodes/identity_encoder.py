@@ -1,16 +1,17 @@
 from comfy_api.latest import io, ui
 
 from ..modules.pipeline.identity import WITHOUT_FACE, encode_identity
-from .wires import CATEGORY, Encoders, Identity, face_choice
+from .wires import CATEGORY, Encoders, Identity, face_choice, schema
 
 
 class IdentityEncoder(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRIdentityEncoder",
             display_name="Identity Encoder",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=["selfie", "face id", "faceid", "identity", "person", "reference face", "face swap", "likeness"],
             description=(
                 "Encodes the identity. Give one clear photo of the person, or a batch of several photos of the same "
                 "person. Only use pictures of people who agreed to it."

@@ -1,5 +1,8 @@
 """Our wire types and the inputs that several nodes share."""
 
+from collections.abc import Collection
+from dataclasses import fields
+
 from comfy_api.latest import io
 
 from ..modules.faces.selection import RULES
@@ -12,7 +15,21 @@ Identity = io.Custom("DIFFSFSR_IDENTITY")
 Expression = io.Custom("DIFFSFSR_EXPRESSION")
 PasteRegion = io.Custom("DIFFSFSR_PLACE")
 CATEGORY = "DiffSFSR"
+ADVANCED = ("face_index", "reuse")  # in every node that has them
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
+
+
+def schema(advanced: Collection[str] = (), **about) -> io.Schema:
+    """io.Schema, without the fields that this host does not have yet (search_aliases came after 0.3.75).
+
+    advanced: inputs that the front end hides until "Show Advanced" is chosen; older hosts have no argument for that, but pass
+    it on.
+    """
+    for entry in about["inputs"]:
+        if entry.id in (*advanced, *ADVANCED):
+            entry.extra_dict["advanced"] = True
+    known = {field.name for field in fields(io.Schema)}
+    return io.Schema(**{name: value for name, value in about.items() if name in known})
 
 
 def face_choice() -> list[io.Input]:

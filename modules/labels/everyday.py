@@ -13,23 +13,23 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
     ),
     "dreamy": (
         "daydreaming|absent-minded|faraway|lost in thought|spaced out",
-        {"1": 0.25, "12": 0.3, "43": 0.3, "61": 0.25, "63": 0.35},
+        {"1": 0.3, "12": 0.45, "43": 0.35, "61": 0.3, "63": 0.5},
     ),
     "tired": (
         "exhausted|weary|wearily|fatigued|worn out|drained|burned out|burnt out|overworked|jet-lagged|sleep-deprived|"
         "bleary|haggard|tiredness|exhaustion|fatigue|lazy|sluggish|listless",
-        {"1": 0.3, "15": 0.3, "43": 0.5, "64": 0.2},
+        {"1": 0.4, "15": 0.45, "43": 0.6, "64": 0.3},
     ),
     "sleepy": ("drowsy|dozy|dozing|nodding off|half asleep|groggy|sleepiness", {"1": 0.3, "25": 0.2, "43": 0.75}),
     "asleep": ("sleeping|eyes closed|closed eyes|with closed eyes|unconscious|praying|eyes shut", {"25": 0.1, "43": 1.0}),
     "yawning": ("yawn|yawns", {"1": 0.3, "10": 0.3, "27": 0.95, "43": 0.8}),
     "bored": (
         "boredom|jaded|boring|fed up with it|unimpressed|uninterested|disinterested|apathetic|blasé",
-        {"14": 0.3, "15": 0.25, "43": 0.45, "61": 0.35},
+        {"14": 0.5, "15": 0.45, "43": 0.6, "61": 0.55},
     ),
     "sick": (
         "ill|unwell|queasy|nauseous|seasick|feverish|poorly|hungover|sickly|sickness|carsick",
-        {"1": 0.25, "4": 0.25, "9": 0.25, "15": 0.45, "25": 0.2, "43": 0.45},
+        {"1": 0.3, "4": 0.45, "9": 0.5, "10": 0.2, "15": 0.8, "25": 0.25, "43": 0.6},
     ),
     "drunk": (
         "tipsy|wasted|intoxicated|drunken|stoned|hammered|plastered|boozy|drunkenness",
@@ -43,36 +43,36 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
     "confused": (
         "puzzled|perplexed|baffled|bewildered|confusion|disoriented|lost|unsure|uncertain|clueless|confounded|"
         "mystified|flummoxed|undecided|indecisive|muddled|huh|confusedly",
-        {"2R": 0.6, "4L": 0.6, "7L": 0.35, "15": 0.25, "25": 0.25},
+        {"2R": 0.9, "4L": 0.95, "7L": 0.4, "15": 0.5, "25": 0.35},
     ),
     "doubtful": (
         "skeptical|sceptical|sceptically|skeptically|dubious|doubting|doubt|suspicious|distrustful|mistrustful|"
         "suspicion|unconvinced|disbelieving|incredulous|raised eyebrow|one raised eyebrow|judgmental|judgemental|"
         "side-eye|cynical",
-        {"2R": 0.8, "4L": 0.5, "7": 0.35, "14L": 0.45, "24": 0.25},
+        {"2R": 1.0, "4L": 0.95, "7": 0.35, "14L": 0.8, "24": 0.35},
     ),
     "thoughtful": (
         "thinking|pensive|contemplative|pondering|reflective|thought|introspective|wondering|brooding|ruminating|"
         "musing|absorbed|preoccupied",
-        {"4": 0.25, "14": 0.2, "24": 0.25, "61": 0.4, "63": 0.35},
+        {"4": 0.3, "14": 0.4, "24": 0.4, "61": 0.6, "63": 0.6},
     ),
     "focused": (
         "concentrated|concentrating|concentration|attentive|intent|focussed|careful|busy|studious|intense|watchful|"
         "vigilant|observant",
-        {"4": 0.5, "7": 0.5, "24": 0.35},
+        {"4": 0.75, "7": 0.75, "24": 0.45},
     ),
     "curious": (
         "interested|intrigued|inquisitive|nosy|curiosity|interest|alert|questioning|quizzical|awake|listening",
-        {"1": 0.4, "2": 0.6, "5": 0.35, "12": 0.15, "25": 0.2},
+        {"1": 0.6, "2": 0.85, "5": 0.5, "12": 0.2, "25": 0.3},
     ),
     "serious": (
         "solemn|grave|stern|strict|seriousness|severe|businesslike|formal|grim|sober|earnest|professional|frosty|harsh",
-        {"4": 0.4, "17": 0.2, "24": 0.35},
+        {"4": 0.65, "17": 0.3, "24": 0.45},
     ),
     "determined": (
         "determination|resolute|resolved|stubborn|defiant|brave|courageous|strong|tough|ambitious|driven|motivated|"
         "heroic|bold|competitive|headstrong|rebellious|steely",
-        {"4": 0.65, "7": 0.35, "17": 0.35, "23": 0.5},
+        {"4": 0.9, "7": 0.45, "17": 0.55, "23": 0.7},
     ),
     "speechless": (
         "gaping|jaw-dropped|open-mouthed|slack-jawed|open mouth|mouth open|gobsmacked|lost for words",
@@ -82,19 +82,19 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
     "smirk": (
         "smirking|smirks|smug|smugly|smugness|cocky|sly|slyly|mischievous|naughty|devious|cunning|impish|wry|ironic|"
         "sarcastic|sardonic|crooked smile|half smile|half-smile|lopsided smile|mischief|conceited|self-satisfied|foxy",
-        {"2R": 0.35, "6R": 0.35, "12L": 0.1, "12R": 0.65, "14R": 0.6, "43": 0.15},
+        {"2R": 0.6, "6R": 0.6, "12L": 0.15, "12R": 1.0, "14R": 0.8, "43": 0.2},
     ),
     "wink": ("winking|winks|winked", {"6L": 0.5, "12L": 0.7, "12R": 0.5, "25": 0.2, "43L": 1.0}),
-    "pout": ("pouting|pouty|pouts|duck face|duckface", {"1": 0.5, "18": 0.9, "22": 0.3}),
-    "kiss": ("kissing|kisses|blowing a kiss|kissy|puckered", {"18": 1.0, "43": 0.55}),
+    "pout": ("pouting|pouty|pouts|duck face|duckface", {"1": 0.6, "18": 1.0, "22": 0.7}),
+    "kiss": ("kissing|kisses|blowing a kiss|kissy|puckered", {"18": 1.0, "22": 0.6, "43": 0.6}),
     "grimace": (
         "grimacing|cringe|cringing|wincing|wince|gritted teeth|gritting teeth|teeth clenched|clenched teeth|strained|"
         "straining",
-        {"4": 0.5, "6": 0.3, "7": 0.5, "10": 0.3, "16": 0.5, "20": 0.75, "25": 0.5},
+        {"4": 0.7, "6": 0.4, "7": 0.5, "10": 0.5, "16": 0.9, "20": 0.95, "25": 0.9},
     ),
     "disapproving": (
         "frown|frowning|frowns|disapproval|pursed lips|tight-lipped|reproachful|critical|mean|rude",
-        {"4": 0.7, "7": 0.3, "15": 0.4, "17": 0.3, "24": 0.3},
+        {"4": 0.95, "7": 0.35, "15": 0.75, "17": 0.5, "24": 0.4},
     ),
     "shouting": (
         "shout|yelling|yell|roaring|bellowing|shouts|yells|snarling",
@@ -108,7 +108,6 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
         "sing|talking|speaking|chatting|saying ah|sings|speaks|talks",
         {"1": 0.3, "2": 0.25, "12": 0.2, "25": 0.4, "26": 0.6},
     ),
-    "puffed cheeks": ("puffing|blowing|puffed|holding breath|cheeks puffed|out of breath|breathless", {"18": 0.8, "34": 1.0}),
     # the eyes above all
     "squinting": ("squint|squints|dazzled|blinded|narrowed eyes|short-sighted", {"4": 0.45, "6": 0.5, "7": 0.9}),
     "staring": (
@@ -128,11 +127,11 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
         "fake smile|fake|polite smile|polite|false smile|awkward smile|insincere|smiling politely|diplomatic",
         {"12": 0.65, "14": 0.3, "20": 0.25, "25": 0.3},
     ),
-    "creepy": ("eerie|uncanny|spooky|weird|ghostly|strange|haunting", {"2": 0.2, "4": 0.2, "5": 0.75, "12": 0.85, "25": 0.4}),
+    "creepy": ("eerie|uncanny|spooky|weird|ghostly|strange|haunting", {"2": 0.3, "4": 0.25, "5": 0.95, "12": 1.0, "25": 0.5}),
     "evil": (
         "sinister|wicked|villainous|diabolical|devilish|malicious|malevolent|cruel|sadistic|gloating|evilly|scheming|"
         "menacing|threatening|ominous",
-        {"4": 0.75, "7": 0.35, "9": 0.2, "12": 0.6, "14R": 0.4},
+        {"4": 0.95, "7": 0.35, "9": 0.3, "12": 0.8, "14R": 0.6},
     ),
     "crazy": (
         "insane|maniacal|manic|deranged|mad scientist|lunatic|unhinged|craziness|madness|wacky|nuts|possessed",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.host.graphs import CONDITION, LOADER, SAMPLER, counted, painted, portrait, refusal, run, trained
+from tests.host.graphs import CONDITION, EXPRESSION, LOADER, SAMPLER, counted, painted, portrait, refusal, run, trained
 
 GUIDER = "DiffSFSRIdentityExpressionGuider"
 
@@ -136,6 +136,7 @@ def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made
     for kind, names in (
         ("DiffSFSRBackgroundCondition", ["in_front", "head_yaw", "head_pitch", "head_roll"]),
         ("DiffSFSRFaceDraft", ["image", "wrinkles"]),
+        ("DiffSFSRExpressionLabelEncoder", ["source", "words"]),
         ("DiffSFSRExpressionSliders", ["left_gaze_sideways", "left_gaze_up", "right_gaze_sideways", "right_gaze_up"]),
         ("DiffSFSRCompositeFace", ["image", "place", "detail"]),
         ("DiffSFSRUNetLoader", ["bundle", "weight_dtype", "model", "vae", "adapter_strength"]),
@@ -146,7 +147,7 @@ def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made
         assert [entry.id for entry in entries][-len(names) :] == names
     old = portrait(*pictures, steps=2).drop(SAMPLER, "expression_cfg", "reuse")
     old.drop(CONDITION, "identity_strength", "expression_strength", "match_light", "wrinkles", "skin_tone")
-    old.drop(LOADER, "adapter_strength")
+    old.drop(LOADER, "adapter_strength").drop(EXPRESSION, "source", "words")
     assert torch.equal(run(studio, old).value(SAMPLER)["samples"], made.value(SAMPLER)["samples"])
 
 

@@ -251,9 +251,27 @@ def test_the_sheet_runs_once_for_each_line(studio, twin):
     prompt[node_of(prompt, "DiffSFSRExpressionWords")]["inputs"]["text"] = "joy\na bit worried"
     result = studio.run(prompt)
     assert result.success, result.errors
-    names = [picture["filename"] for picture in result.outputs[node_of(prompt, "SaveImage")]["images"]]
+    faces, sheet = (result.outputs[i]["images"] for i, node in prompt.items() if node["class_type"] == "SaveImage")
+    names = [picture["filename"] for picture in faces]
     assert len(names) == 2 and names[0].startswith("joy") and names[1].startswith("worry")
+    assert {picture["subfolder"] for picture in (*faces, *sheet)} == {"DiffSFSR"} and len(sheet) == 1
+    assert result.value(node_of(prompt, "DiffSFSRExpressionSheet")).shape == (1, 212, 384, 3)
     assert result.executed_nodes.count(node_of(prompt, "DiffSFSRIdentityEncoder")) <= 1
+
+
+def test_words_are_tried_without_sampling(studio, twin):
+    """Drafts alone, shown by their own nodes; another word draws them again and reads no photo again."""
+    prompt = short("try_words")
+    studio.reset()
+    first = studio.run(prompt)
+    assert first.success, first.errors
+    drafts = [i for i, node in prompt.items() if node["class_type"] == "DiffSFSRFaceDraft"]
+    assert len(drafts) == 2 and all(len(first.outputs[i]["images"]) == 1 for i in drafts)
+    word = node_of(prompt, "DiffSFSRExpressionLabelEncoder")
+    prompt[word]["inputs"]["words"] = "a bit worried"
+    second = studio.run(prompt)
+    assert set(second.executed_nodes) == {word, node_of(prompt, "DiffSFSRExpressionSliders"), *drafts}
+    assert all(not torch.equal(first.value(i), second.value(i)) for i in drafts)
 
 
 def test_the_reference_drives_the_face(studio, twin):
