@@ -7,12 +7,13 @@ import pytest
 
 from tests.host.graphs import EXPRESSION, IDENTITY, LOADER, portrait, run, two_faces
 
+TEXT = 3  # the kind of message that the front end draws in a node
 FACES = "Identity Encoder, image 0: 2 faces, the largest one is used"
 
 
 def texts(result):
     """What a run sent to nodes: [(node, text)], as the front end takes the bytes apart."""
-    sent = [data for event, data in result.messages if getattr(event, "name", "") == "TEXT"]
+    sent = [data for event, data in result.messages if event == TEXT]
     ends = [4 + struct.unpack(">I", data[:4])[0] for data in sent]
     return [(data[4:end].decode(), data[end:].decode()) for data, end in zip(sent, ends, strict=True)]
 
