@@ -27,7 +27,7 @@ def thumbnail(batch: torch.Tensor) -> Image.Image:
 
 
 def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Tensor:
-    """Every picture [n, H, W, 3] that the graph's SaveImage gets.
+    """Every picture [n, H, W, 3] that the graph's SaveImage gets, or that its Face Drafts show.
 
     without: nodes in whose place the demonstration's background is loaded.
     """
@@ -36,6 +36,9 @@ def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Te
     result = host.run(prompt)
     if not result.success:
         raise DiffSFSRError(result.errors[0], "Run the tests of the workflows", f"workflow {name}")
+    drafts = [result.value(node) for node, n in prompt.items() if n["class_type"] == "DiffSFSRFaceDraft"]
+    if drafts:  # try_words saves nothing
+        return torch.cat(drafts)
     node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
     return torch.cat(result.values[node][slot])  # several batches where words come as a list
 
@@ -56,7 +59,7 @@ def thumbnails(args) -> int:
     # "astronaut": what the graphs of the tests call their selfie
     for name, picture in {"astronaut": pictures["selfie"], "background": pictures["background"]}.items():
         to_pil(picture[0]).save(folder / f"{name}.png")
-    for name in ("portrait", "expression_sheet", "expression_travel", "reference_expression"):
+    for name in ("portrait", "expression_sheet", "expression_travel", "reference_expression", "try_words"):
         batch = picture_of(host, name)
         if name == "portrait":
             to_pil(batch[0]).save(folder / "reference.png")  # an expression for the graph that takes one from a picture

@@ -1,14 +1,18 @@
 """Words as people type them: each gets a face that a person would accept, or a no; and the list offers the common ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from diffsfsr.evaluation.media.tables import everyday_table
 from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.labels import BLENDSHAPES, CHOICES, FACES, MENU, WORDS, asked, chosen, coefficients, read, word_of
 from diffsfsr.modules.labels.everyday import OFFERED, UNSEEN
 from diffsfsr.modules.labels.vocabulary import FILLERS, FORMS, JOINERS, MODIFIERS, NEGATIONS, NEUTRAL, SYNONYMS
 from tests.unit.test_labels import hidden
 
+ROOT = Path(__file__).resolve().parents[2]
 # Typed words, and the faces that a person would accept for any of them: words of the list, everyday faces, neutral, or no
 ACCEPTED = (
     ("happy glad cheerful", "happiness gladness cheerfulness joy"),
@@ -123,6 +127,11 @@ def test_an_everyday_face_mixes_like_a_word():
     assert read("tired but happy").name() == "tired 0.71 + happiness 0.71" and read("very tired").name() == "tired 1.2"
     code = coefficients(read("tired but happy"))
     np.testing.assert_allclose(code, np.clip(0.5**0.5 * (asked("tired") + asked("happiness")), 0, 1), atol=1e-6)
+
+
+def test_the_page_shows_them():
+    page = (ROOT / "docs" / "expressions.md").read_text("utf-8")
+    assert everyday_table() in page, "run: python -m evaluation words --tables"
 
 
 # --- the list of the node ---------------------------------------------------------------------------------------------
