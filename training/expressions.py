@@ -20,7 +20,7 @@ from ..modules.bundle import load_bundle
 from ..modules.encoders import library
 from ..modules.encoders.library import Picture
 from ..modules.errors import DiffSFSRError
-from ..modules.labels import read
+from ..modules.labels import WORDS, read
 from ..modules.pipeline.encoders import Encoders, build_encoders
 from ..modules.pipeline.library import maker_of, measured_file
 
@@ -88,7 +88,7 @@ def understood(said: str) -> str | None:
         parts = read(said).parts
     except DiffSFSRError:
         return None
-    return parts[0].word if len(parts) == 1 else None
+    return parts[0].word if len(parts) == 1 and parts[0].word in WORDS else None
 
 
 # --- measuring ---------------------------------------------------------------------------------------------------------

@@ -18,18 +18,18 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
     "tired": (
         "exhausted|weary|wearily|fatigued|worn out|drained|burned out|burnt out|overworked|jet-lagged|sleep-deprived|"
         "bleary|haggard|tiredness|exhaustion|fatigue|lazy|sluggish|listless",
-        {"1": 0.4, "15": 0.45, "43": 0.6, "64": 0.3},
+        {"1": 0.4, "15": 0.45, "43": 0.45, "64": 0.25},
     ),
     "sleepy": ("drowsy|dozy|dozing|nodding off|half asleep|groggy|sleepiness", {"1": 0.3, "25": 0.2, "43": 0.75}),
     "asleep": ("sleeping|eyes closed|closed eyes|with closed eyes|unconscious|praying|eyes shut", {"25": 0.1, "43": 1.0}),
     "yawning": ("yawn|yawns", {"1": 0.3, "10": 0.3, "27": 0.95, "43": 0.8}),
     "bored": (
         "boredom|jaded|boring|fed up with it|unimpressed|uninterested|disinterested|apathetic|blasé",
-        {"14": 0.5, "15": 0.45, "43": 0.6, "61": 0.55},
+        {"14": 0.5, "15": 0.45, "43": 0.42, "61": 0.55},
     ),
     "sick": (
         "ill|unwell|queasy|nauseous|seasick|feverish|poorly|hungover|sickly|sickness|carsick",
-        {"1": 0.3, "4": 0.45, "9": 0.5, "10": 0.2, "15": 0.8, "25": 0.25, "43": 0.6},
+        {"1": 0.3, "4": 0.45, "9": 0.5, "10": 0.2, "15": 0.8, "25": 0.25, "43": 0.48},
     ),
     "drunk": (
         "tipsy|wasted|intoxicated|drunken|stoned|hammered|plastered|boozy|drunkenness",
@@ -85,7 +85,7 @@ FACES: dict[str, tuple[str, dict[str, float]]] = {  # name -> its other forms, s
         {"2R": 0.6, "6R": 0.6, "12L": 0.15, "12R": 1.0, "14R": 0.8, "43": 0.2},
     ),
     "wink": ("winking|winks|winked", {"6L": 0.5, "12L": 0.7, "12R": 0.5, "25": 0.2, "43L": 1.0}),
-    "pout": ("pouting|pouty|pouts|duck face|duckface", {"1": 0.6, "18": 1.0, "22": 0.7}),
+    "pout": ("pouting|pouty|pouts|duck face|duckface", {"1": 0.6, "18": 0.9, "22": 0.4}),
     "kiss": ("kissing|kisses|blowing a kiss|kissy|puckered", {"18": 1.0, "22": 0.6, "43": 0.6}),
     "grimace": (
         "grimacing|cringe|cringing|wincing|wince|gritted teeth|gritting teeth|teeth clenched|clenched teeth|strained|"

@@ -25,7 +25,7 @@ def chosen(choice: str, text: str = "") -> Reading:
     Raises DiffSFSRError where neither a word of the list nor a text is understood; names the nearest words.
     """
     if text and text.strip():
-        with at("words"):
+        with at("in your own words"):
             return read(text)
     choice = _EVERYDAY.get(choice, choice)
     try:
@@ -33,7 +33,8 @@ def chosen(choice: str, text: str = "") -> Reading:
     except DiffSFSRError:
         if not choice or unknown(choice):
             raise
-        return read(choice)
+        with at("input 'expression'"):
+            return read(choice)
     return Reading(word, (Part(word, 1.0, 1.0),), True, ())
 
 
