@@ -107,6 +107,23 @@ def sheet(desk: Desk, words: list[str]) -> float:
     return run.seconds
 
 
+def drafts(desk: Desk, words: list[str]) -> float:
+    """Seconds of a queue of Face Draft alone with another word, the person being known: the median over `words`."""
+    nodes, seconds = desk.graph.nodes, []
+    prompt = {nodes[name]: desk.graph.prompt[nodes[name]] for name in (LOAD, "selfie", WHO, WORD)}
+    prompt["draft"] = {"class_type": "DiffSFSRFaceDraft", "inputs": {
+        "encoders": [nodes[LOAD], 2], "identity": [nodes[WHO], 0], "expression": [nodes[WORD], 0], "face": "largest",
+        "face_index": 0}}  # fmt: skip
+    for word in (words[-1], *words):  # the first one prepares the place
+        desk.say(word)
+        start = time.perf_counter()
+        result = desk.host.run(prompt)
+        seconds.append(time.perf_counter() - start)
+        if not result.success or nodes[WHO] in result.executed_nodes:
+            raise DiffSFSRError(f"The draft of '{word}' failed, or its person was read again", "Look at Face Draft", "bench")
+    return float(torch.tensor(seconds[1:]).median())
+
+
 def long_queue(desk: Desk, count: int, limit: float) -> dict[str, float]:
     """Up to `count` queued prompts, each with another word and seed, for `limit` seconds at most, after `WARM` more.
 

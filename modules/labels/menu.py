@@ -31,9 +31,9 @@ def chosen(choice: str, text: str = "") -> Reading:
     try:
         word = parse_choice(choice)
     except DiffSFSRError:
-        if not choice or unknown(choice):
-            raise
         with at("input 'expression'"):
+            if not choice or unknown(choice):
+                raise
             return read(choice)
     return Reading(word, (Part(word, 1.0, 1.0),), True, ())
 

@@ -16,7 +16,7 @@ from ..errors import DiffSFSRError, at
 from ..host import folders
 from ..host.progress import steps
 from ..images import checked_image, read_picture
-from ..labels import Reading, checked_intensity, checked_variation, chosen, word_of
+from ..labels import CHOICES, Reading, checked_intensity, checked_variation, chosen, word_of
 from ..types import Expression
 from .encoders import Encoders, face_networks
 from .expression import expression_of_picture
@@ -36,7 +36,7 @@ def encode_word(
     if source not in SOURCES:
         raise DiffSFSRError(f"'{source}' is no source", f"Choose one of: {', '.join(SOURCES)}", "source")
     reading = chosen(choice, text)
-    if text.strip() or reading.text != word_of(reading):
+    if text.strip() or choice not in CHOICES:  # an entry says itself what it means: "scared (fear)"
         tell(reading)
     if source != SOURCES[0]:
         return _from_library(encoders, reading, checked_intensity(intensity), checked_variation(variation), source)

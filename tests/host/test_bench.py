@@ -108,6 +108,19 @@ def test_a_sheet_is_one_batch_and_leaves_the_graph_as_it_was(desk):
     assert json.dumps(desk.graph.prompt) == before
 
 
+def test_drafts_alone_read_no_person_again(desk):
+    from diffsfsr.evaluation.bench.queues import WHO, drafts
+
+    desk.new_pictures(9)
+    desk.queue()
+    before = set(desk.graph.prompt)
+    assert drafts(desk, ["joy", "grief"]) > 0 and set(desk.graph.prompt) == before
+    desk.graph.set(WHO, "without_face", "skip this image")
+    with pytest.raises(ValueError, match="its person was read again"):
+        drafts(desk, ["joy", "grief"])
+    desk.graph.set(WHO, "without_face", "error")
+
+
 def test_a_target_says_yes_or_no():
     from diffsfsr.evaluation.bench.bench import Target
 

@@ -56,6 +56,10 @@ def test_information_is_for_the_console_alone(studio, pictures, caplog):
     graph = portrait(*pictures).set(EXPRESSION, words="tired but happy").only(EXPRESSION)
     result = run(studio, graph.add("show", "PreviewAny", source=[EXPRESSION, 0]))
     assert texts(result) == [] and "'tired but happy' is read as tired 0.71 + happiness 0.71" in caplog.text
+    graph.set(EXPRESSION, words="", expression="scared (fear)")
+    assert texts(run(studio, graph)) == [], "an entry of the list says itself what it means"
+    (warned,) = texts(run(studio, graph.set(EXPRESSION, words="scared")))
+    assert warned[0] == EXPRESSION and "'scared' only comes near a word of the list" in warned[1]
 
 
 def test_a_warning_outside_a_node_goes_nowhere(host):
