@@ -72,4 +72,4 @@ def _send(text: str, node_id: str) -> None:
 
     server = getattr(PromptServer, "instance", None)
     if server is not None and hasattr(server, "send_progress_text"):
-        server.send_progress_text(text, node_id)
+        server.send_progress_text(text, node_id, sid=getattr(server, "client_id", None))  # not to everybody on the server
