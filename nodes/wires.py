@@ -22,7 +22,7 @@ REUSE = True  # by default: a fifth of the distance to the converged end at the 
 def schema(advanced: Collection[str] = (), **about) -> io.Schema:
     """io.Schema, without the fields that this host does not have yet (search_aliases came after 0.3.75).
 
-    advanced: inputs that the front end hides until "Show Advanced" is chosen; older hosts have no argument for that, but pass
+    advanced: inputs that newer front ends fold away until they are asked for; older hosts have no argument for that, but pass
     it on.
     """
     for entry in about["inputs"]:
