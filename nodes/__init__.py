@@ -19,6 +19,7 @@ from .midpoint_sampler import MidpointSampler
 from .midpoint_sampler_select import MidpointSamplerSelect
 from .save_expression import SaveExpression
 from .save_identity import SaveIdentity
+from .save_portrait import SavePortrait
 from .unet_loader import UNetLoader
 
 NODES = [
@@ -39,6 +40,7 @@ NODES = [
     LoadIdentity,
     SaveExpression,
     LoadExpression,
+    SavePortrait,
 ]
 
 

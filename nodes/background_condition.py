@@ -1,5 +1,6 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview
 from ..modules.pipeline.background import Request, condition
 from ..modules.pipeline.draft import SKIN_TONE
 from ..modules.types import Strength
@@ -103,4 +104,4 @@ class BackgroundCondition(io.ComfyNode):
             skin_tone, in_front, (head_yaw, head_pitch, head_roll),
         )  # fmt: skip
         given = condition(encoders, vae, request)
-        return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))
+        return io.NodeOutput(*given, ui=preview(given[-1], made=True))

@@ -1,5 +1,6 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.expression import expressions_of
 from .wires import CATEGORY, Encoders, Expression, face_choice, intensity
 
@@ -29,9 +30,10 @@ class ExpressionFromImage(io.ComfyNode):
                 io.Image.Output(display_name="aligned crop", tooltip="The face that was read."),
                 io.String.Output(display_name="reading", tooltip="The strongest coefficients, and the nearest word."),
             ],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
     def execute(cls, encoders, image, face, face_index, intensity, neutral=None) -> io.NodeOutput:
         given, crops, reading = expressions_of(encoders, image, neutral, face, face_index, intensity)
-        return io.NodeOutput(given, crops, reading, ui=ui.PreviewImage(crops, cls=cls))
+        return io.NodeOutput(given, crops, reading, ui=preview_of_crops(crops, cls.hidden))

@@ -1,5 +1,6 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview
 from ..modules.pipeline.draft import face_drafts
 from .wires import CATEGORY, Encoders, Expression, Identity, face_choice, wrinkles
 
@@ -31,4 +32,4 @@ class FaceDraft(io.ComfyNode):
     @classmethod
     def execute(cls, encoders, identity, expression, face, face_index, image=None, wrinkles=1.0) -> io.NodeOutput:
         drafts = face_drafts(encoders, identity, expression, image, face, face_index, wrinkles)
-        return io.NodeOutput(drafts, ui=ui.PreviewImage(drafts, cls=cls))
+        return io.NodeOutput(drafts, ui=preview(drafts, made=True))

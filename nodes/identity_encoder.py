@@ -1,5 +1,6 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.identity import WITHOUT_FACE, encode_identity
 from .wires import CATEGORY, Encoders, Identity, face_choice
 
@@ -36,9 +37,10 @@ class IdentityEncoder(io.ComfyNode):
                 Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
                 io.Image.Output(display_name="aligned crop", tooltip="The aligned face of each photo that is used."),
             ],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
     def execute(cls, encoders, image, face, face_index, without_face) -> io.NodeOutput:
         identity, crops = encode_identity(encoders, image, face, face_index, without_face)
-        return io.NodeOutput(identity, crops, ui=ui.PreviewImage(crops, cls=cls))
+        return io.NodeOutput(identity, crops, ui=preview_of_crops(crops, cls.hidden))

@@ -42,7 +42,7 @@ class Desk:
         paths.set_output_directory(str(folder))
         self.graph = Graph(json.loads(WORKFLOW.read_text()))
         self.names = {node: short for short, node in self.graph.nodes.items()}
-        kinds = {"VAEDecode": "decode", "SaveImage": "save"}
+        kinds = {"VAEDecode": "decode", "DiffSFSRSavePortrait": "save"}
         self.names |= {node: kinds[entry["class_type"]] for node, entry in self.graph.prompt.items()
                        if entry["class_type"] in kinds}  # fmt: skip
         self.pictures = {"selfie": painted(*SELFIE), "background": painted(*BACKGROUND)}

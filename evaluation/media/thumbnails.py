@@ -10,6 +10,7 @@ from dev.host import Host
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
+from ...modules.host.saving import MARKED_JPEG
 from ..demo import load_inputs
 from ..pictures import fitted, stacked, to_pil
 
@@ -27,7 +28,7 @@ def thumbnail(batch: torch.Tensor) -> Image.Image:
 
 
 def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Tensor:
-    """Every picture [n, H, W, 3] that the graph's SaveImage gets.
+    """Every picture [n, H, W, 3] that the graph's Save Portrait gets.
 
     without: nodes in whose place the demonstration's background is loaded.
     """
@@ -36,7 +37,7 @@ def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Te
     result = host.run(prompt)
     if not result.success:
         raise DiffSFSRError(result.errors[0], "Run the tests of the workflows", f"workflow {name}")
-    node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
+    node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "DiffSFSRSavePortrait")
     return torch.cat(result.values[node][slot])  # several batches where words come as a list
 
 
@@ -60,11 +61,11 @@ def thumbnails(args) -> int:
         batch = picture_of(host, name)
         if name == "portrait":
             to_pil(batch[0]).save(folder / "reference.png")  # an expression for the graph that takes one from a picture
-        thumbnail(batch).save(args.out / f"{name}.jpg", quality=88)
+        thumbnail(batch).save(args.out / f"{name}.jpg", quality=88, **MARKED_JPEG)
         print(f"thumbnails: {args.out / name}.jpg, {len(batch)} pictures", flush=True)
     # what a checkpoint paints is not ours to show: the demonstration's own background stands in its place
     painted = picture_of(host, "prompt_background", PAINTED)
     pair = [fitted(to_pil(picture), SIDE) for picture in (pictures["background"][0], painted[0])]
-    stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88)
+    stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88, **MARKED_JPEG)
     words_alone("Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained").save(args.out / "sd15_adapter.jpg")
     return 0

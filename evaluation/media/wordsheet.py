@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
+from ...modules.host.saving import MARKED_JPEG
 from ...modules.labels import FAMILIES, family_of, subcluster_of
 from ...modules.pipeline.draft import face_drafts
 from ..pictures import painted, strip, to_pil
@@ -102,7 +103,7 @@ def save_small(picture: Image.Image, path: Path, largest: int = LARGEST) -> int:
     """Saves a JPEG in the best quality that stays below `largest` bytes, and returns its size."""
     for quality in range(92, 40, -4):
         buffer = BytesIO()
-        picture.save(buffer, "JPEG", quality=quality, optimize=True, comment=NOTE)
+        picture.save(buffer, "JPEG", quality=quality, optimize=True, comment=NOTE, **MARKED_JPEG)
         if buffer.tell() < largest:
             path.write_bytes(buffer.getvalue())
             return buffer.tell()

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from ...modules.errors import DiffSFSRError
+from ...modules.host.saving import MARKED_JPEG
 from ...modules.pipeline.composite import paste
 from ...modules.pipeline.face import measured
 from ...modules.types import PasteRegion
@@ -147,10 +148,10 @@ class Study:
         box, folder = box_around(made.place), self.out / "pictures"
         to_pil(made.place.background[0]).crop(box).save(folder / f"{name}_background.jpg", quality=92)
         for k, (word, _) in enumerate(LABELS):
-            to_pil(drafts[k]).crop(box).save(folder / f"{name}_{k}_{word}_draft.jpg", quality=92)
+            to_pil(drafts[k]).crop(box).save(folder / f"{name}_{k}_{word}_draft.jpg", quality=92, **MARKED_JPEG)
             picture: Image.Image = to_pil(made.images[k])
-            picture.save(folder / f"{name}_{k}_{word}.jpg", quality=92)
-            picture.crop(box).save(folder / f"{name}_{k}_{word}_head.jpg", quality=92)
+            picture.save(folder / f"{name}_{k}_{word}.jpg", quality=92, **MARKED_JPEG)
+            picture.crop(box).save(folder / f"{name}_{k}_{word}_head.jpg", quality=92, **MARKED_JPEG)
 
     def ceiling(self, people: list[str]) -> dict[str, dict]:
         """The people's own crops through the autoencoder and back: an upper bound for the results."""

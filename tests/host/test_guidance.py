@@ -138,6 +138,7 @@ def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made
         ("DiffSFSRFaceDraft", ["image", "wrinkles"]),
         ("DiffSFSRExpressionSliders", ["left_gaze_sideways", "left_gaze_up", "right_gaze_sideways", "right_gaze_up"]),
         ("DiffSFSRCompositeFace", ["image", "place", "detail"]),
+        ("DiffSFSRSavePortrait", ["images", "filename_prefix", "format", "quality"]),
         ("DiffSFSRUNetLoader", ["bundle", "weight_dtype", "model", "vae", "adapter_strength"]),
         ("DiffSFSRMidpointSampler", ["expression_cfg", "reuse"]),
         ("DiffSFSRMidpointSamplerSelect", ["reuse", "churn", "churn_noise"]),

@@ -22,6 +22,7 @@ OURS = {
     "DiffSFSRLoadIdentity": ("DIFFSFSR_IDENTITY",),
     "DiffSFSRSaveExpression": ("DIFFSFSR_EXPRESSION",),
     "DiffSFSRLoadExpression": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRSavePortrait": (),
 }
 
 

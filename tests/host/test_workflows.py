@@ -21,6 +21,8 @@ EXAMPLES = {"selfie.png": "astronaut.png"}  # the name in the file an artist ope
 OWN = {
     ("expression_travel", "DiffSFSRExpressionLabelEncoder"): {"expression"},
     ("expression_travel", "DiffSFSRExpressionMix"): {"steps"},
+    ("expression_travel", "DiffSFSRSavePortrait"): {"filename_prefix"},
+    ("reference_expression", "DiffSFSRSavePortrait"): {"filename_prefix"},
     ("expression_sheet", "DiffSFSRExpressionWords"): {"text"},
     ("sd15_adapter", "DiffSFSRUNetLoader"): {"bundle"},
 }
@@ -113,7 +115,7 @@ def check_value(name, value, type_, options):
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_widget_values_are_the_defaults_of_the_nodes(host, path):
-    """What an artist sees first is what the nodes recommend; only file names, the save prefix and `OWN` are the file's own."""
+    """What an artist sees first is what the nodes recommend; only file names and `OWN` are the file's own."""
     for node in real_nodes(read(path)):
         if node["type"].startswith("DiffSFSR"):
             specs, own = declared(host, node["type"]), OWN.get((path.stem, node["type"]), set())
@@ -239,7 +241,7 @@ def test_the_travel_saves_every_face_and_a_film(studio, twin):
     prompt = short("expression_travel")
     result = studio.run(prompt)
     assert result.success, result.errors
-    assert len(result.outputs[node_of(prompt, "SaveImage")]["images"]) == 8
+    assert len(result.outputs[node_of(prompt, "DiffSFSRSavePortrait")]["images"]) == 8
     assert result.outputs[node_of(prompt, "SaveAnimatedWEBP")]["images"][0]["filename"].endswith(".webp")
     faces = result.value(node_of(prompt, "DiffSFSRCompositeFace"))
     there = (faces[0] - faces[-1]).abs().mean()
@@ -251,7 +253,7 @@ def test_the_sheet_runs_once_for_each_line(studio, twin):
     prompt[node_of(prompt, "DiffSFSRExpressionWords")]["inputs"]["text"] = "joy\na bit worried"
     result = studio.run(prompt)
     assert result.success, result.errors
-    names = [picture["filename"] for picture in result.outputs[node_of(prompt, "SaveImage")]["images"]]
+    names = [picture["filename"] for picture in result.outputs[node_of(prompt, "DiffSFSRSavePortrait")]["images"]]
     assert len(names) == 2 and names[0].startswith("joy") and names[1].startswith("worry")
     assert result.executed_nodes.count(node_of(prompt, "DiffSFSRIdentityEncoder")) <= 1
 
