@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from dev.pack import ROOT, load_pack
+from dev.spread import LOCAL, RAY_HELP
 
 MODULES = {  # by command
     "generate": "generate",
@@ -30,6 +31,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     generate = commands.add_parser("generate", help="one picture for each row of a CSV")
     generate.add_argument("--pairs", type=Path, required=True, help="CSV: selfie,background,label,intensity")
     generate.add_argument("--out", type=Path, required=True, help="folder for 00000.png ... and results.jsonl")
+    generate.add_argument("--ray", nargs="?", const=LOCAL, metavar="ADDRESS", help=RAY_HELP)
+    generate.add_argument("--workers", type=int, help="with --ray: at most so many (default: what the cluster has room for)")
     evaluate = commands.add_parser("evaluate", help="the measures on people kept out of training")
     evaluate.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     evaluate.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from dev.pack import ROOT, load_pack
+from dev.spread import LOCAL, RAY_HELP
 
 STAGES = (
     "split", "shape", "drive", "movement", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet",
@@ -42,6 +43,10 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.stage == "unpack" and args.start is None:
         parser.error("unpack needs --start BUNDLE")
+    if args.ray and args.stage != "prepare":
+        parser.error("--ray is for prepare; the stage `unet` goes to several machines by `accelerate launch`")
+    if args.workers is None and not args.ray:
+        args.workers = os.cpu_count() or 1
     if args.stage == "prepare" and (args.pictures is None or args.out is None):
         parser.error("prepare needs --pictures FOLDER and --out FOLDER")
     if args.stage == "expressions" and args.pictures is None:
@@ -77,7 +82,8 @@ def add_unet_arguments(group) -> None:
 def add_prepare_arguments(group) -> None:
     group.add_argument("--pictures", type=Path, help="a folder of portraits, or of WebDataset shards (.tar)")
     group.add_argument("--table", type=Path, help="expressions: a CSV with the columns file and word, in place of word folders")
-    group.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    group.add_argument("--workers", type=int, help="processes (one a core; with --ray: what the cluster has room for)")
+    group.add_argument("--ray", nargs="?", const=LOCAL, metavar="ADDRESS", help=f"prepare: {RAY_HELP}")
     group.add_argument("--share", type=int, nargs=2, help=argparse.SUPPRESS)  # of one of these processes: which, of how many
     group.add_argument("--min-face", type=float, help="pixels (160)")
     group.add_argument("--one-face", action="store_true", help="refuse pictures with several faces (else: the largest)")

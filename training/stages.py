@@ -167,7 +167,7 @@ def prepare(args: Namespace) -> None:
     if args.share:
         preparing.share(args.pictures, args.out, *args.share, *networks)
         return
-    preparing.prepare(args.pictures, args.out, limits, args.workers, *networks, args.adults_only_source)
+    preparing.prepare(args.pictures, args.out, limits, args.workers, *networks, args.adults_only_source, args.ray)
 
 
 def expressions(args: Namespace) -> None:
