@@ -117,6 +117,7 @@ class PasteRegion:
     feather: float  # pixels of the crop
     size: int
     fine: tuple[FineSkin, ...] | None = None  # n; None: nothing finer than the crops is known
+    in_front: torch.Tensor | None = None  # [n, S, S] 0..1 in the crop, what was found before the face and stays
 
     def repeated(self, times: int) -> "PasteRegion":
         """For so many times as many crops, the places one after the other each time."""

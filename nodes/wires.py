@@ -12,6 +12,7 @@ Identity = io.Custom("DIFFSFSR_IDENTITY")
 Expression = io.Custom("DIFFSFSR_EXPRESSION")
 PasteRegion = io.Custom("DIFFSFSR_PLACE")
 CATEGORY = "DiffSFSR"
+FOUND = "what is found"
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
 
 
@@ -78,6 +79,18 @@ def wrinkles() -> io.Input:
         "The light of an expression on the skin: its folds, frown lines and crow's feet. 1 is what real faces have, "
         "0 moves the skin alone. It grows with the intensity of the expression.", 1.5,
     )  # fmt: skip
+
+
+def keep_in_front() -> io.Input:
+    return io.Combo.Input(
+        "keep_in_front",
+        options=[FOUND, "only the mask"],
+        default=FOUND,
+        optional=True,
+        display_name="keep in front",
+        tooltip="What stands before the face and stays: hair, a scarf, a hat's brim, a mask or glasses that are found, and the "
+        "mask at in front; or only that mask. What has the colour of skin, as a hand, is not found.",
+    )
 
 
 def skin_tone() -> io.Input:

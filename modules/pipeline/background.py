@@ -25,6 +25,7 @@ from .draft import (
     Person,
     Place,
     area_of,
+    behind,
     looks_of,
     mesh_of,
     person_of,
@@ -45,8 +46,8 @@ class Request:
     the background's own face to the person, and from neutral to what was asked. light: 0..1, how far the selfie's light from
     the side goes to that of the background's face. text: CONDITIONING of prompt and negative prompt, for a bundle that reads
     text. wrinkles: 0..1.5, how much of the light of an expression its folds have. skin_tone: 0..1, how far the selfie's skin
-    tone goes to that of the background's face. in_front: what stays before the face. turn: how far it is turned beyond the
-    picture's own.
+    tone goes to that of the background's face. in_front: what stays before the face; find_in_front: and what is found there.
+    turn: how far it is turned beyond the picture's own.
     """
 
     image: torch.Tensor  # [B, H, W, C]
@@ -65,6 +66,7 @@ class Request:
     skin_tone: float = SKIN_TONE
     in_front: torch.Tensor | None = None  # [B or 1, H, W]
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)  # yaw, pitch, roll in degrees
+    find_in_front: bool = True
 
     @property
     def total(self) -> int:
@@ -87,7 +89,8 @@ class Request:
 def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
     wire, request = request.image, checked(encoders, request)
-    places, person = locate(encoders, request), person_of(request.identity)
+    person = person_of(request.identity)
+    places = stood_before(encoders, request, person, locate(encoders, request))
     masks, warps, targets, gone = [], [], [], []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
@@ -107,8 +110,9 @@ def condition(encoders: Encoders, vae, request: Request):
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
     fine = fine_skins(encoders, request, person, places, targets, gone, warps)
-    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
-    return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
+    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine, found(places, request.total))
+    drafts = torch.stack([places[i % len(places)].background.covering(drawn) for i, drawn in enumerate(warps)])
+    return positive, negative, {"samples": start}, region, drafts.permute(0, 2, 3, 1)
 
 
 # --- before anything is done ----------------------------------------------------------------------
@@ -163,6 +167,21 @@ def locate(encoders: Encoders, request: Request) -> list[Place]:
     return places
 
 
+def stood_before(encoders: Encoders, request: Request, person: Person, places: list[Place]) -> list[Place]:
+    """The places with what stands before their faces: the artist's own, and what is found."""
+    own = [None] * len(places)
+    if request.in_front is not None:
+        masks = (request.in_front[i % len(request.in_front)] for i in range(len(places)))
+        own = [mask_in_crop(mask, place.matrix, encoders.size) for mask, place in zip(masks, places, strict=True)]
+    return [behind(encoders, person, place, mask, request.find_in_front) for place, mask in zip(places, own, strict=True)]
+
+
+def found(places: list[Place], total: int) -> torch.Tensor | None:
+    """What was found before each face [n, S, S] 0..1."""
+    each = [torch.zeros_like(place.face.image[0]) if place.found is None else place.found for place in places]
+    return torch.stack([each[i % len(each)] for i in range(total)]) if any(mask.any() for mask in each) else None
+
+
 def limit(request: Request) -> torch.Tensor | None:
     """Where the artist lets the picture be repainted [B or 1, H, W]."""
     if request.in_front is None:
@@ -171,12 +190,12 @@ def limit(request: Request) -> torch.Tensor | None:
 
 
 def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
-    """Result i: where the face will be, and the part to repaint [S, S], 0 or 1."""
+    """Result i: where the face will be, and the part to repaint [S, S], 0 or 1.
+
+    Behind what stands before it the face is painted, too: so nothing has an edge but what stays.
+    """
     mesh, area = repainted(encoders, request, person, place, i)
-    if request.in_front is None:
-        return mesh, area
-    area = area * (1 - mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size))
-    if not area.any():
+    if place.background.in_front is not None and not (area * (place.background.in_front < 1)).any():
         raise DiffSFSRError("It covers all of the face", "Mask only what stands before the face", "in front")
     return mesh, area
 

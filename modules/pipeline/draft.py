@@ -13,6 +13,7 @@ from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
+from ..warp.front import in_front
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.skin import Skin
@@ -51,6 +52,7 @@ class Place:
     background: BackgroundFace
     matrix: torch.Tensor
     key: str
+    found: torch.Tensor | None = None  # [S, S] 0..1 of what stands before it, what was found
 
     @property
     def face(self) -> Face:
@@ -85,6 +87,20 @@ def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
     fit = place.face.fit
     face = replace(place.face, fit=replace(fit, rotation=turned(fit.rotation, degrees)))
     return replace(place, background=replace(place.background, face=face), key=f"{place.key} {degrees}")
+
+
+def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor | None, find: bool) -> Place:
+    """The place with what stands before its face: given [S, S] 0..1, and if `find`, what is found; found once, and remembered.
+
+    In its own photo a person stays behind nothing: hair is drawn with the face that it hangs over.
+    """
+    found, background = None, place.background
+    if find and not same_photo(person, place):
+        found = encoders.memo.get("in front", place.key, lambda: in_front(place.face.image, background.mesh))
+    both = [mask for mask in (given, found) if mask is not None and mask.any()]
+    if not both:
+        return place
+    return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found)
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:
@@ -190,12 +206,15 @@ def face_drafts(
         check_bundle(wire.bundle, encoders.id)
     person = person_of(identity)
     places = [own_place(encoders, person)] if image is None else _places(encoders, image, rule, index)
+    places = [behind(encoders, person, place, None, image is not None) for place in places]
     total = max(len(places), len(expression.codes))
     broadcast(len(places), total, "pictures")
     broadcast(len(expression.codes), total, "expressions")
     geometry, results = split(expression.codes)[1], []
     for i in steps(range(total)):
-        results.append(coarse_warp_of(encoders, person, places[i % len(places)], geometry[i % len(geometry)], wrinkles))
+        place = places[i % len(places)]
+        drawn = coarse_warp_of(encoders, person, place, geometry[i % len(geometry)], wrinkles)
+        results.append(place.background.covering(drawn))
     return torch.stack(results).permute(0, 2, 3, 1)
 
 

@@ -5,7 +5,7 @@ that open wide, is painted here, plainly. From a word to a picture: `points_of` 
 rasterises them, `face_mask` says what is repainted, `coarse_warp` draws.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,7 +21,7 @@ from .mouth import MOUTH, Interior, paint_mouth, parted
 from .outline import warp_surroundings
 from .plain_mouth import paint_plainly
 from .rim import match_rim
-from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
+from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on, uncovered
 from .wrinkles import Shade
 
 KEPT = 1.0  # pixels of the 256 px crop that the rim of the background's own face is kept: sharper than what would fill it
@@ -35,11 +35,22 @@ class BackgroundFace:
     mesh: Mesh  # of the face where it stands
     tone: Tone | None  # of the face's own pixels; None if there are too few of them to tell
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
+    in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
 
     @classmethod
     def of(cls, face: Face, topology: Topology) -> "BackgroundFace":
         mesh = Mesh.of(face.points, topology, face.size)
         return cls(face, mesh, tone(colours(face.image, mesh.covered)), keep_mask(mesh))
+
+    def behind(self, in_front: torch.Tensor) -> "BackgroundFace":
+        """The same face where `in_front` [S, S] 0..1 stands before it, which says nothing of its skin."""
+        seen = tone(colours(self.face.image, self.mesh.covered & (in_front == 0)))
+        keep = self.keep_mask * torch.where(self.mesh.covered, 1 - in_front, 1)
+        return replace(self, tone=seen, keep_mask=keep, in_front=in_front)
+
+    def covering(self, drawn: torch.Tensor) -> torch.Tensor:
+        """A drawn crop [3, S, S] with what stands before the face."""
+        return drawn if self.in_front is None else torch.lerp(drawn, self.face.image, self.in_front)
 
 
 def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength) -> torch.Tensor:
@@ -77,8 +88,9 @@ def keep_mask(mesh: Mesh) -> torch.Tensor:
 
 
 def unoccluded(face: Face, topology: Topology) -> Skin:
-    """The face's skin without what hides one side of it: for another place, where hair and shadows are others."""
-    return Skin(fill_occlusion(face.image, Mesh.of(face.points, topology, face.size)), face.points)
+    """The face's skin without what stands before it or hides one side of it: for another place, where that is another."""
+    mesh = Mesh.of(face.points, topology, face.size)
+    return Skin(uncovered(fill_occlusion(face.image, mesh), mesh), face.points)
 
 
 def coarse_warp(

@@ -66,6 +66,8 @@ def _windows(region: PasteRegion):
         top, bottom, left, right = affine.extent(matrix, region.size, region.background.shape[1:3])
         window = affine.shifted(matrix, left, top)
         alpha = affine.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
+        if region.in_front is not None:
+            alpha = alpha * (1 - affine.sample(region.in_front[i : i + 1, None], window, alpha.shape)[0, 0])
         alpha = alpha * (alpha > 1e-3)  # what nobody sees stays the background, exactly
         if region.limit is not None:
             alpha = alpha * region.limit[i % len(region.limit), top:bottom, left:right]

@@ -9,8 +9,9 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import mirrored
 from ..types import Face, Topology
+from .front import colours_of, found_in
 from .light import apart, colours, gained
-from .masks import blurred, connected, grow
+from .masks import blurred, connected, fill, grow
 from .mesh import POINTS, Mesh, areas, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
@@ -28,6 +29,9 @@ HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which 
 
 HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and how much nearer the other side must be
 LEAST = 0.01  # of the face: less is a strand
+DOUBT = 1.0  # of what stands before a selfie, see `found_in`: with less, likeness falls
+EDGE, COARSE = 3.0, 6.0  # pixels of the 256 px crop: edge of hair and its shadow; what is finer is structure of skin
+DARK, STRUCTURE = 0.02, (0.8, 1.2)
 BROWS = 70, 300  # an occlusion hangs from above them
 
 
@@ -111,6 +115,30 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
     root = (distance > ROOT) * grow((~mesh.covered).float()[None, None], HAIRLINE * pixel)
     hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair
     return blurred(hair, 2.0 * pixel)[0, 0] * forehead
+
+
+def uncovered(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """A face's picture [3, S, S] with its own skin where something stands before it, as `front.py` tells.
+
+    mesh: the face where it stands in the picture. What is around goes on smoothly there, with the fine structure and the
+    features of the other side, as far as that is free.
+    """
+    seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
+    front = found_in(seen, mesh, DOUBT)
+    hidden = grow((front > 0).float()[None, None], EDGE * pixel) * mesh.covered
+    if not hidden.any():
+        return image
+    other = Skin(torch.cat([image, 1 - hidden[0]]), mesh.points).mirrored(mesh.topology)
+    instead, known = mesh.draw(other.image, other.points)
+    free = known * (grow(instead[None, 3:], -EDGE * pixel) > 0.99)[0, 0]
+    plain = mesh.covered & ~seen.feature & (seen.unlike < 1)
+    weight = grow(plain.float()[None, None], -pixel) * (1 - hidden)
+    smooth = fill(image[None] * weight, weight)[0]
+    structure = (instead[:3] + DARK) / (blurred(instead[None, :3], COARSE * pixel)[0] + DARK)
+    own = smooth * torch.where(free > 0, structure.clamp(*STRUCTURE), 1)
+    feature = blurred(free * grow(seen.feature.float()[None, None], -pixel), pixel)[0, 0]
+    own = torch.lerp(own, instead[:3], feature).clamp(0, 1)
+    return torch.lerp(image, own, blurred(hidden, pixel)[0, 0] * mesh.covered)
 
 
 def fill_occlusion(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
