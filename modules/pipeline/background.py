@@ -32,7 +32,7 @@ from .draft import (
     place_of,
     skin_of,
     turned_place,
-)
+)  # fmt: skip
 from .encoders import Encoders
 from .memo import content
 
