@@ -117,6 +117,8 @@ class PasteRegion:
     feather: float  # pixels of the crop
     size: int
     fine: tuple[FineSkin, ...] | None = None  # n; None: nothing finer than the crops is known
+    warps: torch.Tensor | None = None  # [n, 3, S, S] the coarse warps; None: nobody was drawn
+    codes: torch.Tensor | None = None  # [n, 52] coefficients 0..1 of what the faces do
 
     def repeated(self, times: int) -> "PasteRegion":
         """For so many times as many crops, the places one after the other each time."""

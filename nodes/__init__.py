@@ -10,6 +10,7 @@ from .expression_label_encoder import ExpressionLabelEncoder
 from .expression_mix import ExpressionMix
 from .expression_sliders import ExpressionSliders
 from .expression_words import ExpressionWords
+from .face_crop import FaceCrop
 from .face_draft import FaceDraft
 from .identity_encoder import IdentityEncoder
 from .identity_expression_guider import IdentityExpressionGuider
@@ -34,6 +35,7 @@ NODES = [
     MidpointSampler,
     MidpointSamplerSelect,
     IdentityExpressionGuider,
+    FaceCrop,
     CompositeFace,
     SaveIdentity,
     LoadIdentity,

@@ -22,6 +22,7 @@ from ..denoiser.adapter import Adapter, Layer
 from ..denoiser.config import UNetConfig
 from ..errors import DiffSFSRError
 from .conditioning import KEY, LATENTS, TOKENS, to_conds
+from .noise_mask import watch
 from .unet import attention_options
 
 WANTED = "Connect MODEL of a checkpoint loader with a Stable Diffusion 1.5 checkpoint"
@@ -80,6 +81,7 @@ def apply_adapter(base, bundle: Bundle, strength: float):
     layers = fitting_layers(base, bundle.config.unet)
     model = base.clone()
     model.set_attachments(KEY, bundle.config.id)
+    watch(model)
     if strength == 0:
         return model
     patches = Patches(managed(base, bundle, layers), strength)

@@ -14,6 +14,7 @@ from ..bundle import REMEDY, Bundle, fill_module
 from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
 from .conditioning import KEY, check_seal, to_conds
+from .noise_mask import watch
 from .precision import unet_dtypes, vae_dtype
 from .unet import DiffSFSRUNet
 
@@ -102,7 +103,9 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None) -> comfy.model_patche
     fill_module(model.diffusion_model, bundle.parts["unet"], "unet")
     # newer hosts rebind this name for dynamic memory, so it is looked up at call time
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(model, load_device=device, offload_device=offload)
+    built = patcher(model, load_device=device, offload_device=offload)
+    watch(built)
+    return built
 
 
 class PicturewiseVAE(comfy.sd.VAE):

@@ -107,7 +107,7 @@ def condition(encoders: Encoders, vae, request: Request):
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
     fine = fine_skins(encoders, request, person, places, targets, gone, warps)
-    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
+    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine, warps, coefficients(request))
     return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
 
 
@@ -148,6 +148,12 @@ def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> Non
         if entries and not reads:
             what = "This bundle reads no text: the prompt would not be heard"
             raise DiffSFSRError(what, "Leave it unconnected, or load a bundle for Stable Diffusion", name)
+
+
+def coefficients(request: Request) -> torch.Tensor:
+    """What the faces do, as far as they were asked to: [n, 52] 0..1."""
+    asked = split(request.expression.codes)[0] * request.strength.expression
+    return asked.clamp(0, 1).expand(request.total, -1)
 
 
 # --- the five steps -------------------------------------------------------------------------------

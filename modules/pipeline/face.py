@@ -18,6 +18,12 @@ MIN_FACE = 40.0  # pixels; below this nothing of the person could be told
 
 def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> tuple[Face, torch.Tensor]:
     """The chosen face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
+    crop, matrix = cut(image, chosen_points(image, rule, index), encoders.size)
+    return face_of(encoders, crop), matrix
+
+
+def chosen_points(image: torch.Tensor, rule: str, index: int) -> torch.Tensor:
+    """Points [478, 3] of the chosen face of a picture [H, W, 3], in its pixels."""
     faces = find_faces(face_networks().ready(), image)
     found = choose_face(faces, rule, index, tuple(image.shape[:2]))
     clear = sum(face.presence > CLEAR for face in faces)
@@ -25,8 +31,7 @@ def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) ->
         level = logging.INFO if rule == "index" else logging.WARNING  # who gave a number has looked
         log.log(level, "%s: %d faces, the %s one is used", here(), clear, rule)
     check_size(found.points)
-    crop, matrix = cut(image, found.points, encoders.size)
-    return face_of(encoders, crop), matrix
+    return found.points
 
 
 def face_of(encoders: Encoders, crop: torch.Tensor) -> Face:

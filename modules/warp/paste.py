@@ -56,11 +56,16 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
     return pictures, masks
 
 
-def _windows(region: PasteRegion):
-    """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
+def soft_masks(region: PasteRegion) -> torch.Tensor:
+    """What each crop is pasted with [n, 1, S, S] 0..1, but for the artist's own mask."""
     inside = torch.zeros_like(region.mask)
     inside[:, 1:-1, 1:-1] = region.mask[:, 1:-1, 1:-1]  # a chin at the crop's edge fades there too, and is not cut off
-    soft = feather(inside[:, None], region.feather)
+    return feather(inside[:, None], region.feather)
+
+
+def _windows(region: PasteRegion):
+    """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
+    soft = soft_masks(region)
     for i in range(len(region.to_frame)):
         matrix = region.to_frame[i : i + 1]
         top, bottom, left, right = affine.extent(matrix, region.size, region.background.shape[1:3])
