@@ -21,10 +21,11 @@ from .pack import ROOT
 from .server import base_folder, running
 
 OURS = "DiffSFSRUNetLoader"
+SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Locale": "en"}
 HEIGHT, PATIENCE = 960, 240  # pixels; seconds for a template to run
 # What an artist would see as an error before anything ran: nodes that are not installed, and values that are in no list.
 COMPLAINTS = """() => {
-  const found = [], seen = (graph, where) => graph.nodes.forEach(node => {
+  const found = [], seen = (graph, where) => graph.nodes.filter(node => node.mode !== 4).forEach(node => {
     if (node.subgraph) seen(node.subgraph, where + node.title + ' > ')
     const title = where + (node.title || node.type)
     if (node.has_errors) found.push(title + ' has a red frame')
@@ -38,6 +39,7 @@ COMPLAINTS = """() => {
   document.querySelectorAll('.p-dialog, .p-toast-message-error').forEach(e => found.push('shown: ' + e.innerText.slice(0, 300)))
   return found
 }"""
+SHOWN = """() => app.graph.nodes.filter(node => node.type === 'SaveImage').every(node => node.imgs?.length)"""
 NOTED = """() => {
   window.heard = []
   for (const kind of ['executed', 'execution_error', 'execution_success', 'execution_interrupted'])
@@ -68,7 +70,10 @@ def ran(page, name: str) -> list[str]:
         if any(kind == "execution_success" for kind, _ in heard):
             shown = [data["output"] or {} for kind, data in heard if kind == "executed"]
             kept = [image for output in shown for image in output.get("images", []) if image["type"] == "output"]
-            return [] if kept else ["it saved no picture"]
+            if not kept:
+                return ["it saved no picture"]
+            page.wait_for_function(SHOWN, timeout=20_000)
+            return []
     return [f"it did not end in {PATIENCE} s"]
 
 
@@ -77,22 +82,26 @@ def photographed(page, file: Path) -> None:
     page.screenshot(path=str(file))
 
 
-def visit(browser, address: str, name: str, width: int, out: Path, run: bool) -> list[str]:
-    """Opens, photographs and perhaps runs a template in a window of that width; what an artist would complain of."""
+def visit(page, name: str, out: Path, run: bool) -> list[str]:
+    """Opens, photographs and perhaps runs a template; what an artist would complain of."""
+    width = page.viewport_size["width"]
+    opened(page, name)
+    found = page.evaluate(COMPLAINTS)
+    page.keyboard.press("Escape")  # what the front end tells of a checkpoint that is not there
+    photographed(page, out / f"{name}_{width}.png")
+    if run and not found:
+        found = ran(page, name)
+        photographed(page, out / f"{name}_{width}_run.png")
+    return found
+
+
+def window(browser, address: str, width: int):
+    """A page with the front end, ready."""
     page = browser.new_page(viewport={"width": width, "height": HEIGHT})
-    try:
-        page.goto(address)
-        page.wait_for_function(f"() => window.app?.graph && window.LiteGraph?.registered_node_types['{OURS}']", timeout=60_000)
-        page.wait_for_timeout(1500)
-        opened(page, name)
-        photographed(page, out / f"{name}_{width}.png")
-        found = page.evaluate(COMPLAINTS)
-        if run and not found:
-            found = ran(page, name)
-            photographed(page, out / f"{name}_{width}_run.png")
-        return found
-    finally:
-        page.close()
+    page.goto(address)
+    page.wait_for_function(f"() => window.app?.graph && window.LiteGraph?.registered_node_types['{OURS}']", timeout=90_000)
+    page.wait_for_timeout(2000)
+    return page
 
 
 def needs_files(name: str) -> list[str]:
@@ -118,16 +127,17 @@ def look(args: argparse.Namespace) -> int:
         base_folder(Path(folder)), str(python) if python.exists() else sys.executable
     ) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context()
-        context.request.post(f"{server.address}/api/settings", data={"Comfy.TutorialCompleted": True, "Comfy.Locale": "en"})
-        for name in names:
-            wanted = needs_files(name)
-            for k, width in enumerate(args.width):
-                found = visit(browser, server.address, name, width, args.out, run=not wanted and k == len(args.width) - 1)
-                own = [text for text in found if any(file in text for file in wanted)]
-                faults += len(found) - len(own)
-                said = [*(text for text in found if text not in own), *(["needs " + ", ".join(wanted)] if wanted else [])]
+        browser.new_context().request.post(f"{server.address}/api/settings", data=SETTINGS)
+        for width in args.width:
+            page = window(browser, server.address, width)
+            for name in names:
+                wanted = needs_files(name)
+                found = visit(page, name, args.out, run=not wanted and width == max(args.width))
+                other = [text for text in found if not any(file in text for file in wanted)]
+                faults += len(other)
+                said = [*other, *(["needs " + ", ".join(wanted)] if wanted else [])]
                 print(f"{name} at {width}: {'; '.join(said) or 'nothing to complain of'}", flush=True)
+            page.close()
     return int(faults > 0)
 
 

@@ -17,6 +17,7 @@ OURS = {
     "DiffSFSRMidpointSampler": ("LATENT",),
     "DiffSFSRMidpointSamplerSelect": ("SAMPLER",),
     "DiffSFSRIdentityExpressionGuider": ("GUIDER",),
+    "DiffSFSRFaceCrop": ("IMAGE", "MASK", "DIFFSFSR_PLACE", "IMAGE", "STRING"),
     "DiffSFSRCompositeFace": ("IMAGE", "MASK"),
     "DiffSFSRSaveIdentity": ("DIFFSFSR_IDENTITY",),
     "DiffSFSRLoadIdentity": ("DIFFSFSR_IDENTITY",),
