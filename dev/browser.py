@@ -1,7 +1,6 @@
 """The front end in headless Chromium: every template is opened and photographed, and run where it needs no checkpoint.
 
-    python -m pip install playwright            # into any Python; and a Chromium: apt install chromium, or
-    python -m playwright install chromium       # playwright's own
+    python -m pip install playwright            # into any Python, and a Chromium: apt install chromium
     python -m dev.browser [--out DIR] [--width 1280 1720] [template ...]
 
 Nothing else of this repository needs playwright. Run it from the project root; the server runs in `.venv`.

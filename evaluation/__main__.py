@@ -64,7 +64,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     balance.add_argument("--label", default="amazement", help="one of the 135 words")
     beside = commands.add_parser("thumbnails", help="workflows/*.jpg: every shipped graph run in ComfyUI")
     beside.add_argument("--out", type=Path, default=ROOT / "workflows", help="the folder")
-    beside.set_defaults(selfie=None, background=None)
+    beside.add_argument("--inputs", action="store_true", help="the portraits that they open with, workflows/input, first")
     sheet = commands.add_parser("words", help="docs/expressions.jpg: all 135 words drawn; or the table of the words")
     sheet.add_argument("--out", type=Path, default=ROOT / "docs" / "expressions.jpg", help="the picture")
     sheet.add_argument("--draft", action="store_true", help="the coarse warps alone (quick)")

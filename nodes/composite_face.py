@@ -13,8 +13,8 @@ class CompositeFace(io.ComfyNode):
             category=f"{CATEGORY}/image",
             description="Pastes the painted face back. Outside the mask the background stays exactly as it was.",
             inputs=[
-                io.Image.Input("image", tooltip="The decoded face crop, from VAE Decode."),
-                PasteRegion.Input("place", tooltip="PLACE of Background Condition."),
+                io.Image.Input("image", tooltip="The painted face crop, from VAE Decode: square, of any size, from any model."),
+                PasteRegion.Input("place", tooltip="PLACE of Background Condition or Face Crop."),
                 amount(
                     "detail", 1.0,
                     "How much of the selfie's own fine skin is added where the face is larger in the picture than the "

@@ -7,6 +7,8 @@ from ..types import PasteRegion
 from .detail import add_detail
 from .paste import soft_masks
 
+WHOLE = 0.999  # of a mask: less than rounding and blurring leave of 1
+
 
 def crops_of(region: PasteRegion, size: int) -> torch.Tensor:
     """The background's own pixels [n, 3, size, size] 0..1."""
@@ -18,8 +20,9 @@ def crops_of(region: PasteRegion, size: int) -> torch.Tensor:
 
 
 def masks_of(region: PasteRegion, size: int) -> torch.Tensor:
-    """What of each crop will be pasted [n, size, size] 0..1."""
+    """What of each crop will be pasted [n, size, size] 0..1; its middle is 1, which Differential Diffusion asks at its start."""
     soft = torch.cat([affine.sample(mask[None], _enlarging(region, size), size)[0] for mask in soft_masks(region)])
+    soft = torch.where(soft > WHOLE, 1.0, soft)
     if region.limit is None:
         return soft
     places = enumerate(_to_source(region, size))

@@ -50,6 +50,7 @@ def test_a_crop_of_any_size_comes_back_where_it_was(studio, large, size):
     assert torch.equal(there[soft == 0], large[1][soft == 0])
     assert (there - large[1]).abs()[soft > 0].mean() < 0.01, "the crop's own pixels lie where they were"
     marked, _ = composite(mask[..., None].expand(-1, -1, -1, 3), replace(region, background=torch.zeros_like(large[1])))
+    assert mask.max() == 1 and mask.min() == 0
     assert (marked[..., 0] - soft**2).abs().mean() < 0.002, "the mask is in the crop's frame"
 
 

@@ -43,18 +43,21 @@ async def visit(address, talk):
 
 
 def test_nodes_templates_and_help_are_served(server):
-    address, log, _ = server
+    address, log, base = server
 
     async def talk(session):
         nodes = json.loads(await fetch(session, "/object_info"))
         templates = json.loads(await fetch(session, "/api/workflow_templates"))
         graph = json.loads(await fetch(session, f"/api/workflow_templates/{PACK}/portrait.json"))
         helps = [await fetch(session, f"/extensions/{PACK}/docs/{node}.md") for node in OURS]
-        return nodes, templates, graph, helps
+        blueprints = json.loads(await fetch(session, "/global_subgraphs"))
+        return nodes, templates, graph, helps, blueprints
 
-    nodes, templates, graph, helps = asyncio.run(visit(address, talk))
+    nodes, templates, graph, helps, blueprints = asyncio.run(visit(address, talk))
     assert set(OURS) <= set(nodes) and "IMPORT FAILED: " + PACK not in log.read_text()
     assert tuple(nodes["DiffSFSRUNetLoader"]["output"]) == OURS["DiffSFSRUNetLoader"]
+    assert [entry["name"] for entry in blueprints.values()] == ["DiffSFSR Portrait"]
+    assert all((base / "input" / path.name).exists() for path in (ROOT / "workflows" / "input").iterdir())
     assert "portrait" in templates[PACK] and "index" not in templates[PACK]
     assert graph == json.loads((ROOT / "workflows" / "portrait.json").read_text())
     for node, text in zip(OURS, helps, strict=True):
