@@ -3,14 +3,14 @@
 import logging
 from pathlib import Path
 
-import folder_paths
-
 PICTURES = Path(__file__).resolve().parents[2] / "workflows" / "input"
 log = logging.getLogger(__name__)
 
 
 def register() -> None:
     """Copies what is not there yet; all names begin with "diffsfsr_". A folder that cannot be written to is left alone."""
+    import folder_paths  # the pictures' own folder is known without a host
+
     folder = Path(folder_paths.get_input_directory())
     for picture in sorted(PICTURES.glob("diffsfsr_*.jpg")):
         try:

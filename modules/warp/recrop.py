@@ -20,7 +20,7 @@ def crops_of(region: PasteRegion, size: int) -> torch.Tensor:
 
 
 def masks_of(region: PasteRegion, size: int) -> torch.Tensor:
-    """What of each crop will be pasted [n, size, size] 0..1; its middle is 1, which Differential Diffusion asks at its start."""
+    """What of each crop will be pasted [n, size, size] 0..1; its middle is 1, as Differential Diffusion wants it."""
     soft = torch.cat([affine.sample(mask[None], _enlarging(region, size), size)[0] for mask in soft_masks(region)])
     soft = torch.where(soft > WHOLE, 1.0, soft)
     if region.limit is None:
