@@ -1,7 +1,7 @@
 """The front end in headless Chromium: every template is opened and photographed, and run where it needs no checkpoint.
 
     python -m pip install playwright            # into any Python, and a Chromium: apt install chromium
-    python -m dev.browser [--out DIR] [--width 1280 1720] [template ...]
+    python -m dev.browser [--out DIR] [--width 1280 1720] [--open] [template ...]
 
 Nothing else of this repository needs playwright. Run it from the project root; the server runs in `.venv`.
 """
@@ -131,7 +131,7 @@ def look(args: argparse.Namespace) -> int:
             page = window(browser, server.address, width)
             for name in names:
                 wanted = needs_files(name)
-                found = visit(page, name, args.out, run=not wanted and width == max(args.width))
+                found = visit(page, name, args.out, run=not (args.open or wanted or width < max(args.width)))
                 other = [text for text in found if not any(file in text for file in wanted)]
                 faults += len(other)
                 said = [*other, *(["needs " + ", ".join(wanted)] if wanted else [])]
@@ -145,6 +145,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("templates", nargs="*", help="names of templates (default: all)")
     parser.add_argument("--out", type=Path, default=ROOT / "output" / "browser", help="the folder of the screenshots")
     parser.add_argument("--width", type=int, nargs="+", default=(1280, 1720), help="of the window, pixels")
+    parser.add_argument("--open", action="store_true", help="open and photograph them, run none")
     args = parser.parse_args(words)
     try:
         import playwright  # noqa: F401

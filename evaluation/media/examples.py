@@ -17,7 +17,7 @@ from ..pictures import painted, to_pil
 SIDE = 896  # pixels
 EXAMPLES = {  # name -> person, picture, word, intensity
     "selfie": ("P002", "portrait", "joy: contentment", 0.8),
-    "background": ("P008", "selfie", "joy: contentment", 1.0),
+    "background": ("P004", "selfie", "joy: contentment", 1.0),
     "reference": ("P001", "portrait", "joy: delight", 1.0),
 }
 
