@@ -19,7 +19,7 @@ from .bootstrap import FOLDERS, HostError, find_comfyui
 from .pack import ROOT
 
 PACK = "ComfyUI-DiffSFSR"
-PATIENCE = 90  # seconds until the server must answer: far more than it needs, for busy machines
+PATIENCE = 240  # seconds until the server must answer: far more than it needs, for busy machines
 
 
 class Server(NamedTuple):
