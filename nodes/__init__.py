@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..modules.host import examples, folders, provenance
+from ..modules.host import examples, folders, mask_wires, provenance
 from .background_condition import BackgroundCondition
 from .composite_face import CompositeFace
 from .expression_from_image import ExpressionFromImage
@@ -49,5 +49,6 @@ class DiffSFSRExtension(ComfyExtension):
         # not in on_load: hosts of the 0.3 series do not call it
         folders.register()
         provenance.register()
+        mask_wires.register()
         examples.register()
         return NODES

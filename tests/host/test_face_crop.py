@@ -1,11 +1,24 @@
 """Face Crop in the real host: a crop of any size goes out with its mask, its draft and its words, and comes back in place."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 
-from tests.host.graphs import COMPOSITE, CONDITION, EXPRESSION, LOADER, SAMPLER, portrait, refusal, run, scaled, somebody_else
+from tests.host.graphs import (
+    COMPOSITE,
+    CONDITION,
+    EXPRESSION,
+    LOADER,
+    ROOT,
+    SAMPLER,
+    portrait,
+    refusal,
+    run,
+    scaled,
+    somebody_else,
+)
 
 CROP = "crop"
 PLACE = (CONDITION, 3)
@@ -156,6 +169,18 @@ def test_a_mask_of_the_picture_on_the_latent_of_a_crop(studio, pictures, kind, c
     assert "noise mask: it has 480 x 480 pixels for a crop of 256 x 256" in caplog.text
     graph.give("masked", "mask", "MASK", torch.ones(1, 480, 640))
     assert "The mask is 640 x 480 pixels, the latent is that of a crop of 256 x 256" in refusal(studio, graph, SAMPLER)
+
+
+def test_a_foreign_models_graph_is_looked_at_when_it_is_queued(studio, caplog):
+    """The shipped graph passes; the picture's own mask on its crop, also a grown one, is named."""
+    prompt = json.loads((ROOT / "tests" / "workflows" / "checkpoint_polish.api.json").read_text())
+    studio.server.trigger_on_prompt({"prompt": prompt})
+    assert "whole picture" not in caplog.text
+    prompt["grown"] = {"class_type": "GrowMask", "inputs": {"mask": ["3", 1], "expand": 4, "tapered_corners": True}}
+    (masked,) = (node for node in prompt.values() if node["class_type"] == "SetLatentNoiseMask")
+    masked["inputs"]["mask"] = ["grown", 0]
+    studio.server.trigger_on_prompt({"prompt": prompt})
+    assert "SetLatentNoiseMask: the mask of LoadImage is one of a whole picture" in caplog.text
 
 
 def test_a_clone_of_the_model_is_watched_too(studio, made):
