@@ -7,9 +7,10 @@ BACKGROUND ?=
 LABEL ?=
 TRAIN ?=
 JOBS ?= 2
+SOAK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast train evaluate bench lint clean
+.PHONY: help setup demo test test-fast soak train evaluate bench lint clean
 
 help: ## this list
 	@echo "make ..."
@@ -30,6 +31,10 @@ test: lint ## lint and every test, the real host included, in JOBS processes (2)
 test-fast: setup ## the tests that need no host
 	@echo "test-fast: the tests that need no host"
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -m "not host" -n $(JOBS) --dist loadfile
+
+soak: setup ## the long look: 300 prompts, 30 interruptions, 8 kills, 300 damaged bundles, 300 odd inputs; prints a table
+	@echo "soak: an hour of what nobody means to give"
+	@OMP_NUM_THREADS=1 $(PYTHON) -m tests.soak $(SOAK)
 
 train: setup ## every training stage, from the data in DATA; TRAIN="--device cuda --minutes 600" for more
 	@echo "train: every stage, from $(DATA)"

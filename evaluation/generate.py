@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..modules.errors import DiffSFSRError
+from .cluster import results_of
 from .pictures import load, save_png
 from .pipeline import PAINTING, Kept, Pipeline, warnings_heard
 
+SETTINGS = ("bundle", "steps", "seed", "cfg", "scheduler")
 COLUMNS = ("selfie", "background", "label", "intensity")
 HEADER = ",".join(COLUMNS)
 log = logging.getLogger(__name__)
@@ -94,6 +96,10 @@ class Maker:
         return self.pictures.get(self.path(name), lambda: load(self.path(name), where))
 
 
+def maker_of(args) -> Maker:
+    return Maker(Pipeline(**{name: getattr(args, name) for name in SETTINGS}), args.pairs.resolve().parent)
+
+
 def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
     """Makes one row's picture; what happened, as results.jsonl has it."""
     name, start, error = f"{index:05d}.png", time.perf_counter(), None
@@ -108,27 +114,30 @@ def record(maker: Maker, index: int, row: Row, out: Path) -> dict:
         except Exception as problem:  # whatever it is, the other rows are still made
             log.debug("row %d", index, exc_info=True)
             error = f"{type(problem).__name__}: {problem}"
-    typed = {k: getattr(row, k) for k in COLUMNS}
-    seconds = round(time.perf_counter() - start, 3)
-    return {"row": index, "file": None if error else name, "seconds": seconds, "warnings": warnings, "error": error, **typed}
+    return told(index, row, time.perf_counter() - start, warnings, error)
+
+
+def told(index: int, row: Row, seconds: float, warnings: list[str], error: str | None) -> dict:
+    """A line of results.jsonl."""
+    file, typed = None if error else f"{index:05d}.png", {k: getattr(row, k) for k in COLUMNS}
+    return {"row": index, "file": file, "seconds": round(seconds, 3), "warnings": warnings, "error": error, **typed}
 
 
 def generate(args) -> int:
     """The command: 0 when at least one row gave a picture."""
     rows = read_pairs(args.pairs)
-    names = ("bundle", "steps", "seed", "cfg", "scheduler")
-    pipeline = Pipeline(**{name: getattr(args, name) for name in names})
+    maker = maker_of(args)  # with --ray too: wrong settings are said here, in one line
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DiffSFSRError(f"The folder cannot be made ({error.strerror})", "Choose another --out", str(args.out)) from error
-    maker, made = Maker(pipeline, args.pairs.resolve().parent), 0
+    made = 0
     with open(args.out / "results.jsonl", "w", encoding="utf-8") as file:
-        for index, row in enumerate(rows):
-            result = record(maker, index, row, args.out)
+        results = results_of(args, rows) if args.ray else (record(maker, *row, args.out) for row in enumerate(rows))
+        for result in results:
             file.write(json.dumps(result, ensure_ascii=False) + "\n")
             file.flush()
             made += result["error"] is None
-            print(f"row {index}: {result['error'] or result['file']} ({result['seconds']:.1f} s)", flush=True)
+            print(f"row {result['row']}: {result['error'] or result['file']} ({result['seconds']:.1f} s)", flush=True)
     print(f"{made} of {len(rows)} rows made; see {args.out / 'results.jsonl'}")
     return 0 if made else 1

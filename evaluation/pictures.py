@@ -1,17 +1,15 @@
 """Pictures from and to files, and strips of them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
-from PIL.PngImagePlugin import PngInfo
 
 from dev.people import SIDE, head
 
 from ..modules.errors import at
-from ..modules.host.provenance import NOTE
+from ..modules.host import saving
 from ..modules.images import read_picture
 
 
@@ -30,17 +28,14 @@ def painted(who: str, kind: str, side: int = SIDE) -> torch.Tensor:
 
 
 def to_pil(image: torch.Tensor) -> Image.Image:
-    """[H, W, 3] 0..1 -> 8 bits, rounded, so that an 8-bit background comes out with its very values."""
-    return Image.fromarray((image[..., :3].float().clamp(0, 1) * 255).round().byte().cpu().numpy())
+    """[H, W, 3] 0..1 -> 8 bits, rounded."""
+    return saving.to_pil(image[..., :3])
 
 
 def save_png(image: Image.Image | torch.Tensor, path: Path, **texts) -> None:
     """A PNG that says that a face in it was generated; `texts` are further entries, stored as JSON."""
-    info = PngInfo()
-    for name, value in {"diffsfsr": NOTE, **texts}.items():
-        info.add_text(name, json.dumps(value))
     picture = to_pil(image) if isinstance(image, torch.Tensor) else image
-    picture.save(path, pnginfo=info)
+    saving.write(picture, path, "PNG", texts, made=True)
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:

@@ -89,8 +89,12 @@ class Pipeline:
         with timed(seconds, "decode"):
             crops = self.vae.decode(painted["samples"])
         with timed(seconds, "composite"):
-            images, mask = call(CompositeFace, image=crops, place=place)
+            images, mask = self.pasted(crops, place)
         return Rendered(images, mask, crops, drafts, place, seconds)
+
+    def pasted(self, crops: torch.Tensor, place: PasteRegion) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crops [E, S, S, 3] through Composite Face at its defaults: pictures [E, H, W, C] and masks [E, H, W]."""
+        return call(CompositeFace, image=crops, place=place)
 
     def paint(self, positive: list, negative: list, latent: dict, **changed) -> dict:
         """The painted LATENT. changed: inputs of the sampler in place of this pipeline's own."""

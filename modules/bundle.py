@@ -7,17 +7,22 @@ has `adapter.*` (see `denoiser/adapter.py`) in place of a UNet and an autoencode
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .bounds import check_values, figure, named, number, one_of, several, text, whole
+from .denoiser import config as unet_config
 from .denoiser.config import UNetConfig
+from .encoders import tokens as token_config
+from .encoders.expression import COEFFICIENTS
 from .encoders.identity import COMPACT, OWN, WIDTHS, width_of
 from .encoders.tokens import TokenConfig
 from .errors import DiffSFSRError, at
+from .weights import CHECKSUM, check_whole, checksum, misfits, read_weights
 
 FORMAT, VERSION = "diffsfsr-bundle", 2  # 2: codes have a geometry block
 ENCODER_PARTS = ("tokens", "identity", "shape", "reader")
@@ -26,6 +31,12 @@ VAE_PREFIXES = (
     "taesd_encoder.", "taesd_decoder.", "vae_scale", "vae_shift", "encoder.", "decoder.", "quant_conv.", "post_quant_conv.",
 )  # fmt: skip
 REMEDY = "Take a bundle of this pack from models/diffsfsr, or make one with `python -m training export`"
+COLOUR = several(number(-100, 100), 3, 3)
+RULES = {  # of what else the configuration says; the networks' own are with them
+    "resolution": whole(64, 2048), "identity": several(text(100), 0, 8), "latent_rgb": several(COLOUR, 0, 65),
+    "runs": several(text(1000), 0, 100), "metrics": named(named(figure(), 1000), 100), "licence": text(10_000),
+    "id": text(64), "kind": one_of(*PARTS), "latent_scale": number(1e-4, 1e4),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ def save_bundle(path: Path, config: BundleConfig, tensors: dict[str, torch.Tenso
     half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
     config = replace(config, id=identity_of(half, config))
     metadata = {"format": FORMAT, "format_version": str(VERSION), "config": json.dumps(asdict(config))}
+    metadata[CHECKSUM] = checksum(half, metadata)
     save_file(half, path, metadata)
     return config
 
@@ -83,23 +95,15 @@ def save_bundle(path: Path, config: BundleConfig, tensors: dict[str, torch.Tenso
 def load_bundle(path: Path) -> Bundle:
     """Reads and checks a bundle; every problem is a DiffSFSRError that names the file."""
     with at(str(path)):
-        metadata, tensors = read_file(path)
+        try:
+            metadata, tensors = read_weights(path, "This is not a whole safetensors file", REMEDY)
+        except FileNotFoundError as error:
+            raise DiffSFSRError("There is no such bundle", REMEDY) from error
         config = read_config(metadata)
         check_members(config)
-        return split_parts(config, tensors)
-
-
-def read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Metadata and tensors of a safetensors file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
-    except FileNotFoundError as error:
-        raise DiffSFSRError("There is no such bundle", REMEDY) from error
-    except (SafetensorError, OSError) as error:
-        raise DiffSFSRError(f"This is not a whole safetensors file ({error})", REMEDY) from error
-    return metadata, tensors
+        bundle = split_parts(config, tensors)
+        check_whole(path, metadata, tensors, REMEDY)
+        return bundle
 
 
 def split_parts(config: BundleConfig, tensors: dict[str, torch.Tensor]) -> Bundle:
@@ -125,11 +129,29 @@ def read_config(metadata: dict[str, str]) -> BundleConfig:
         raw["unet"] = {"step_window": 0.0, **raw["unet"]}  # bundles from before there was one
         raw["unet"], raw["tokens"] = UNetConfig(**freeze(raw["unet"])), TokenConfig(**freeze(raw["tokens"]))
         config = BundleConfig(**freeze(raw))
-        if config.kind not in PARTS:
-            raise ValueError(f"kind is '{config.kind}', it must be one of {', '.join(PARTS)}")
+        check_config(config)
         return config
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DiffSFSRError(f"The bundle's configuration cannot be read ({error})", REMEDY) from error
+
+
+def check_config(config: BundleConfig) -> None:
+    """Raises ValueError for a value of a wrong type or out of bounds, and for values that contradict each other."""
+    unet, tokens = config.unet, config.tokens
+    for part, rules in ((config, RULES), (unet, unet_config.RULES), (tokens, token_config.RULES)):
+        check_values(vars(part), rules)
+    if len(unet.channel_mult) != len(unet.num_res_blocks):
+        raise ValueError(f"channel_mult has {len(unet.channel_mult)} levels, num_res_blocks {len(unet.num_res_blocks)}")
+    if unet.linear_start > unet.linear_end:
+        raise ValueError(f"linear_start is {unet.linear_start}, above linear_end, which is {unet.linear_end}")
+    if unet.token_width != tokens.width:
+        raise ValueError(f"token_width of the UNet is {unet.token_width}, the width of the tokens {tokens.width}")
+    if tokens.tokens - tokens.recognition != (seen := (tokens.selfie // 32) ** 2):
+        raise ValueError(f"of {tokens.tokens} tokens {tokens.recognition} are for recognition: {seen} must be left")
+    if config.latent_rgb and len(config.latent_rgb) != unet.latent_channels + 1:
+        raise ValueError(f"latent_rgb has {len(config.latent_rgb)} rows, it must have {unet.latent_channels + 1}")
+    if config.resolution % (smallest := 8 << (len(unet.channel_mult) - 1)):
+        raise ValueError(f"resolution is {config.resolution}, it must be a multiple of {smallest}")
 
 
 def check_members(config: BundleConfig) -> None:
@@ -147,12 +169,34 @@ def check_members(config: BundleConfig) -> None:
         raise DiffSFSRError(what, REMEDY)
 
 
-def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str) -> None:
-    """Loads a part into its module; missing, unknown or wrongly shaped weights are one clear error."""
-    own = module.state_dict()
-    wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
-    wrong += [k for k in own if k not in state] + [k for k in state if k not in own]
-    if wrong:
+def check_fit(make: Callable[[], torch.nn.Module], state: dict[str, torch.Tensor], part: str) -> None:
+    """Compares a part with the module that its configuration asks for, which takes no memory yet: it is made without values."""
+    try:
+        with torch.device("meta"):
+            wanted = make().state_dict()
+    except Exception as error:  # whatever the host or torch say of a network that cannot be
+        what = f"The configuration of the part '{part}' makes no network ({type(error).__name__}: {error})"
+        raise DiffSFSRError(what, REMEDY) from error
+    if wrong := misfits(wanted, state):
         what = f"The part '{part}' does not fit its configuration ({len(wrong)} weights, first: {wrong[0]})"
         raise DiffSFSRError(what, REMEDY)
+
+
+def check_reach(config: BundleConfig, directions: int) -> None:
+    """Codes are as long as the face model makes them: the tokens cannot read more."""
+    if config.tokens.code_width > (length := COEFFICIENTS + directions):
+        what = f"The tokens read {config.tokens.code_width} values of an expression code, the face model gives {length}"
+        raise DiffSFSRError(what, REMEDY)
+
+
+def check_layers(config: UNetConfig, state: dict[str, torch.Tensor]) -> None:
+    """A configuration that asks for more layers than the file has weights is refused before they are made one by one."""
+    if config.layers > len(state):
+        what = f"The configuration asks for {config.layers} layers of the UNet, the file has {len(state)} weights for it"
+        raise DiffSFSRError(what, REMEDY)
+
+
+def fill_module(module: torch.nn.Module, state: dict[str, torch.Tensor], part: str) -> None:
+    """Loads a part into its module; missing, unknown or wrongly shaped weights are one clear error."""
+    check_fit(lambda: module, state, part)
     module.load_state_dict(state)

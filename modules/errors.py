@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Real
 
 _place: ContextVar[tuple[str, ...]] = ContextVar("place", default=())
 
@@ -64,7 +65,14 @@ def _again(what: str, where: str, remedy: str) -> DiffSFSRError:
 
 
 def check_number(name: str, value: float, most: float, usual: float, least: float = 0.0) -> None:
-    """Refuses what is outside least..most: older hosts do not check what comes over a wire."""
-    if not least <= value <= most:  # written so that NaN is refused too
+    """Refuses what is outside least..most: hosts do not check what comes over a wire."""
+    if not isinstance(value, Real) or not least <= value <= most:  # written so that NaN is refused too
         remedy = f"Choose a value in that range; {usual} is the usual one"
         raise DiffSFSRError(f"{value} is outside {least:g} to {most:g}", remedy, name)
+
+
+def check_count(name: str, value: int, most: int, usual: int, least: int = 1) -> None:
+    """The same for whole numbers."""
+    check_number(name, value, most, usual, least)
+    if value != int(value):
+        raise DiffSFSRError(f"{value} is no whole number", f"Choose one from {least} to {most}; {usual} is the usual one", name)

@@ -1,7 +1,9 @@
 """Pictures that come in, from wires and files. Every refusal says what is wrong and what to do; `at` says which input it is."""
 
 import logging
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -10,23 +12,90 @@ from PIL import Image, ImageOps
 from .errors import DiffSFSRError, here
 
 MIN_SIDE, MAX_PIXELS = 32, 36_000_000
+SMALLER = f"Scale it below {MAX_PIXELS // 1_000_000} megapixels (6000 x 6000), in a graph with Upscale Image By"
 log = logging.getLogger(__name__)
 
 
-def read_picture(path: Path) -> torch.Tensor:
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA", "AVIF")  # that are opened at all
+ONE = "MPO"  # a camera's JPEG: what follows its picture is the same one smaller, or its depth
+
+
+class TooLarge(DiffSFSRError):
+    """A file of more pixels than are worked on."""
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def read_picture(path: Path | BinaryIO) -> torch.Tensor:
     """IMAGE [1, H, W, 3] float 0..1, upright as the camera's EXIF note says, as the host's Load Image reads it."""
+    return torch.from_numpy(np.array(open_picture(path)))[None].float().div_(255)
+
+
+def open_picture(path: Path | BinaryIO) -> Image.Image:
+    """The picture in a file, upright, as RGB of 8 bits. Its size and kind are looked at before anything is decoded."""
     remedy = "Give the path of a picture (PNG, JPEG, WebP)"
+    if isinstance(path, Path) and os.path.exists(path) and not os.path.isfile(path):
+        raise DiffSFSRError("It is no file", remedy)  # a pipe would be waited for, for ever
     try:
-        with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file)
-            if upright.mode.startswith("I"):  # 16 bits a pixel: plain conversion would clip it to white
-                upright = Image.fromarray((np.asarray(upright).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
-            pixels = np.array(upright.convert("RGB"))
+        Image.init()
+        with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as file:
+            check_kind(file)
+            return as_rgb(ImageOps.exif_transpose(file))
     except FileNotFoundError as error:
         raise DiffSFSRError(f"There is no file {path}", remedy) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DiffSFSRError(f"It cannot be read as a picture ({error})", remedy) from error
-    return torch.from_numpy(pixels)[None].float() / 255
+    except DiffSFSRError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooLarge(f"The picture is far too large ({error})", SMALLER) from error
+    except Exception as error:  # a decoder may say anything of a broken file
+        raise DiffSFSRError(f"It cannot be read as a picture ({error or type(error).__name__})", remedy) from error
+
+
+def check_kind(file: Image.Image) -> None:
+    """Refuses what cannot be one right picture, by what the file's head says."""
+    check_pixels(*file.size, TooLarge)
+    frames = 1 if file.format == ONE else getattr(file, "n_frames", 1)
+    if frames > 1:
+        what = f"The file holds {frames} pictures ({file.format})"
+        raise DiffSFSRError(what, "Save the one that is meant as PNG or JPEG")
+    if file.mode == "F" or (file.mode == "I" and file.format == "TIFF"):
+        kind = "floating-point" if file.mode == "F" else "32-bit whole"
+        what = f"The picture has {kind} numbers for pixels ({file.format}), of which nobody knows what is white"
+        raise DiffSFSRError(what, "Save it with 8 or 16 bits a channel, as PNG for instance")
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """16 bits a pixel are brought to 8 (plain conversion would clip them to white); transparency is left out and said."""
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray((np.asarray(picture).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
+    may_be_clear = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    if may_be_clear and picture.convert("RGBA").getextrema()[3][0] < 255:
+        log.warning("%s: the alpha channel is not used", here())
+    return picture.convert("RGB")
+
+
+# --- wires ----------------------------------------------------------------------------------------
+
+
+def cast(values: torch.Tensor) -> torch.Tensor:
+    """What comes in on an IMAGE or MASK wire as the host means it: floating point 0..1 on the CPU, in its own precision.
+
+    8-bit whole numbers, and others of which one is above 1, count to 255. Half precision of bfloat16's kind becomes single: no
+    node after ours could save it.
+    """
+    values = values.detach().cpu()
+    if values.is_floating_point():
+        return values if values.dtype in (torch.float16, torch.float32, torch.float64) else values.float()
+    if values.is_complex():
+        raise DiffSFSRError("The values are complex numbers", "Give floating-point values from 0 to 1")
+    if values.dtype == torch.bool or values.numel() == 0:
+        return values.float()
+    most = int(values.max())
+    if most > 255:
+        what = f"The pixels are whole numbers up to {most}"
+        raise DiffSFSRError(what, "Give floating-point pixels from 0 to 1, as all nodes of ComfyUI do")
+    return values.float() / (255 if most > 1 or values.dtype == torch.uint8 else 1)
 
 
 def checked_image(image: torch.Tensor) -> torch.Tensor:
@@ -45,9 +114,8 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
     if min(height, width) < MIN_SIDE:
         remedy = f"Give a picture of at least {MIN_SIDE} pixels a side"
         raise DiffSFSRError(f"The picture is only {width} x {height} pixels", remedy)
-    if height * width > MAX_PIXELS:
-        remedy = f"Scale it below {MAX_PIXELS // 1_000_000} megapixels (6000 x 6000) with Upscale Image By"
-        raise DiffSFSRError(f"The picture of {width} x {height} pixels is too large", remedy)
+    check_pixels(width, height)
+    image = cast(image)
     if not _finite(image):
         remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
         raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", remedy)
@@ -57,7 +125,12 @@ def checked_image(image: torch.Tensor) -> torch.Tensor:
     elif channels == 1:
         log.warning("%s: a grey picture is used as RGB", here())
         image = image.expand(-1, -1, -1, 3)
-    return image.float().clamp(0, 1)
+    return _within(image.float())
+
+
+def check_pixels(width: int, height: int, error: type[DiffSFSRError] = DiffSFSRError) -> None:
+    if height * width > MAX_PIXELS:
+        raise error(f"The picture of {width} x {height} pixels is too large", SMALLER)
 
 
 def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int) -> torch.Tensor | None:
@@ -67,9 +140,10 @@ def checked_mask(mask: torch.Tensor | None, batch: int, height: int, width: int)
     """
     if mask is None:
         return None
-    mask = mask[None] if mask.ndim == 2 else mask
-    if mask.ndim != 3:
-        raise DiffSFSRError(f"A MASK is [batch, height, width], this has {tuple(mask.shape)}", "Connect a MASK")
+    if not isinstance(mask, torch.Tensor) or mask.ndim not in (2, 3):
+        shape = tuple(mask.shape) if isinstance(mask, torch.Tensor) else type(mask).__name__
+        raise DiffSFSRError(f"A MASK is [batch, height, width], this has {shape}", "Connect a MASK")
+    mask = cast(mask if mask.ndim == 3 else mask[None])
     if not _finite(mask):
         raise DiffSFSRError("The mask has values that are not numbers", "Look at the node that made it")
     if tuple(mask.shape[1:]) == (64, 64) and not mask.any():
@@ -92,6 +166,12 @@ def broadcast(count: int, total: int, name: str) -> None:
     if count not in (1, total):
         what = f"There are {count} {name} for a batch of {total}"
         raise DiffSFSRError(what, f"Give one, or exactly {total}")
+
+
+def _within(image: torch.Tensor) -> torch.Tensor:
+    """The picture in 0..1; a film that is there already is not copied."""
+    low, high = image.aminmax()
+    return image if low >= 0 and high <= 1 else image.clamp(0, 1)
 
 
 def _finite(values: torch.Tensor) -> bool:

@@ -66,6 +66,7 @@ class Face:
     code: torch.Tensor  # [52] coefficients as measured
     fit: Fit | None = None  # of one row
     photo: Photo | None = None  # what the crop was cut from; kept of the face that is drawn
+    shown: torch.Tensor | None = None  # [S, S] 0 or 1, what of `image` is known, in a picture that cuts the face; None: all
 
     @property
     def size(self) -> int:
@@ -104,6 +105,7 @@ class FineSkin:
     topology: Topology
     share: float  # 0..1 of the selfie's skin in it
     gone: torch.Tensor | None = None  # [S, S] 0..1, where folds of the selfie were taken away
+    mouth: Photo | None = None  # what was drawn between the lips, finer than the crop
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +119,16 @@ class PasteRegion:
     feather: float  # pixels of the crop
     size: int
     fine: tuple[FineSkin, ...] | None = None  # n; None: nothing finer than the crops is known
+    in_front: torch.Tensor | None = None  # [n, S, S] 0..1 in the crop, what was found before the face and stays
+    warps: torch.Tensor | None = None  # [n, 3, S, S] the coarse warps; None: nobody was drawn
+    codes: torch.Tensor | None = None  # [n, 52] coefficients 0..1 of what the faces do
+    lost: torch.Tensor | None = None  # [n, 3, S, S] what the autoencoder takes from the coarse warps
 
     def repeated(self, times: int) -> "PasteRegion":
         """For so many times as many crops, the places one after the other each time."""
-        count, again = len(self.to_frame), lambda x: x.repeat(times, *[1] * (x.ndim - 1))
-        each = {name: again(x) for name, x in vars(self).items() if isinstance(x, torch.Tensor) and len(x) == count > 1}
-        each |= {name: again(getattr(self, name)) for name in ("to_frame", "mask")}
+        again, shared = lambda x: x.repeat(times, *[1] * (x.ndim - 1)), ("background", "limit")
+        tensors = {name: x for name, x in vars(self).items() if isinstance(x, torch.Tensor)}
+        each = {name: again(x) for name, x in tensors.items() if name not in shared or len(x) > 1}
         return replace(self, **each, fine=None if self.fine is None else self.fine * times)
 
 

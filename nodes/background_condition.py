@@ -1,18 +1,22 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview
 from ..modules.pipeline.background import Request, condition
 from ..modules.pipeline.draft import SKIN_TONE
 from ..modules.types import Strength
 from .wires import (
     CATEGORY,
+    FOUND,
     Encoders,
     Expression,
     Identity,
     PasteRegion,
     face_choice,
     head_turn,
+    keep_in_front,
     match_light,
     prompts,
+    schema,
     skin_tone,
     strengths,
     wrinkles,
@@ -22,10 +26,12 @@ from .wires import (
 class BackgroundCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRBackgroundCondition",
             display_name="Background Condition",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=["face swap", "swap face", "background", "scene", "inpaint face", "reenactment", "reactor"],
+            advanced=("grow", "feather", "guide"),
             description=(
                 "Prepares the background picture: finds the face in it, cuts it out, masks it, and conditions the model on "
                 "identity, expression and background. Pose and light come from the background."
@@ -77,6 +83,7 @@ class BackgroundCondition(io.ComfyNode):
                     "painted by you or by any segmenter.",
                 ),
                 *head_turn(),
+                keep_in_front(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
@@ -96,11 +103,12 @@ class BackgroundCondition(io.ComfyNode):
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
         identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0, wrinkles=1.0,
         skin_tone=SKIN_TONE, in_front=None, head_yaw=0.0, head_pitch=0.0, head_roll=0.0,
+        keep_in_front=FOUND,
     ):  # fmt: skip
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
             image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles,
-            skin_tone, in_front, (head_yaw, head_pitch, head_roll),
+            skin_tone, in_front, (head_yaw, head_pitch, head_roll), keep_in_front == FOUND,
         )  # fmt: skip
         given = condition(encoders, vae, request)
-        return io.NodeOutput(*given, ui=ui.PreviewImage(given[-1], cls=cls))
+        return io.NodeOutput(*given, ui=preview(given[-1], made=True))

@@ -1,20 +1,21 @@
 from comfy_api.latest import io
 
 from ..modules.pipeline.composite import paste
-from .wires import CATEGORY, PasteRegion, amount
+from .wires import CATEGORY, PasteRegion, amount, schema
 
 
 class CompositeFace(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRCompositeFace",
             display_name="Composite Face",
             category=f"{CATEGORY}/image",
+            search_aliases=["paste face", "face swap", "stitch", "uncrop", "blend face"],
             description="Pastes the painted face back. Outside the mask the background stays exactly as it was.",
             inputs=[
-                io.Image.Input("image", tooltip="The decoded face crop, from VAE Decode."),
-                PasteRegion.Input("place", tooltip="PLACE of Background Condition."),
+                io.Image.Input("image", tooltip="The painted face crop, from VAE Decode: square, of any size, from any model."),
+                PasteRegion.Input("place", tooltip="PLACE of Background Condition or Face Crop."),
                 amount(
                     "detail", 1.0,
                     "How much of the selfie's own fine skin is added where the face is larger in the picture than the "

@@ -1,16 +1,21 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.expression import expressions_of
-from .wires import CATEGORY, Encoders, Expression, face_choice, intensity
+from .wires import CATEGORY, Encoders, Expression, face_choice, intensity, schema
 
 
 class ExpressionFromImage(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRExpressionFromImage",
             display_name="Expression From Image",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=[
+                "emotion from image", "copy expression", "expression transfer", "reenactment", "driving image",
+                "facial expression",
+            ],  # fmt: skip
             description="Reads the expression of a face in a picture, to transfer it to another person. Identity is not read.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
@@ -29,9 +34,10 @@ class ExpressionFromImage(io.ComfyNode):
                 io.Image.Output(display_name="aligned crop", tooltip="The face that was read."),
                 io.String.Output(display_name="reading", tooltip="The strongest coefficients, and the nearest word."),
             ],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
     def execute(cls, encoders, image, face, face_index, intensity, neutral=None) -> io.NodeOutput:
         given, crops, reading = expressions_of(encoders, image, neutral, face, face_index, intensity)
-        return io.NodeOutput(given, crops, reading, ui=ui.PreviewImage(crops, cls=cls))
+        return io.NodeOutput(given, crops, reading, ui=preview_of_crops(crops, cls.hidden))

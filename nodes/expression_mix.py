@@ -1,16 +1,19 @@
 from comfy_api.latest import io
 
 from ..modules.encoders.expression import CURVES, MAX_STEPS, mix
-from .wires import CATEGORY, Expression
+from .wires import CATEGORY, Expression, schema
 
 
 class ExpressionMix(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRExpressionMix",
             display_name="Expression Mix",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=[
+                "mix emotions", "blend expressions", "interpolate expressions", "expression travel", "morph", "reenactment",
+            ],  # fmt: skip
             description="Interpolates two expressions: one mix of them, or a batch of steps from the first to the second.",
             inputs=[
                 Expression.Input("first", tooltip="The expression at t = 0."),

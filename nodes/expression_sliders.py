@@ -2,16 +2,21 @@ from comfy_api.latest import io
 
 from ..modules.encoders.expression import from_sliders
 from ..modules.encoders.sliders import ONE_EYE, SLIDERS
-from .wires import CATEGORY, Encoders, Expression
+from .wires import CATEGORY, Encoders, Expression, schema
 
 
 class ExpressionSliders(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRExpressionSliders",
             display_name="Expression Sliders",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=[
+                "emotion sliders", "expression editor", "facial expression", "smile", "blink", "brows", "gaze", "mouth",
+                "blendshapes", "arkit",
+            ],  # fmt: skip
+            advanced=("coefficients", *(_id(s.name) for s in ONE_EYE)),
             description="Sets the expression by hand: brows, eyes, mouth. On its own, or added to another expression.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),

@@ -1,16 +1,17 @@
 from comfy_api.latest import io
 
 from ..modules.encoders.expression import encode_lines
-from .wires import CATEGORY, Encoders, Expression, intensity
+from .wires import CATEGORY, Encoders, Expression, intensity, schema
 
 
 class ExpressionWords(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRExpressionWords",
             display_name="Expression Words",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=["emotion list", "emotions from text", "expression prompt", "many expressions", "all emotions"],
             description=(
                 "Many expressions at once, one a line, in plain words: 'rage', 'a bit worried', 'happily surprised'. As a "
                 "list, the nodes behind this one run once for each of them."

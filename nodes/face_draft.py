@@ -1,16 +1,21 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview
 from ..modules.pipeline.draft import face_drafts
-from .wires import CATEGORY, Encoders, Expression, Identity, face_choice, wrinkles
+from .wires import CATEGORY, Encoders, Expression, Identity, face_choice, schema, wrinkles
 
 
 class FaceDraft(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRFaceDraft",
             display_name="Face Draft",
             category=f"{CATEGORY}/image",
+            search_aliases=[
+                "preview expression", "face warp", "reenactment", "live portrait", "emotion preview", "face swap preview",
+            ],  # fmt: skip
+            is_output_node=True,
             description=(
                 "The coarse warp, an instant preview without the model: the selfie's face warped to the expression, on the "
                 "selfie itself or in a picture. The Midpoint Sampler then paints it properly."
@@ -31,4 +36,4 @@ class FaceDraft(io.ComfyNode):
     @classmethod
     def execute(cls, encoders, identity, expression, face, face_index, image=None, wrinkles=1.0) -> io.NodeOutput:
         drafts = face_drafts(encoders, identity, expression, image, face, face_index, wrinkles)
-        return io.NodeOutput(drafts, ui=ui.PreviewImage(drafts, cls=cls))
+        return io.NodeOutput(drafts, ui=preview(drafts, made=True))

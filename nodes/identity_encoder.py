@@ -1,16 +1,18 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.identity import WITHOUT_FACE, encode_identity
-from .wires import CATEGORY, Encoders, Identity, face_choice
+from .wires import CATEGORY, Encoders, Identity, face_choice, schema
 
 
 class IdentityEncoder(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRIdentityEncoder",
             display_name="Identity Encoder",
             category=f"{CATEGORY}/conditioning",
+            search_aliases=["selfie", "face id", "faceid", "identity", "person", "reference face", "face swap", "likeness"],
             description=(
                 "Encodes the identity. Give one clear photo of the person, or a batch of several photos of the same "
                 "person. Only use pictures of people who agreed to it."
@@ -36,9 +38,10 @@ class IdentityEncoder(io.ComfyNode):
                 Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
                 io.Image.Output(display_name="aligned crop", tooltip="The aligned face of each photo that is used."),
             ],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
     def execute(cls, encoders, image, face, face_index, without_face) -> io.NodeOutput:
         identity, crops = encode_identity(encoders, image, face, face_index, without_face)
-        return io.NodeOutput(identity, crops, ui=ui.PreviewImage(crops, cls=cls))
+        return io.NodeOutput(identity, crops, ui=preview_of_crops(crops, cls.hidden))

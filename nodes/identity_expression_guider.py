@@ -2,16 +2,17 @@ from comfy_api.latest import io
 
 from ..modules.errors import at
 from ..modules.host.sampler import guider
-from .wires import CATEGORY, guidance
+from .wires import CATEGORY, guidance, schema
 
 
 class IdentityExpressionGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRIdentityExpressionGuider",
             display_name="Identity & Expression Guider",
             category=f"{CATEGORY}/sampling",
+            search_aliases=["dual cfg", "guidance", "identity strength", "emotion strength", "cfg guider"],
             description="Guidance with one weight for identity and one for expression, for SamplerCustomAdvanced.",
             inputs=[
                 io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),

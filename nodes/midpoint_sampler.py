@@ -2,16 +2,18 @@ from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
 
 from ..modules.host.sampler import sample
-from .wires import CATEGORY, REUSE, guidance, reuse_input
+from .wires import CATEGORY, REUSE, guidance, reuse_input, schema
 
 
 class MidpointSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRMidpointSampler",
             display_name="Midpoint Sampler",
             category=f"{CATEGORY}/sampling",
+            search_aliases=["face sampler", "ksampler", "midpoint", "sample face"],
+            advanced=("scheduler", "expression_cfg"),
             description="Paints the face by the explicit midpoint method: one model call a step and one more for the first.",
             inputs=[
                 io.Model.Input("model", tooltip="From the DiffSFSR UNet Loader (LoRA and patches may be in between)."),

@@ -1,16 +1,18 @@
 from comfy_api.latest import io
 
 from ..modules.host.sampler import midpoint_sampler
-from .wires import CATEGORY, REUSE, reuse_input
+from .wires import CATEGORY, REUSE, reuse_input, schema
 
 
 class MidpointSamplerSelect(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRMidpointSamplerSelect",
             display_name="Midpoint Sampler (SAMPLER)",
             category=f"{CATEGORY}/sampling",
+            search_aliases=["midpoint", "sampler select", "custom sampler", "second order"],
+            advanced=("churn_noise",),
             description="The midpoint method as a SAMPLER, for SamplerCustom and SamplerCustomAdvanced with any model.",
             inputs=[
                 reuse_input(),

@@ -1,16 +1,17 @@
 from comfy_api.latest import io, ui
 
 from ..modules.pipeline import kept
-from .wires import CATEGORY, Expression, new_name
+from .wires import CATEGORY, Expression, new_name, schema
 
 
 class SaveExpression(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRSaveExpression",
             display_name="Save Expression",
             category=f"{CATEGORY}/files",
+            search_aliases=["keep expression", "save emotion"],
             description=(
                 "Saves an expression, or a batch of them, into models/diffsfsr/saved_expressions, for Load Expression."
             ),

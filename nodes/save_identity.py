@@ -1,16 +1,17 @@
 from comfy_api.latest import io, ui
 
 from ..modules.pipeline import kept
-from .wires import CATEGORY, Identity, new_name
+from .wires import CATEGORY, Identity, new_name, schema
 
 
 class SaveIdentity(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRSaveIdentity",
             display_name="Save Identity",
             category=f"{CATEGORY}/files",
+            search_aliases=["save face", "keep person", "face model", "save embeds"],
             description=(
                 "Saves a person into models/diffsfsr/saved_identities, for Load Identity. The file holds the photo's face: "
                 "keep it as you keep the photo."

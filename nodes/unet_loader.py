@@ -3,16 +3,18 @@ from comfy_api.latest import io
 from ..modules.host import folders
 from ..modules.host.precision import WEIGHT_DTYPES
 from ..modules.pipeline.load import load
-from .wires import CATEGORY, Encoders
+from .wires import CATEGORY, Encoders, schema
 
 
 class UNetLoader(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(
+        return schema(
             node_id="DiffSFSRUNetLoader",
             display_name="DiffSFSR UNet Loader",
             category=f"{CATEGORY}/loaders",
+            search_aliases=["diffsfsr model", "load face model", "face swap model", "bundle"],
+            advanced=("adapter_strength",),
             description=(
                 "Loads a DiffSFSR bundle: the model, its autoencoder and its encoders, which belong together. An adapter "
                 "bundle is put on a Stable Diffusion 1.5 model instead: connect model and vae of its checkpoint."

@@ -1,5 +1,8 @@
 """Our wire types and the inputs that several nodes share."""
 
+from collections.abc import Collection
+from dataclasses import fields
+
 from comfy_api.latest import io
 
 from ..modules.faces.selection import RULES
@@ -12,7 +15,22 @@ Identity = io.Custom("DIFFSFSR_IDENTITY")
 Expression = io.Custom("DIFFSFSR_EXPRESSION")
 PasteRegion = io.Custom("DIFFSFSR_PLACE")
 CATEGORY = "DiffSFSR"
+ADVANCED = ("face_index", "reuse")  # in every node that has them
+FOUND = "what is found"
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
+
+
+def schema(advanced: Collection[str] = (), **about) -> io.Schema:
+    """io.Schema, without the fields that this host does not have yet (search_aliases came after 0.3.75).
+
+    advanced: inputs that newer front ends fold away until they are asked for; older hosts have no argument for that, but pass
+    it on.
+    """
+    for entry in about["inputs"]:
+        if entry.id in (*advanced, *ADVANCED):
+            entry.extra_dict["advanced"] = True
+    known = {field.name for field in fields(io.Schema)}
+    return io.Schema(**{name: value for name, value in about.items() if name in known})
 
 
 def face_choice() -> list[io.Input]:
@@ -31,7 +49,7 @@ def face_choice() -> list[io.Input]:
             min=0,
             max=63,
             display_name="face index",
-            tooltip="Only for 'index': 0 is the largest face, 1 the next.",
+            tooltip="Only for 'index': 0 is the largest clear face, 1 the next.",
         ),
     ]
 
@@ -78,6 +96,18 @@ def wrinkles() -> io.Input:
         "The light of an expression on the skin: its folds, frown lines and crow's feet. 1 is what real faces have, "
         "0 moves the skin alone. It grows with the intensity of the expression.", 1.5,
     )  # fmt: skip
+
+
+def keep_in_front() -> io.Input:
+    return io.Combo.Input(
+        "keep_in_front",
+        options=[FOUND, "only the mask"],
+        default=FOUND,
+        optional=True,
+        display_name="keep in front",
+        tooltip="What stands before the face and stays: hair, a scarf, a hat's brim, a mask or glasses that are found, and the "
+        "mask at in front; or only that mask. What has the colour of skin, as a hand, is not found.",
+    )
 
 
 def skin_tone() -> io.Input:

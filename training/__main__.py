@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 
 from dev.pack import ROOT, load_pack
+from dev.spread import LOCAL, RAY_HELP
 
 STAGES = (
-    "split", "shape", "drive", "movement", "autoencoder", "pairs", "reader", "identity", "latents", "validation", "unet",
-    "export",
+    "split", "shape", "drive", "movement", "autoencoder", "pairs", "truths", "reader", "identity", "latents", "validation",
+    "unet", "export",
 )  # fmt: skip
 OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth")
 NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")
@@ -28,6 +29,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored")
     parser.add_argument("--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process")
+    parser.add_argument("--share-of-truths", type=float, default=1.0, help="truths: of the pairs of two feelings (1)")
+    parser.add_argument("--kinds", type=int, nargs=3, default=(3, 2, 3), metavar=("REAL", "DRAWN", "CROSS"),
+                        help="pairs of each person: portrait, re-expressed portrait, another's place")  # fmt: skip
     parser.add_argument(
         "--start", type=Path, help="a bundle: unet begins with it, export fills in from it, unpack takes it apart"
     )
@@ -42,6 +46,10 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.stage == "unpack" and args.start is None:
         parser.error("unpack needs --start BUNDLE")
+    if args.ray and args.stage != "prepare":
+        parser.error("--ray is for prepare; the stage `unet` goes to several machines by `accelerate launch`")
+    if args.workers is None and not args.ray:
+        args.workers = os.cpu_count() or 1
     if args.stage == "prepare" and (args.pictures is None or args.out is None):
         parser.error("prepare needs --pictures FOLDER and --out FOLDER")
     if args.stage == "expressions" and args.pictures is None:
@@ -69,6 +77,12 @@ def add_unet_arguments(group) -> None:
     group.add_argument(
         "--adversarial", "--finish", action="store_true", help="fine-tune on paths from coarse warps too, with a critic"
     )
+    group.add_argument("--bridge", type=int, default=0, help="rows of a batch on ways from noised guide to target (0)")
+    group.add_argument("--worn", type=float, default=0.0, help="share of rows with a worn guide (0)")
+    group.add_argument("--truths", type=float, help="share of rows of true expressions (as many as there are)")
+    group.add_argument("--paths", type=int, default=4, help="rows of the adversarial loss (4)")
+    group.add_argument("--paths-every", type=int, default=1, help="steps between two turns of the adversarial loss (1)")
+    group.add_argument("--weights", nargs="*", default=[], metavar="NAME=W", help="of losses, as in stlpips=1 identity=0")
     group.add_argument("--unet-run", default="unet", help="the run's folder under runs/; export ships this one")
     group.add_argument("--watch-every", type=int, default=500, help="steps between two validations")
     group.add_argument("--watch-rows", type=int, default=16, help="validation pairs of each")
@@ -77,7 +91,8 @@ def add_unet_arguments(group) -> None:
 def add_prepare_arguments(group) -> None:
     group.add_argument("--pictures", type=Path, help="a folder of portraits, or of WebDataset shards (.tar)")
     group.add_argument("--table", type=Path, help="expressions: a CSV with the columns file and word, in place of word folders")
-    group.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    group.add_argument("--workers", type=int, help="processes (one a core; with --ray: what the cluster has room for)")
+    group.add_argument("--ray", nargs="?", const=LOCAL, metavar="ADDRESS", help=f"prepare: {RAY_HELP}")
     group.add_argument("--share", type=int, nargs=2, help=argparse.SUPPRESS)  # of one of these processes: which, of how many
     group.add_argument("--min-face", type=float, help="pixels (160)")
     group.add_argument("--one-face", action="store_true", help="refuse pictures with several faces (else: the largest)")

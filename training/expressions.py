@@ -8,6 +8,7 @@ batch, so that a run that was cut off goes on; the index can be used meanwhile.
 
 import csv
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from ..modules.bundle import load_bundle
 from ..modules.encoders import library
 from ..modules.encoders.library import Picture
 from ..modules.errors import DiffSFSRError
-from ..modules.labels import read
+from ..modules.labels import WORDS, read
 from ..modules.pipeline.encoders import Encoders, build_encoders
 from ..modules.pipeline.library import maker_of, measured_file
 
@@ -30,7 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> None:
     """Measures what is new in `folder`, into its index."""
-    maker = maker_of(build_encoders(load_bundle(bundle)))
+    maker, stored = maker_of(build_encoders(load_bundle(bundle))), library.load(folder, ())
+    if stored is not None and stored.fixed and table is None:
+        remedy = f"Name the table with --table, or delete {library.FILE} for an index of the folders"
+        raise DiffSFSRError("This index was made from a table, which would be lost", remedy, str(folder))
     # read before the folder is scanned: a picture that a node takes in meanwhile must not count as gone
     before = [picture for word in library.SORTED for picture in known(folder, maker, word)]
     pictures, left_out, notes = listed(folder, table)
@@ -39,8 +43,8 @@ def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> None:
     if not pictures:
         remedy = "Name a folder that has one for each word in it, or a table"
         raise DiffSFSRError("There are no pictures of the 135 words", remedy, str(table or folder))
-    here = {*pictures, *left_out}
-    library.save(folder, maker, left_out.items(), (p for p in before if p not in here), (), table is not None)
+    gone = {*before} - library.still_there(before, pictures, left_out)
+    store(folder, maker, left_out.items(), gone, (), table is not None)
     new = missing(folder, maker, pictures)
     print(f"{len(pictures)} pictures, {len(new)} to be measured, {workers} processes", flush=True)
     in_processes(folder, table, bundle, workers)
@@ -54,7 +58,10 @@ def listed(folder: Path, table: Path | None) -> tuple[list[Picture], dict[Pictur
     """The pictures, sorted; those that cannot be used, and why; and a line for each word or folder that is left out."""
     if table is not None:
         return from_table(folder, table)
-    present, other, unknown = library.scan(folder)
+    try:
+        present, other, unknown = library.scan(folder)
+    except OSError as error:
+        raise DiffSFSRError(f"The folder cannot be read ({error.strerror})", "Name another folder", str(folder)) from error
     return present, other, [f"folder {hint}: not one of the 135 words" for hint in library.hints(unknown)]
 
 
@@ -88,7 +95,7 @@ def understood(said: str) -> str | None:
         parts = read(said).parts
     except DiffSFSRError:
         return None
-    return parts[0].word if len(parts) == 1 else None
+    return parts[0].word if len(parts) == 1 and parts[0].word in WORDS else None
 
 
 # --- measuring ---------------------------------------------------------------------------------------------------------
@@ -143,7 +150,16 @@ def batch(encoders: Encoders, folder: Path, maker: str, pictures: list[Picture],
             except DiffSFSRError as error:
                 found[picture] = error.what
     finally:
-        library.save(folder, maker, found.items(), fixed=fixed)
+        store(folder, maker, found.items(), fixed=fixed)
+
+
+def store(folder: Path, *what, **how) -> None:
+    """`library.save`, with an error for people."""
+    try:
+        library.save(folder, *what, **how)
+    except sqlite3.Error as error:
+        remedy = f"See that the folder can be written and the disk has room: what is stored so far is kept in {library.FILE}"
+        raise DiffSFSRError(f"The index cannot be written ({error})", remedy, str(folder)) from error
 
 
 def report(folder: Path, maker: str) -> None:

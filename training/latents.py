@@ -1,4 +1,4 @@
-"""Latents of the training pairs, made once: target, masked background, coarse warp."""
+"""Latents of the training pairs, made once: target, masked background, coarse warp, worn coarse warp."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +12,18 @@ from ..modules.warp.paste import blanked, latent_mask
 @torch.inference_mode()
 def encode_shard(shard: dict, encoder: Callable[[torch.Tensor], torch.Tensor], bf16: bool = True) -> dict:
     """One pairs shard -> float16 latents [N, C, S / 8, S / 8] in the UNet's scale, and what the conditioning needs."""
-    out = {k: [] for k in ("target", "background", "warp")}
+    out = {k: [] for k in ("target", "background", "warp", "worn")}
+    if missing := [name for name in out if name != "background" and name not in shard]:
+        raise SystemExit(f"training: these pairs have no {missing[0]!r}: they are of an older version; make them anew")
     for k in range(len(shard["target"])):
-        target, warp, mask = (shard[name][k : k + 1].float() / 255 for name in ("target", "warp", "mask"))
-        # one or two pictures at a time: larger batches leave the CPU's cache and take twice as long
-        pictures = torch.cat([blanked(target, mask[:, None]), warp]).contiguous(memory_format=torch.channels_last)
+        target, warp, worn, mask = (shard[name][k : k + 1].float() / 255 for name in ("target", "warp", "worn", "mask"))
+        # one picture at a time: larger batches leave the CPU's cache and take twice as long
+        pictures = torch.cat([blanked(target, mask[:, None]), warp, worn])
         same = k > 0 and torch.equal(shard["target"][k], shard["target"][k - 1])
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            background, drafted = encoder(pictures).half().chunk(2)
+            background, *guides = (encoder(x[None].contiguous(memory_format=torch.channels_last)).half() for x in pictures)
             aim = out["target"][-1] if same else encoder(target.contiguous(memory_format=torch.channels_last)).half()
-        for name, value in zip(("target", "background", "warp"), (aim, background, drafted), strict=True):
+        for name, value in zip(out, (aim, background, *guides), strict=True):
             out[name].append(value.contiguous())
     result = {k: torch.cat(v) for k, v in out.items()}
     result["mask"] = latent_mask(shard["mask"].float() / 255).half()

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ..modules.faces.landmarker import find_faces, landmarks_in_crop
 from ..modules.faces.morphable import OPTIONAL, FaceShape, likeness
 from ..modules.faces.networks import FaceNetworks
+from ..modules.images import open_picture
 from ..modules.labels import BLENDSHAPES, MIRROR, prototype, prototype_matrix
 from ..modules.types import Face, Topology
 from ..modules.warp.eyeball import EYES, carried
@@ -84,7 +84,7 @@ def cell(folder: Path, row: dict) -> torch.Tensor:
     half, x, y = 0.95 * max(x1 - x0, y1 - y0), (x0 + x1) / 2, (y0 + y1) / 2
     left, top, right, bottom = row["cell"]
     box = (max(x - half, left), max(y - half, top), min(x + half, right), min(y + half, bottom))
-    part = Image.open(folder / row["file"]).convert("RGB").crop(tuple(int(v) for v in box))
+    part = open_picture(folder / row["file"]).crop(tuple(int(v) for v in box))
     return torch.from_numpy(np.asarray(part).copy()).float() / 255
 
 

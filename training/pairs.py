@@ -20,11 +20,12 @@ from ..modules.faces.morphable import FaceShape, mirrored
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import MIRROR
 from ..modules.types import Face
-from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, unoccluded
+from ..modules.warp.coarse import BackgroundFace, face_mask
 from ..modules.warp.masks import grow
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
-from .cross_identity import asked, cross_pictures, mesh_in
+from .cross_identity import COLOUR, asked, cross_pictures
+from .drafts import drawn, mesh_of
 from .portrait import FRAME, MARGIN, Portrait, margin
 from .shape import load_shape
 from .synth.codes import random_code
@@ -32,10 +33,12 @@ from .synth.degrade import jpeg, noisy, resized
 from .synth.light import Light, relit
 from .synth.reenact import moved_points, redraw_person
 from .synth.render import SMEAR
+from .wear import Guide, worn
 
-REAL_PAIRS, SYNTHETIC_PAIRS, CROSS_PAIRS = 3, 2, 3
+KINDS = 3, 2, 3  # of each person: pairs whose target is the portrait, a re-expressed one, and in somebody else's place
 STRONG_SELFIES = 0.3  # share of selfies with a strong expression: people laugh at cameras
 OFFSET_NOISE = 0.05  # of the geometry: how far the neutral face measured on another photo is off
+TURNED = 15.0  # degrees between the heads of a person and of whom the place is
 SELFIE = 128  # side of the selfie crop that the encoders see
 
 
@@ -67,10 +70,13 @@ def degraded(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 class PairMaker:
-    """`people`: whom the pairs are made of; `size`: pixels of the frame."""
+    """`people`: whom the pairs are made of; `size`: pixels of the frame; `kinds`: see KINDS."""
 
-    def __init__(self, people: list[Portrait], networks: FaceNetworks, shape: FaceShape, size: int = FRAME):
-        self.networks, self.shape, self.people, self.topology = networks, shape, people, networks.topology
+    def __init__(
+        self, people: list[Portrait], networks: FaceNetworks, shape: FaceShape, size: int = FRAME, kinds: tuple = KINDS
+    ):
+        self.networks, self.shape, self.people, self.topology, self.kinds = networks, shape, people, networks.topology, kinds
+        self.other = torch.full((3, size, size), 0.5)  # the picture before, for worn guides to borrow from
         self.mirror, self.size, self.margin = networks.mirror, size, margin(size)
         self.pixel = size / FRAME  # lengths below are in pixels of a frame of 256
         self.offset = torch.tensor([self.margin, self.margin, 0.0])
@@ -120,27 +126,44 @@ class PairMaker:
         return mask
 
     def pair(self, target: Rendering, shown: Rendering, neutral, person: int, synthetic: bool, rng) -> dict:
-        """`shown`: the rendering that becomes the selfie. `synthetic`: the target is a rendering, not the portrait."""
+        """`shown`: the rendering that becomes the selfie. `synthetic`: the target is a rendering, not the portrait.
+
+        The guide is drawn on the target's own points: what it shows stands where it stands in the target.
+        """
         background, selfie = self.background(target.face), self.selfie(shown, neutral, rng)
-        mesh = mesh_in(self.shape, selfie.fit, background, target.code)
-        mask = self.mask(background, mesh, rng)
-        how = {"colour": rng.uniform(0.4, 1.0), "border": rng.uniform(3, 9), "complete": True}
-        warp = coarse_warp(unoccluded(selfie, self.topology), background, mesh, mask, **how)
-        pictures = {"target": target.face.image, "warp": warp, "doubtful": target.mouth * float(synthetic)}
+        mask = self.mask(background, background.mesh, rng)
+        how = {"colour": rng.uniform(0.4, 1.0), "border": rng.uniform(3, 9)}
+        guides = self.guides(selfie, background, background.mesh, mask, target.code[52:], rng, how)
+        pictures = {"target": target.face.image, **guides, "doubtful": target.mouth * float(synthetic)}
         return self.row(pictures, mask, target.code, selfie, shown, person, synthetic)
 
-    def cross(self, own: Rendering, shown: Rendering, neutral, person: int, rng) -> dict:
-        """The person in the place of another one of training, see `cross_identity.py`; `shown` becomes the selfie."""
-        background, selfie = self.stranger(person, rng), self.selfie(shown, neutral, rng)
-        code = asked(self.shape, rng)
-        mesh = mesh_in(self.shape, selfie.fit, background, code)
-        mask = self.mask(background, mesh, rng)
-        return self.row(cross_pictures(own.face, selfie, background, mesh, mask, rng), mask, code, selfie, shown, person, True)
+    def guides(self, selfie: Face, background: BackgroundFace, mesh: Mesh, mask, geometry, rng, how: dict) -> dict:
+        """"warp": a coarse warp of the selfie as the nodes draw it; "worn": the same, or one drawn otherwise, with faults."""
+        warp = drawn(self.shape, selfie, background, mesh, mask, geometry, **how)
+        other = warp
+        if rng.random() < 0.5:
+            changed = {"colour": rng.uniform(0, 1), "rim": bool(rng.integers(2)), "wrinkles": rng.uniform(0, 0.7)}
+            other = drawn(self.shape, selfie, background, mesh, mask, geometry, **{**how, **changed})
+        guide, self.other = Guide(other, mesh, mask, self.other), background.face.image
+        return {"warp": warp, "worn": worn(guide, rng)}
 
-    def stranger(self, person: int, rng) -> BackgroundFace:
-        """Somebody else of these people."""
+    def cross(self, own: Rendering, shown: Rendering, neutral, person: int, yaw: float, rng) -> dict:
+        """The person in the place of another one of training, see `cross_identity.py`; `shown` becomes the selfie."""
+        background, selfie = self.stranger(person, yaw, rng), self.selfie(shown, neutral, rng)
+        code = asked(self.shape, rng)
+        mesh = mesh_of(self.shape, selfie, background, code[52:])
+        mask = self.mask(background, mesh, rng)
+        pictures = cross_pictures(self.shape, own.face, background, mesh, mask, code[52:])
+        how = {"colour": rng.uniform(*COLOUR), "border": rng.uniform(3, 9)}
+        pictures |= self.guides(selfie, background, mesh, mask, code[52:], rng, how)
+        return self.row(pictures, mask, code, selfie, shown, person, True)
+
+    def stranger(self, person: int, yaw: float, rng) -> BackgroundFace:
+        """Somebody else of these people, the head turned about as far: what a photo does not show is no target."""
+        flip = bool(rng.integers(2))
         others = [k for k in range(len(self.people)) if k != person]
-        wide, points, code = read(self.people[int(rng.choice(others))], bool(rng.integers(2)), self.mirror, self.size)
+        near = [k for k in others if abs(self.people[k].yaw * (-1 if flip else 1) - yaw) < TURNED] or others
+        wide, points, code = read(self.people[int(rng.choice(near))], flip, self.mirror, self.size)
         return self.background(Face(self.inner(wide), points - self.offset, code))
 
     def inner(self, wide: torch.Tensor) -> torch.Tensor:
@@ -148,13 +171,14 @@ class PairMaker:
         return wide[:, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
 
     def row(self, pictures, mask, code, selfie: Face, shown: Rendering, person, synthetic) -> dict[str, torch.Tensor]:
-        """What is stored of a pair; pictures as bytes. `pictures`: "target", "warp", and "doubtful", where the target is not
-        to be believed.
+        """What is stored of a pair; pictures as bytes. `pictures`: "target", "warp", "worn", "doubtful": where the target is
+        not to be believed.
         """
         byte = lambda x: (x.clamp(0, 1) * 255).round().byte()  # noqa: E731
         return {
             "target": byte(pictures["target"]),
             "warp": byte(pictures["warp"]),
+            "worn": byte(pictures["worn"]),
             "mask": byte(mask),
             "painted": byte(F.avg_pool2d(pictures["doubtful"][None, None], 8)[0, 0]),
             "selfie": byte(F.interpolate(selfie.image[None], size=SELFIE, mode="area")[0]),
@@ -174,16 +198,20 @@ class PairMaker:
         own = Rendering(face, torch.cat([measured, self.shape.own_geometry(fit)[0].float()]), blank)
         neutral = self.shape.neutral(fit)
         code = lambda rng, strong: torch.from_numpy(random_code(rng, strong))  # noqa: E731
-        rngs = [np.random.default_rng([*seed, k]) for k in range(REAL_PAIRS + SYNTHETIC_PAIRS + CROSS_PAIRS)]
-        drawn = rngs[REAL_PAIRS:-CROSS_PAIRS]
-        targets = self.renderings(wide, points, fit, [code(rng, True) for rng in drawn], drawn, False)
+        real, synthetic, crossed = self.kinds
+        rngs = [np.random.default_rng([*seed, k]) for k in range(sum(self.kinds))]
+        drawn_from = rngs[real : real + synthetic]
+        codes = [code(rng, True) for rng in drawn_from]
+        targets = self.renderings(wide, points, fit, codes, drawn_from, False) if synthetic else []
         codes = [code(rng, rng.random() < STRONG_SELFIES) for rng in rngs]
         selfies = self.renderings(wide, points, fit, codes, rngs, True)
-        selfies[REAL_PAIRS] = own  # once the untouched portrait is the selfie
-        rows = enumerate(zip([own] * REAL_PAIRS + targets, selfies, rngs, strict=False))
-        pairs = [self.pair(*row[:2], neutral, number, k >= REAL_PAIRS, row[2]) for k, row in rows]
-        crossed = zip(selfies[-CROSS_PAIRS:], rngs[-CROSS_PAIRS:], strict=True)
-        return pairs + [self.cross(own, selfie, neutral, number, rng) for selfie, rng in crossed]
+        if synthetic:
+            selfies[real] = own  # once the untouched portrait is the selfie
+        rows = zip([own] * real + targets, selfies, rngs, strict=False)
+        pairs = [self.pair(aim, shown, neutral, number, k >= real, rng) for k, (aim, shown, rng) in enumerate(rows)]
+        there = range(real + synthetic, real + synthetic + crossed)
+        yaw = self.people[number].yaw * (-1 if flip else 1)
+        return pairs + [self.cross(own, selfies[k], neutral, number, yaw, rngs[k]) for k in there]
 
 
 def main(
@@ -195,9 +223,10 @@ def main(
     first: int = 0,
     last: int = 10**6,
     size: int = FRAME,
+    kinds: tuple[int, int, int] = KINDS,
 ) -> None:
     """Writes one shard for every 32 people; a shard that exists is kept, so an interrupted run goes on."""
-    maker = PairMaker(people, FaceNetworks.load(networks), load_shape(shape_file), size)
+    maker = PairMaker(people, FaceNetworks.load(networks), load_shape(shape_file), size, kinds)
     out.mkdir(parents=True, exist_ok=True)
     for start in range(first, min(last, len(maker.people)), 32):
         file = out / f"pairs_{seed}_{start:04d}.pt"

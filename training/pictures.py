@@ -4,7 +4,7 @@ That a two-step estimate makes such losses possible is the paper's idea; which n
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +17,11 @@ from ..modules.encoders.identity import chip
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
 from .estimators import midpoint, one_step
+from .perceptual import Stlpips
 
 Estimate = Callable[..., torch.Tensor]
+WINDOW = 0.5  # of the side: windows in which STLPIPS is taken, see `PictureLosses.patches`
+BOX = 0.23, 0.16, 0.69  # top, left and side of a face in the canonical frame
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses use one
 
 
@@ -81,29 +84,77 @@ class PictureLosses:
     faces: FaceNetworks
     mobileface: nn.Module
     estimate: Estimate = midpoint
+    near: Stlpips | None = None  # a loss too, where it is given
+    bf16: bool = False  # the decoder's precision
+    known: dict[int, "Seen"] = field(default_factory=dict)  # targets that were measured, by their number
+    photo: Callable[[int], torch.Tensor] | None = None  # the picture [3, S, S] 0..1 that a target's latent was made of
 
     @classmethod
     def load(
-        cls, teachers: Path, decoder: nn.Module, face_model: Path, device: torch.device | str, estimate: Estimate = midpoint
+        cls,
+        teachers: Path,
+        decoder: nn.Module,
+        face_model: Path,
+        device: torch.device | str,
+        estimate: Estimate = midpoint,
+        **more,
     ) -> "PictureLosses":
         file = Path(teachers) / "mobileface.ts.pt"
         if not file.exists():
             raise SystemExit(f"training: {file} is not there; name its folder with --teachers, or train with --estimate none")
         mobileface = torch.jit.load(file, map_location=device).eval()
         decoder = decoder.to(device).eval().requires_grad_(False)
-        return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate)
+        return cls(decoder, FaceNetworks.load(face_model).to(device), mobileface, estimate, **more)
+
+    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents [B, C, h, w] -> pictures [B, 3, 8 h, 8 w] 0..1."""
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.bf16):
+            pictures = self.decoder(latents)
+        return pictures.float().clamp(0, 1)
+
+    def patches(self, made: torch.Tensor, true: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """STLPIPS [] of one window of each face, drawn at random: a quarter of a picture's cost. Latents [B, C, h, w]."""
+        cells = made.shape[-1]
+        side, (top, left, span) = round(WINDOW * cells), (round(share * cells) for share in BOX)
+        at = torch.randint(0, max(span - side, 0) + 1, (len(made), 2), generator=rng).tolist()
+
+        def cut(latents: torch.Tensor) -> torch.Tensor:
+            rows = zip(latents, at, strict=True)
+            return torch.stack([x[:, top + y : top + y + side, left + z : left + z + side] for x, (y, z) in rows])
+
+        with torch.no_grad():
+            wanted = self.near.maps(self.decoded(cut(true)))
+        return self.near.between(self.near.maps(self.decoded(cut(made))), wanted).mean()
 
     def seen(self, latents: torch.Tensor) -> Seen:
         """Latents [B, C, h, w], with their gradient."""
-        pictures = self.decoder(latents).clamp(0, 1)
+        return self.measured(self.decoded(latents))
+
+    def measured(self, pictures: torch.Tensor) -> Seen:
+        """Pictures [B, 3, S, S] 0..1."""
         points, _, code = landmarks_in_crop(self.faces, pictures)
         return Seen(pictures, points[..., :2] / pictures.shape[-1], code)
 
-    def __call__(self, estimate: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances)."""
-        with torch.no_grad():
-            true = self.seen(target)
-        return self.between(self.seen(estimate), true)
+    def __call__(
+        self, estimate: torch.Tensor, target: torch.Tensor, numbers: list[int] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Latents [B, C, h, w] each -> [B] of `identity` (1 - cosine), `points` and `code` (mean distances).
+
+        numbers: of the targets' samples: what was measured of them is kept (400 kB each).
+        """
+        return self.between(self.seen(estimate), self.true(target, numbers))
+
+    @torch.no_grad()
+    def true(self, target: torch.Tensor, numbers: list[int] | None) -> Seen:
+        """Of the targets' pictures, where they are there: what the autoencoder blurs, the network then has to make up for."""
+        if numbers is None:
+            return self.seen(target)
+        for number, latent in zip(numbers, target, strict=True):
+            if number not in self.known:
+                seen = self.seen(latent[None]) if self.photo is None else self.measured(self.photo(number)[None])
+                self.known[number] = seen._replace(pictures=seen.pictures.half())
+        rows = [self.known[number] for number in numbers]
+        return Seen(*(torch.cat(values).float() for values in zip(*rows, strict=True)))
 
     def between(self, made: Seen, true: Seen) -> dict[str, torch.Tensor]:
         """The same losses between two measurements."""
@@ -112,8 +163,17 @@ class PictureLosses:
         with torch.no_grad():
             who = F.normalize(self.mobileface(chip(true.pictures, corners)), dim=1)
         alike = (F.normalize(self.mobileface(chip(made.pictures, corners)), dim=1) * who).sum(1)
-        return {
+        found = {
             "identity": 1 - alike,
             "points": (made.points - true.points).norm(dim=-1).mean(1),
             "code": (made.code - true.code)[:, 1:].abs().mean(1),
         }
+        return found if self.near is None else {**found, "stlpips": self.apart(made.pictures, true.pictures)}
+
+    def apart(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+        """STLPIPS [B] of pictures [B, 3, S, S] inside the box of a face."""
+        top, left, side = (round(share * made.shape[-1]) for share in BOX)
+        part = (..., slice(top, top + side), slice(left, left + side))
+        with torch.no_grad():
+            wanted = self.near.maps(true[part])
+        return self.near.between(self.near.maps(made[part]), wanted)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from ..modules.affine import FRAME
+from ..modules.images import open_picture
 
 MARGIN = 48  # context kept around the frame when a picture is warped, in frame pixels
 
@@ -44,7 +45,7 @@ class Portrait:
     def wide(self, size: int = FRAME) -> np.ndarray:
         """The aligned picture with context for a frame of `size` pixels: uint8 RGB, of 352 pixels a side for 256."""
         file = self.file if isinstance(self.file, Path) else self.file.open()
-        image, side = Image.open(file).convert("RGB"), size + 2 * margin(size)
+        image, side = open_picture(file), size + 2 * margin(size)
         if image.width != side:
             image = image.resize((side, side), Image.Resampling.LANCZOS)
         return np.asarray(image)

@@ -1,6 +1,7 @@
 """The training samples of the UNet: shards of latents, mapped from their files, so that a set may be larger than the memory."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+FIRST = 100_000  # the number of the first person of true expressions; portraits are numbered from 0
 VECTORS = "vectors.safetensors"  # beside the shards: identity vectors, of the network whose fingerprint it holds
 
 
@@ -22,14 +24,17 @@ class Samples:
 
     A shard: what `latents.py` writes, and "vector" [N, D], the selfies' identity vectors. Text, where there is any: "texts"
     [U, T, W], and "text" [N], which of them belongs to a row.
+    truths: share of the rows of a batch that are of true expressions (`truths.py`); None: as many as there are.
     """
 
-    def __init__(self, shards: list[dict[str, torch.Tensor]]):
-        self.shards = shards
+    def __init__(self, shards: list[dict[str, torch.Tensor]], truths: float | None = None):
+        self.shards, self.truths = shards, truths
         self.starts = torch.tensor([0, *(len(shard["target"]) for shard in shards)]).cumsum(0)
+        true = [shard["person"] >= FIRST if "person" in shard else torch.zeros(len(shard["target"])) for shard in shards]
+        self.kinds = [(torch.cat(true).bool() == kind).nonzero()[:, 0] for kind in (False, True)]
 
     @classmethod
-    def load(cls, folder: Path, identity: nn.Module, reader: nn.Module) -> "Samples":
+    def load(cls, folder: Path, identity: nn.Module, reader: nn.Module, truths: float | None = None) -> "Samples":
         """The latents of a folder. Untouched portraits have measurements only: `reader` turns them into coefficients."""
         files = sorted(file for file in Path(folder).glob("*.safetensors") if file.name != VECTORS)
         if not files:
@@ -41,7 +46,21 @@ class Samples:
             with torch.inference_mode():
                 code[real, :52] = reader(code[real, :52], code[real, 52:])
             shard |= {"code": code, "vector": vectors[file.name]}
-        return cls(shards)
+        return cls(shards, truths)
+
+    def photos_from(self, pairs: Path, latents: Path) -> Callable[[int], torch.Tensor] | None:
+        """number -> the target's picture [3, S, S] 0..1, mapped from the shards of `pairs`; None if one of them is missing."""
+        stems = sorted(file.stem for file in Path(latents).glob("*.safetensors") if file.name != VECTORS)
+        files = [Path(pairs) / f"{stem}.pt" for stem in stems]
+        if not all(file.exists() for file in files):
+            return None
+        targets = [torch.load(file, weights_only=True, mmap=True)["target"] for file in files]
+
+        def photo(number: int) -> torch.Tensor:
+            shard = int(torch.searchsorted(self.starts, torch.tensor(number), right=True)) - 1
+            return targets[shard][number - int(self.starts[shard])].float() / 255
+
+        return photo
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -51,10 +70,10 @@ class Samples:
         return self.shards[0]["code"].shape[1]
 
     def rows(self, pick: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The rows with these numbers [n], in their order."""
+        """The rows with these numbers [n], in their order; "number" is theirs."""
         place = torch.searchsorted(self.starts, pick, right=True) - 1
         single = [self._row(self.shards[k], int(number - self.starts[k])) for k, number in zip(place, pick, strict=True)]
-        return {name: torch.stack([row[name] for row in single]) for name in single[0]}
+        return {**{name: torch.stack([row[name] for row in single]) for name in single[0]}, "number": pick}
 
     @staticmethod
     def _row(shard: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
@@ -62,7 +81,11 @@ class Samples:
         return {**row, "text": shard["texts"][row["text"]]} if "texts" in shard else row
 
     def batch(self, size: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        return self.rows(torch.randint(len(self), (size,), generator=rng))
+        drawn = torch.randint(len(self), (size,), generator=rng)
+        if self.truths is None or not all(map(len, self.kinds)):
+            return self.rows(drawn)
+        true = (torch.rand(size, generator=rng) < self.truths).long()
+        return self.rows(torch.stack([self.kinds[k][n % len(self.kinds[k])] for k, n in zip(true, drawn, strict=True)]))
 
     def some(self, count: int) -> dict[str, torch.Tensor]:
         """At most `count` rows from all over the folder, always the same."""

@@ -22,15 +22,18 @@ from . import regressor as regressor_training
 from . import rig as rig_training
 from . import shape as shape_fitting
 from . import split as splitting
+from . import truths as truth_making
 from . import unet as unet_training
 from . import unpack as unpacking
 from .base import load_base
 from .data import load_part, manifest_hash
 from .export import BUILT_IN
+from .perceptual import FILE, Stlpips
 from .pictures import ESTIMATES, PictureLosses
 from .portrait import FRAME
 from .prepare import run as preparing
 from .prepare.look import Limits
+from .recipe import Recipe, weights_of
 from .samples import Samples
 from .synth import identities as people_making
 from .synth import look as looking
@@ -76,7 +79,8 @@ def size_of(args: Namespace) -> int:
 
 def make_pairs(args: Namespace, name: str, part: str, seed: int) -> None:
     shape_file, people = args.runs / "shape" / "shape.safetensors", load_part(args.data, part)
-    pair_making.main(people, folder(args, name), args.face_model, shape_file, seed, *args.people, size_of(args))
+    made = folder(args, name), args.face_model, shape_file, seed, *args.people, size_of(args), tuple(args.kinds)
+    pair_making.main(people, *made)
 
 
 def make_latents(args: Namespace, name: str, made: str, part: str, pattern: str = "*.pt") -> None:
@@ -94,6 +98,16 @@ def make_latents(args: Namespace, name: str, made: str, part: str, pattern: str 
 def pairs(args: Namespace) -> None:
     for seed in args.seeds:
         make_pairs(args, "pairs", "train", seed)
+
+
+def truths(args: Namespace) -> None:
+    """Data folders without `expressions` (your own portraits) have nothing for this stage."""
+    if not (args.data / "expressions" / "expressions.jsonl").exists() or not args.share_of_truths:
+        print("truths: no expressions/ in the data folder, or none are wanted: left out")
+        return
+    networks, shape = FaceNetworks.load(args.face_model), shape_fitting.load_shape(args.runs / "shape" / "shape.safetensors")
+    for seed in args.seeds:
+        truth_making.main(args.data / "expressions", args.runs / "pairs", networks, shape, seed, args.share_of_truths)
 
 
 def reader(args: Namespace) -> None:
@@ -123,6 +137,7 @@ def trained_autoencoder(args: Namespace):
 def latents(args: Namespace) -> None:
     for seed in args.seeds:
         make_latents(args, "pairs", "latents", "train", f"pairs_{seed}_*.pt")
+        make_latents(args, "pairs", "latents", "train", f"pairs_truth{seed}.pt")
 
 
 def validation(args: Namespace) -> None:
@@ -135,7 +150,8 @@ def unet(args: Namespace) -> None:
     accelerator = unet_training.make_accelerator(args.device, args.precision)
     network = identity_training.load(args.runs / "identity" / "identity.safetensors")
     reader = regressor_training.load(args.runs / "reader" / "reader.safetensors")
-    samples = Samples.load(folder(args, "latents"), network, reader)
+    recipe = recipe_of(args)
+    samples = Samples.load(folder(args, "latents"), network, reader, recipe.truths)
     watched, judges, validation = folder(args, "latents_validation"), None, None
     base = None if args.base is None else load_base(args.base)
     base_unet = None if base is None else base.base_unet(TokenConfig().width)
@@ -143,22 +159,40 @@ def unet(args: Namespace) -> None:
         decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
         estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
         teachers, device = args.teachers or args.data / "teachers", accelerator.device
-        judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate)
+        near = perceptual(args, device) if recipe.weights["stlpips"] or recipe.weights["patches"] else None
+        more = {"near": near, "bf16": args.precision == "bf16" and base is None}
+        judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate, **more)
+        if base is None:
+            judges.photo = samples.photos_from(folder(args, "pairs"), folder(args, "latents"))
     if watched.exists():
-        rows = Samples.load(watched, network, reader).some(args.watch_rows)
+        watching = Samples.load(watched, network, reader)
+        rows = watching.some(args.watch_rows)
+        photo = watching.photos_from(folder(args, "pairs_validation"), watched) if base is None else None
         config = base_unet.config if base_unet else UNetConfig()
         network, levels = network.to(accelerator.device), schedule(config)
-        validation = Validation(rows, judges, network, levels, args.watch_every, config.prediction)
+        validation = Validation(rows, judges, network, levels, args.watch_every, config.prediction, photo)
     else:
         accelerator.print("no validation curve: `python -m training validation --data DATA` makes the latents that it needs")
     plan = unet_training.Plan(
         minutes=args.minutes or 60,
         ema=not args.no_ema,
+        recipe=recipe,
         **{name: getattr(args, name) for name in unet_training.ARGUMENTS},
     )
     learned = None if args.estimate == "none" else judges
     data_hash = manifest_hash(args.data)
     unet_training.train(samples, args.runs / args.unet_run, plan, data_hash, accelerator, learned, validation, base_unet)
+
+
+def recipe_of(args: Namespace) -> Recipe:
+    names = ("bridge", "worn", "truths", "paths", "paths_every")
+    return Recipe(**{name: getattr(args, name) for name in names}, weights=weights_of(args.weights))
+
+
+def perceptual(args: Namespace, device) -> Stlpips:
+    if not (args.data / FILE).exists():
+        raise SystemExit(f"training: {args.data / FILE} is not there; leave it out with --weights stlpips=0")
+    return Stlpips(args.data, device)
 
 
 def prepare(args: Namespace) -> None:
@@ -167,7 +201,7 @@ def prepare(args: Namespace) -> None:
     if args.share:
         preparing.share(args.pictures, args.out, *args.share, *networks)
         return
-    preparing.prepare(args.pictures, args.out, limits, args.workers, *networks, args.adults_only_source)
+    preparing.prepare(args.pictures, args.out, limits, args.workers, *networks, args.adults_only_source, args.ray)
 
 
 def expressions(args: Namespace) -> None:

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from .adversarial import ADVERSARIAL, AdversarialLoss
 from .base import BaseUNet, start_from
 from .denoiser import Denoiser, load_start
 from .pictures import PictureLosses
+from .recipe import Recipe
 from .runlog import Run
 from .samples import Samples
 from .scope import groups, limit, optimiser_of, recompute
@@ -71,6 +72,7 @@ class Plan:
     optimizer: str = "adamw"
     checkpointing: bool = False
     ema: bool = True
+    recipe: Recipe = field(default_factory=Recipe)
     adversarial: bool = False  # paths from coarse warps, see `adversarial.py`; the losses on pictures are then on these
 
     def done(self, step: int, spent: float) -> float:
@@ -82,7 +84,7 @@ class Plan:
         ends = {"steps": self.steps} if self.steps else {"minutes": self.minutes}
         names = ("batch", "estimate", "train", "accumulate", "optimizer", "ema", "adversarial")
         told = {name: getattr(self, name) for name in names}
-        return {**ends, **told, "start": self.start.name if self.start else None}
+        return {**ends, **told, "recipe": asdict(self.recipe), "start": self.start.name if self.start else None}
 
 
 def make_accelerator(device: str = "cpu", precision: str = "fp32") -> Accelerator:
@@ -209,9 +211,9 @@ def train(
         raise SystemExit(f"training: a batch of {plan.batch} cannot be shared by {world} processes and parts")
     shares = [Share(accelerator.process_index * plan.accumulate + k, world) for k in range(plan.accumulate)]
     unet, tokens = base_unet.config if base_unet else UNetConfig(), TokenConfig(code_width=samples.code_width)
-    if plan.adversarial and world > 1:
-        raise SystemExit("training: --adversarial runs in one process, on whole batches")
-    judged = schedule(unet), pictures, unet.latent_channels, unet.prediction, accelerator.device
+    if plan.adversarial and accelerator.num_processes > 1:
+        raise SystemExit("training: --adversarial runs in one process")
+    judged = schedule(unet), pictures, unet.latent_channels, unet.prediction, accelerator.device, plan.recipe
     adversarial = AdversarialLoss(*judged) if plan.adversarial else None
     config = {**CONFIG, "unet": asdict(unet), "tokens": asdict(tokens), **plan.record()}
     config |= {"paths": ADVERSARIAL if adversarial else None}
@@ -228,10 +230,11 @@ def train(
         rate = learning_rate(state.step, done, highest)
         looked = pictures if state.step % CONFIG["pictures_every"] == 0 and adversarial is None else None
         batch, drawn = samples.batch(plan.batch, rng), rng.get_state()
-        part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction)
-        beside = None if adversarial is None else partial(adversarial.loss, state.model, samples, state.step)
+        part = partial(part_loss, state.model, batch, alpha_bar, drawn, looked, unet.prediction, plan.recipe)
+        turn = adversarial is not None and state.step % plan.recipe.paths_every == 0
+        beside = partial(adversarial.loss, state.model, samples, state.step) if turn else None
         losses.append(state.update([partial(part, share) for share in shares], rate, beside))
-        if adversarial is not None:
+        if turn:
             adversarial.teach(samples)
         state.clock(time.time() - began)
         last = plan.done(state.step, state.spent) >= 1
@@ -249,8 +252,10 @@ def train(
     return state
 
 
-def part_loss(model, batch, alpha_bar, drawn: torch.Tensor, pictures, prediction: str, share: Share) -> torch.Tensor:
+def part_loss(
+    model, batch, alpha_bar, drawn: torch.Tensor, pictures, prediction: str, recipe: Recipe, share: Share
+) -> torch.Tensor:
     """The loss of a share of the batch; all shares draw from the same state of a generator."""
     rng = torch.Generator()
     rng.set_state(drawn)
-    return velocity_loss(model, batch, alpha_bar, rng, pictures, share, prediction)
+    return velocity_loss(model, batch, alpha_bar, rng, pictures, share, prediction, recipe)

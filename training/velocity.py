@@ -5,7 +5,9 @@ from typing import NamedTuple
 import torch
 
 from ..modules.denoiser.config import UNetConfig
+from ..modules.denoiser.timestep import step_of
 from .pictures import PictureLosses, clean_estimate
+from .recipe import Recipe, guided
 
 LOSS = {
     "drop_identity": 0.1,
@@ -18,7 +20,9 @@ LOSS = {
     "painted": 0.15,
     "pictures_of": 8,  # rows of which one has losses on pictures, which cost as much as the rest of their step
     "pictures_below": 1.5,  # noise r = sigma / alpha, above which the estimate is no picture yet; the weight is 1 / (1 + r^2)
-    "pictures": {"identity": 0.1, "points": 5.0, "code": 1.0},
+    # paths from guides: noise r at which they begin, that of denoise .3 in this share of the rows
+    "begin": {"usual": 0.273, "share": 0.6, "others": (0.13, 0.65)},
+    "remains": (0.1, 1.0),  # share of that noise which is left where a row stands on its way
 }
 
 
@@ -71,6 +75,28 @@ def certainty(alpha_bar: torch.Tensor, prediction: str) -> torch.Tensor:
     return snr.clamp(max=LOSS["snr"]) / snr
 
 
+def beginnings(u: torch.Tensor) -> torch.Tensor:
+    """Noise r at which paths from guides begin, from numbers 0..1 [B, 2]."""
+    begin = LOSS["begin"]
+    low, high = begin["others"]
+    return torch.where(u[:, 0] < begin["share"], begin["usual"], low + (high - low) * u[:, 1])
+
+
+def bridged(
+    target: torch.Tensor, guide: torch.Tensor, noise: torch.Tensor, begin: torch.Tensor, left: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows on straight ways from noised guides to targets, latents [B, C, h, w]: y, slope dy/dr, r [B].
+
+    Below full denoising the nodes start at y = guide + r noise, with r = begin [B]. A flow whose slope is the mean of those of
+    all straight ways through a point carries the distribution of the starts to that of the targets (rectified flow, Liu et al.
+    2023; flow matching, Lipman et al. 2023): so what noise there is becomes skin, not the mean of all plausible skins.
+    left [B]: share of `begin` that is left.
+    """
+    wide, r = (lambda x: x[:, None, None, None]), begin * left
+    y = target + wide(left) * (guide - target) + wide(r) * noise
+    return y, noise + (guide - target) / wide(begin), r
+
+
 def velocity_loss(
     model,
     batch: dict[str, torch.Tensor],
@@ -79,11 +105,13 @@ def velocity_loss(
     pictures: PictureLosses | None = None,
     share: Share = Share(),  # noqa: B008  (a constant)
     prediction: str = "v",
+    recipe: Recipe = Recipe(),  # noqa: B008  (a constant)
 ) -> torch.Tensor:
     """The loss of this process's share of the batch: the mean over the processes is the loss of the whole batch.
 
     Everything random is drawn for the whole batch, so that it does not depend on how many processes there are. With
     `pictures`, some of the estimates have losses on pictures too. prediction: the model's output, "v" or "eps".
+    recipe: the first rows of the batch may be bridged, see `bridged`.
     """
     device, size = next(model.parameters()).device, len(batch["target"])
     mine = share.rows(size)
@@ -94,13 +122,24 @@ def velocity_loss(
     keep = (u[0] >= LOSS["drop_warp"]).float()[:, None, None, None]
     if "text" in batch:
         drop = torch.cat([drop, torch.rand(size, 1, generator=rng) < LOSS["drop_text"]], 1)
-    weight = importance(batch)
+    weight, bridge = importance(batch), torch.arange(size) < recipe.bridge
+    batch, ways = guided(batch, recipe.worn, rng), torch.rand(size, 3, generator=rng)
+    keep = torch.where(bridge[:, None, None, None], 1.0, keep)
+    t = torch.where(bridge, 999, t)  # no estimate of theirs is looked at
 
     own = lambda x: x[mine].to(device)  # noqa: E731
     x = {name: own(value) for name, value in batch.items()}
     told, step, target, drawn = conditions(x, own(drop), own(keep)), own(t), x["target"].float(), own(noise)
     level = alpha_bar.to(device)[step]
     z, v = noised(target, drawn, level)
+    if bridge[mine].any():
+        straight, low = own(bridge)[:, None, None, None], LOSS["remains"][0]
+        y, slope, r = bridged(target, x["warp"].float(), drawn, own(beginnings(ways)), own(low + (1 - low) * ways[:, 2]))
+        grown = (1 + r[:, None, None, None] ** 2).sqrt()
+        z, v = torch.where(straight, y / grown, z), torch.where(straight, slope * grown - r[:, None, None, None] * y / grown, v)
+        drawn = torch.where(straight, slope, drawn)
+        levels = (1 / alpha_bar.to(device) - 1).sqrt()
+        step = torch.where(own(bridge), step_of(r, levels), step)
     got = model(z, told[0], step, *told[1:]).float()
     counts = own(weight) * certainty(level, prediction)[:, None, None, None]
     loss = ((got - (v if prediction == "v" else drawn)) ** 2 * counts).mean() / weight.mean().item()
@@ -116,8 +155,7 @@ def velocity_loss(
         found = clean_estimate(pictures.estimate, predict, z[rows], got[rows], step[rows], alpha_bar, prediction)
         trust = alpha_bar.to(device)[step[rows]]  # 1 / (1 + r^2)
         part = share.world / max(1, size // LOSS["pictures_of"])
-        for name, value in pictures(found, target[rows]).items():
-            loss = loss + LOSS["pictures"][name] * part * (value * trust).sum()
+        loss = loss + part * (recipe.total(pictures(found, target[rows])) * trust).sum()
     return loss
 
 

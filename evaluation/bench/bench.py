@@ -25,7 +25,7 @@ from ...modules.labels import WORDS
 from ..metrics.report import verdict, write_docs
 from ..pipeline import Pipeline, timed
 from . import layouts, memory
-from .queues import AFTER, PLACE, WHO, WORD, Desk, long_queue, sheet
+from .queues import AFTER, PLACE, WHO, WORD, Desk, drafts, long_queue, sheet
 
 MARKS = "<!-- bench:begin -->", "<!-- bench:end -->"
 PARTS = (WHO, WORD, PLACE, *AFTER)
@@ -175,7 +175,8 @@ def measure(args, desk: Desk) -> tuple[list[Target], dict]:
     a_word = sheet(desk, list(words)) / len(words)
     after = one_round(desk, args.rounds + 2)  # a sheet takes minutes: the single pictures beside it on both sides
     single = {name: (before[name] + after[name]) / 2 for name in ("whole", "word")}
-    print("bench: sheet done", flush=True)
+    preview = drafts(desk, list(words))
+    print("bench: sheet and drafts done", flush=True)
     queue = long_queue(desk, args.prompts, SECONDS)
     print("bench: long queue done", flush=True)
     sharper = detail_seconds(desk, args.rounds + 2, args.rounds)
@@ -191,6 +192,7 @@ def measure(args, desk: Desk) -> tuple[list[Target], dict]:
         Target("second queue, another word / first queue with models loaded", share("word", "whole"), 0.8),
         Target(f"a picture of a batch of {len(words)} words / a single picture", a_word / single["whole"], 0.6),
         Target("the same / a single picture whose identity is known", a_word / single["word"]),
+        Target("a Face Draft of another word / a single picture whose identity is known", preview / single["word"], 0.1),
         Target("seconds this pack adds to ComfyUI's start", start, 0.3, " s"),
         Target("peak memory / a plain graph of ComfyUI with the same UNet", peak["ours"]["peak"] / peak["plain"]["peak"], 1.1),
         Target(f"whole graph with detail / without, background of {memory.LARGE} pixels", sharper, 1.6),

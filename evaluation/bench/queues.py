@@ -42,7 +42,7 @@ class Desk:
         paths.set_output_directory(str(folder))
         self.graph = Graph(json.loads(WORKFLOW.read_text()))
         self.names = {node: short for short, node in self.graph.nodes.items()}
-        kinds = {"VAEDecode": "decode", "SaveImage": "save"}
+        kinds = {"VAEDecode": "decode", "DiffSFSRSavePortrait": "save"}
         self.names |= {node: kinds[entry["class_type"]] for node, entry in self.graph.prompt.items()
                        if entry["class_type"] in kinds}  # fmt: skip
         self.pictures = {"selfie": painted(*SELFIE), "background": painted(*BACKGROUND)}
@@ -105,6 +105,23 @@ def sheet(desk: Desk, words: list[str]) -> float:
     if len(desk.value(run, "decode")) != len(words):
         raise DiffSFSRError("The sheet has another number of pictures than words", "Look at Expression Words", "bench")
     return run.seconds
+
+
+def drafts(desk: Desk, words: list[str]) -> float:
+    """Seconds of a queue of Face Draft alone with another word, the person being known: the median over `words`."""
+    nodes, seconds = desk.graph.nodes, []
+    prompt = {nodes[name]: desk.graph.prompt[nodes[name]] for name in (LOAD, "selfie", WHO, WORD)}
+    prompt["draft"] = {"class_type": "DiffSFSRFaceDraft", "inputs": {
+        "encoders": [nodes[LOAD], 2], "identity": [nodes[WHO], 0], "expression": [nodes[WORD], 0], "face": "largest",
+        "face_index": 0}}  # fmt: skip
+    for word in (words[-1], *words):  # the first one prepares the place
+        desk.say(word)
+        start = time.perf_counter()
+        result = desk.host.run(prompt)
+        seconds.append(time.perf_counter() - start)
+        if not result.success or nodes[WHO] in result.executed_nodes:
+            raise DiffSFSRError(f"The draft of '{word}' failed, or its person was read again", "Look at Face Draft", "bench")
+    return float(torch.tensor(seconds[1:]).median())
 
 
 def long_queue(desk: Desk, count: int, limit: float) -> dict[str, float]:

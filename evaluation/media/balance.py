@@ -4,6 +4,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ...modules.host.sampler import sample
+from ...modules.host.saving import MARKED_JPEG
 from ...modules.labels import parse_choice
 from ...nodes.background_condition import BackgroundCondition
 from ...nodes.composite_face import CompositeFace
@@ -74,6 +75,6 @@ def balance(args) -> int:
     for k, picture in enumerate(grids):
         canvas.paste(picture, (k * (picture.width + GAP), 0))
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(args.out, quality=QUALITY)
+    canvas.save(args.out, quality=QUALITY, **MARKED_JPEG)
     print(f"balance: {args.out}, {args.out.stat().st_size // 1024} KB, bundle {pipeline.encoders.id}, {word}")
     return 0

@@ -1,4 +1,4 @@
-"""The pictures beside the shipped workflows: each graph run as it is in the real host, on the pictures of the demonstration."""
+"""The pictures beside the shipped workflows: each graph run as it is in the real host, on the pictures that it opens with."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,19 @@ from dev.host import Host
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
-from ..demo import load_inputs
+from ...modules.host.examples import PICTURES
+from ...modules.host.saving import MARKED_JPEG
 from ..pictures import fitted, stacked, to_pil
+from . import examples
 
 TWINS = ROOT / "tests" / "workflows"
 PAINTED = ("6",)  # of prompt_background: what decodes the checkpoint's picture
+EXAMPLES = {"astronaut": "selfie", "background": "background", "reference": "reference"}
+WORDS_ALONE = {  # graphs whose painter is not ours
+    "checkpoint_polish": "Your checkpoint\npaints the face\n\nneeds a checkpoint",
+    "model_polish": "Our model paints,\nyour checkpoint finishes\n\nneeds a checkpoint",
+    "your_sd15_adapter_needed": "Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained",
+}
 SIDE, MOST = 512, 9  # pixels of a thumbnail; pictures of a batch that are shown
 
 
@@ -27,21 +35,24 @@ def thumbnail(batch: torch.Tensor) -> Image.Image:
 
 
 def picture_of(host: Host, name: str, without: tuple[str, ...] = ()) -> torch.Tensor:
-    """Every picture [n, H, W, 3] that the graph's SaveImage gets.
+    """Every picture [n, H, W, 3] that the graph's Save Portrait gets, or that its Face Drafts show.
 
-    without: nodes in whose place the demonstration's background is loaded.
+    without: nodes in whose place the background is loaded.
     """
     prompt = json.loads((TWINS / f"{name}.api.json").read_text())
     prompt |= {node: {"class_type": "LoadImage", "inputs": {"image": "background.png"}} for node in without}
     result = host.run(prompt)
     if not result.success:
         raise DiffSFSRError(result.errors[0], "Run the tests of the workflows", f"workflow {name}")
-    node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
+    drafts = [result.value(node) for node, n in prompt.items() if n["class_type"] == "DiffSFSRFaceDraft"]
+    if drafts:  # try_words saves nothing
+        return torch.cat(drafts)
+    node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "DiffSFSRSavePortrait")
     return torch.cat(result.values[node][slot])  # several batches where words come as a list
 
 
 def words_alone(text: str) -> Image.Image:
-    """For a graph whose weights are not trained yet: a text, and no picture that could be taken for a result."""
+    """For a graph whose weights are the user's own: a text, and no picture that could be taken for a result."""
     image = Image.new("RGB", (SIDE, SIDE), (44, 52, 64))
     ImageDraw.Draw(image).multiline_text(
         (SIDE / 2, SIDE / 2), text, (222, 226, 232), ImageFont.load_default(34), "mm", spacing=14, align="center"
@@ -50,21 +61,22 @@ def words_alone(text: str) -> Image.Image:
 
 
 def thumbnails(args) -> int:
-    """The command: workflows/*.jpg."""
-    host, pictures = Host().load(cpu=args.device == "cpu"), load_inputs(args)
+    """The command: workflows/*.jpg, of the graphs as an artist opens them."""
+    host = Host().load(cpu=args.device == "cpu")
+    for file in examples.draw(host) if args.inputs else ():
+        print(f"thumbnails: {file}", flush=True)
     folder = Path(host.folder_paths.get_input_directory())
-    # "astronaut": what the graphs of the tests call their selfie
-    for name, picture in {"astronaut": pictures["selfie"], "background": pictures["background"]}.items():
-        to_pil(picture[0]).save(folder / f"{name}.png")
-    for name in ("portrait", "expression_sheet", "expression_travel", "reference_expression"):
+    for name, example in EXAMPLES.items():  # what the graphs of the tests call the portraits
+        Image.open(PICTURES / f"diffsfsr_{example}.jpg").save(folder / f"{name}.png")
+    for name in ("all_in_one", "portrait", "expression_sheet", "expression_travel", "reference_expression", "try_words"):
         batch = picture_of(host, name)
-        if name == "portrait":
-            to_pil(batch[0]).save(folder / "reference.png")  # an expression for the graph that takes one from a picture
-        thumbnail(batch).save(args.out / f"{name}.jpg", quality=88)
+        thumbnail(batch).save(args.out / f"{name}.jpg", quality=88, **MARKED_JPEG)
         print(f"thumbnails: {args.out / name}.jpg, {len(batch)} pictures", flush=True)
-    # what a checkpoint paints is not ours to show: the demonstration's own background stands in its place
+    # what a checkpoint paints is not ours to show: our own background stands in its place
     painted = picture_of(host, "prompt_background", PAINTED)
-    pair = [fitted(to_pil(picture), SIDE) for picture in (pictures["background"][0], painted[0])]
-    stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88)
-    words_alone("Stable Diffusion 1.5\n\nneeds an adapter bundle\nthat you trained").save(args.out / "sd15_adapter.jpg")
+    before = Image.open(PICTURES / "diffsfsr_background.jpg")
+    pair = [fitted(picture, SIDE) for picture in (before, to_pil(painted[0]))]
+    stacked(pair, 2).resize((SIDE, SIDE // 2)).save(args.out / "prompt_background.jpg", quality=88, **MARKED_JPEG)
+    for name, text in WORDS_ALONE.items():
+        words_alone(text).save(args.out / f"{name}.jpg")
     return 0

@@ -13,15 +13,17 @@ from PIL import Image, ImageDraw, ImageFont
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
+from ...modules.host.saving import MARKED_JPEG
 from ...modules.labels import FAMILIES, family_of, subcluster_of
 from ...modules.pipeline.draft import face_drafts
 from ..pictures import painted, strip, to_pil
 from ..pipeline import Pipeline
-from .tables import word_table
+from .tables import everyday_table, word_table
 
 PERSON = "P001", "portrait"
 PAGE = ROOT / "docs" / "expressions.md"
 BEGIN, END = "<!-- words: begin -->", "<!-- words: end -->"
+EVERYDAY = "<!-- everyday: begin -->", "<!-- everyday: end -->"
 BATCH, SIDE, LINE, HEADING, COLUMNS = 8, 110, 16, 24, 12
 FACE = (40, 62, 216, 238)  # the part of a 256 px face crop that shows the face and little else
 LARGEST = 900_000  # bytes of the picture: documentation is cloned with the nodes
@@ -32,6 +34,7 @@ def words(args) -> int:
     """The command."""
     if args.tables:
         write_table(PAGE)
+        write_table(PAGE, EVERYDAY, everyday_table())
         print(f"words: {PAGE}")
         return 0
     start = time.perf_counter()
@@ -102,17 +105,17 @@ def save_small(picture: Image.Image, path: Path, largest: int = LARGEST) -> int:
     """Saves a JPEG in the best quality that stays below `largest` bytes, and returns its size."""
     for quality in range(92, 40, -4):
         buffer = BytesIO()
-        picture.save(buffer, "JPEG", quality=quality, optimize=True, comment=NOTE)
+        picture.save(buffer, "JPEG", quality=quality, optimize=True, comment=NOTE, **MARKED_JPEG)
         if buffer.tell() < largest:
             path.write_bytes(buffer.getvalue())
             return buffer.tell()
     raise DiffSFSRError(f"The picture does not fit into {largest} bytes", "Make the faces smaller", str(path))
 
 
-def write_table(page: Path) -> None:
-    """Renews the table between the two marks of a page."""
-    text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise DiffSFSRError(f"The page needs the marks {BEGIN} and {END} once each", "Put them back", str(page))
-    before, _, rest = text.partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{word_table()}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+def write_table(page: Path, marks: tuple[str, str] = (BEGIN, END), table: str | None = None) -> None:
+    """Renews the table between the two marks of a page; that of the words if no other is given."""
+    (begin, end), text = marks, page.read_text(encoding="utf-8")
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise DiffSFSRError(f"The page needs the marks {begin} and {end} once each", "Put them back", str(page))
+    before, _, rest = text.partition(begin)
+    page.write_text(f"{before}{begin}\n{table or word_table()}\n{end}{rest.partition(end)[2]}", encoding="utf-8")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from ...modules.errors import DiffSFSRError
-from ...modules.pipeline.composite import paste
+from ...modules.host.saving import MARKED_JPEG
 from ...modules.pipeline.face import measured
 from ...modules.types import PasteRegion
 from ..pictures import load, to_pil
@@ -17,6 +17,7 @@ from ..pipeline import Pipeline, Rendered
 from .drawn import crops_of, rims
 from .figures import psnr
 from .groups import describe
+from .lite import FILE, Lite0, looks, real_mouths
 from .measure import Observer, Seen, box_around, whereabouts
 from .protocol import LABELS, picture_file, portraits, read_pairs
 from .realism import border_measures
@@ -58,6 +59,12 @@ class Study:
         self.pipeline, self.observer, self.files, self.out = pipeline, observer, files, out
         self.settings, self.key = key, json.dumps({**key, "measures": MEASURES}, sort_keys=True)
         self.known, self.last = {}, (None, None)
+        self.data, self.lite = None, None
+
+    def judged_in(self, data: Path) -> "Study":
+        """The same with the networks of the data folder that judge how real a picture looks, if it has them."""
+        self.data, self.lite = data, Lite0(data) if (data / FILE).exists() else None
+        return self
 
     @classmethod
     def of(cls, pipeline: Pipeline, data: Path, part: str, out: Path) -> "Study":
@@ -66,7 +73,7 @@ class Study:
         key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
         for folder in ("pairs", "pictures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key)
+        return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key).judged_in(data)
 
     def evidence(self, pairs: list[tuple[str, str]]) -> Evidence:
         """Everything that is measured of the pairs, made where it is not there yet."""
@@ -75,7 +82,13 @@ class Study:
         done = self.records(pairs)
         selfies, ids = list(dict.fromkeys(selfie for selfie, _ in pairs)), sorted({i for pair in pairs for i in pair})
         about = {i: self.about(i) for i in selfies}
-        return Evidence(pairs, done, {i: self.person(i) for i in ids}, self.ceiling(selfies), about)
+        return Evidence(pairs, done, {i: self.person(i) for i in ids}, self.ceiling(selfies), about, self.mouths())
+
+    def mouths(self) -> np.ndarray | None:
+        """Real mouths that are open, see `lite.py`."""
+        if self.lite is None:
+            return None
+        return self.stored("mouths", lambda: {"mouth": real_mouths(self.lite, self.data)})["mouth"].numpy()
 
     def records(self, pairs: list[tuple[str, str]], every: int = 5) -> list[dict]:
         """One of each pair, with a word on the screen after so many of them."""
@@ -96,6 +109,10 @@ class Study:
         made = {**make(), "key": self.key}
         torch.save(made, path)
         return made
+
+    def kept_table(self, name: str, make) -> list[dict]:
+        """Rows of a table, kept in the same way."""
+        return json.loads(self.stored(name, lambda: {"rows": json.dumps(make())})["rows"])
 
     def picture(self, person: str) -> torch.Tensor:
         return load(self.files[person], person)
@@ -126,7 +143,7 @@ class Study:
         start = time.perf_counter()
         made = self.pipeline.render(who, scene, expression)
         seconds = (time.perf_counter() - start) / len(LABELS)
-        drafts, soft = paste(made.drafts, made.place, None)
+        drafts, soft = self.pipeline.pasted(made.drafts, made.place)
         outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
         covered, own = rims(self.pipeline.encoders, who, scene, expression)
         self._save(f"{selfie}_{background}", made, drafts)
@@ -140,17 +157,18 @@ class Study:
     def _measured(
         self, pictures: torch.Tensor, mask: torch.Tensor, scene: torch.Tensor, place: PasteRegion, own, covered
     ) -> dict[str, torch.Tensor]:
-        seen, rim = self.observer.look(pictures, whereabouts(place)), rim_measures(crops_of(pictures, place), own, covered)
-        return {**seen.as_dict(), **border_measures(pictures, scene, mask), **sharpness(pictures, place), **rim}
+        seen, crops = self.observer.look(pictures, whereabouts(place)), crops_of(pictures, place)
+        found = {**seen.as_dict(), **border_measures(pictures, scene, mask), **sharpness(pictures, place)}
+        return {**found, **rim_measures(crops, own, covered), **looks(self.lite, crops)}
 
     def _save(self, name: str, made: Rendered, drafts: torch.Tensor) -> None:
         box, folder = box_around(made.place), self.out / "pictures"
         to_pil(made.place.background[0]).crop(box).save(folder / f"{name}_background.jpg", quality=92)
         for k, (word, _) in enumerate(LABELS):
-            to_pil(drafts[k]).crop(box).save(folder / f"{name}_{k}_{word}_draft.jpg", quality=92)
+            to_pil(drafts[k]).crop(box).save(folder / f"{name}_{k}_{word}_draft.jpg", quality=92, **MARKED_JPEG)
             picture: Image.Image = to_pil(made.images[k])
-            picture.save(folder / f"{name}_{k}_{word}.jpg", quality=92)
-            picture.crop(box).save(folder / f"{name}_{k}_{word}_head.jpg", quality=92)
+            picture.save(folder / f"{name}_{k}_{word}.jpg", quality=92, **MARKED_JPEG)
+            picture.crop(box).save(folder / f"{name}_{k}_{word}_head.jpg", quality=92, **MARKED_JPEG)
 
     def ceiling(self, people: list[str]) -> dict[str, dict]:
         """The people's own crops through the autoencoder and back: an upper bound for the results."""
@@ -163,4 +181,5 @@ class Study:
         planes = back[0].permute(2, 0, 1)
         points, code = measured(planes)
         vector = self.observer.teachers.faceres(planes[None], points[None, :, :2])[0]
-        return {"psnr": psnr(np.asarray(crop), np.asarray(back)), "vector": vector, "code": code}
+        real = {name: value[0] for name, value in looks(self.lite, crop.permute(0, 3, 1, 2)).items()}
+        return {"psnr": psnr(np.asarray(crop), np.asarray(back)), "vector": vector, "code": code, **real}

@@ -97,6 +97,19 @@ def kernel_blocks(made: np.ndarray, people: np.ndarray, real: np.ndarray) -> dic
     return {"made": share @ kernel(made, made) @ share.T, "real": kernel(real, real), "across": (across + across.T) / 2}
 
 
+def kernel_blocks_of_set(made: np.ndarray, people: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
+    """The same beside a set of other people [R, D]: `people` are numbers 0..P-1 of those of the results."""
+    count = int(people.max()) + 1
+    share = np.zeros((count, len(made)))
+    share[people, np.arange(len(made))] = 1
+    share /= np.maximum(share.sum(1, keepdims=True), 1)
+    kernel = lambda a, b: (a @ b.T + 1.0) ** 3  # noqa: E731
+    near, own = share @ kernel(made, real).mean(1), kernel(real, real)
+    apart = own[~np.eye(len(real), dtype=bool)].mean()
+    across = (near[:, None] + near[None]) / 2
+    return {"made": share @ kernel(made, made) @ share.T, "real": np.full((count, count), apart), "across": across}
+
+
 def centroids() -> tuple[tuple[str, ...], np.ndarray]:
     """The six families and the mean code of each one's words [6, 52]."""
     names = tuple(FAMILIES)

@@ -18,6 +18,7 @@ from .rows import (
     gain_rows,
     group_rows,
     identity_rows,
+    lite_rows,
     place_rows,
     row,
     sharpness_row,
@@ -33,7 +34,7 @@ def report(e: Evidence, settings: dict) -> dict:
     tables = {
         kind: [
             *identity_rows(e, kind), *expression_rows(e, kind), *place_rows(e, kind), *channel_rows(e, kind),
-            distance_row(e, kind), *border_rows(e, kind), sharpness_row(e, kind),
+            distance_row(e, kind), *lite_rows(e, kind), *border_rows(e, kind), sharpness_row(e, kind),
         ]
         for kind in ("results", "drafts")
     }

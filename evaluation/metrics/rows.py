@@ -13,6 +13,7 @@ from .figures import (
     cosines,
     interval,
     kernel_blocks,
+    kernel_blocks_of_set,
     kernel_distance,
     nearest_family,
     part,
@@ -35,6 +36,7 @@ class Evidence:
     people: dict[str, Seen]
     ceiling: dict[str, dict]
     about: dict[str, dict[str, float]] = field(default_factory=dict)  # of the selfie people, see `groups.py`
+    mouths: np.ndarray | None = None  # [R, D] of real people, see `lite.py`
 
     def stack(self, kind: str, name: str) -> np.ndarray:
         """[pairs, labels, ...] of "results" or "drafts"."""
@@ -193,6 +195,39 @@ def distance_row(e: Evidence, kind: str) -> dict:
     return figures("distance to portraits (KID of faceres x 1000)", *kernel_distance(distance_blocks(e, kind)), scale=1000)
 
 
+LITE, MOUTHS = "distance to portraits (KID of EfficientNet-Lite0 x 1000)", "mouths that open: the same to real ones"
+OPEN_WORDS = "amazement", "cheerfulness", "surprise", "euphoria", "terror"
+
+
+def lite_blocks(e: Evidence, kind: str) -> dict[str, dict[str, np.ndarray]]:
+    """Of all words beside the same people's own pictures, and of open mouths beside real ones; by the row's name. Empty where
+    the data folder has no such network.
+    """
+    if e.mouths is None:
+        return {}
+    count = len(WORDS)
+    people = np.array([e.gallery.index(selfie) for selfie, _ in e.pairs])
+    whole, mouths = (e.stack(kind, name)[:, 1:] for name in ("lite", "mouth"))
+    real = np.stack([np.asarray(e.ceiling[i]["lite"]) for i in e.gallery])
+    opened = [WORDS.index(word) for word in OPEN_WORDS]
+    flat = lambda x: x.reshape(-1, x.shape[-1])  # noqa: E731
+    return {
+        LITE: kernel_blocks(flat(whole), np.repeat(people, count), real),
+        MOUTHS: kernel_blocks_of_set(flat(mouths[:, opened]), np.repeat(people, len(opened)), e.mouths),
+    }
+
+
+def lite_rows(e: Evidence, kind: str) -> list[dict]:
+    return [figures(name, *kernel_distance(blocks), scale=1000) for name, blocks in lite_blocks(e, kind).items()]
+
+
+def lite_gains(e: Evidence) -> list[dict]:
+    """Result minus coarse warp."""
+    made, drawn = (lite_blocks(e, kind) for kind in ("results", "drafts"))
+    less = {name: {part: made[name][part] - drawn[name][part] for part in made[name]} for name in made}
+    return [figures(name, *kernel_distance(blocks), scale=1000) for name, blocks in less.items()]
+
+
 def gain_rows(e: Evidence) -> list[dict]:
     """What the model adds to its coarse warp: result minus coarse warp, so below 0 is better."""
     blocks = [distance_blocks(e, kind) for kind in ("results", "drafts")]
@@ -202,6 +237,7 @@ def gain_rows(e: Evidence) -> list[dict]:
     return [
         figures("distance to portraits (KID of faceres x 1000)", *change, scale=1000),
         row("seam: gradient added, grey levels a pixel", seams[0] - seams[1], people, unit="grey"),
+        *lite_gains(e),
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ...modules.host.saving import MARKED_JPEG
 from ..pictures import stacked, strip
 from .protocol import LABELS
 
@@ -29,5 +30,5 @@ def write_sheet(pairs: list[tuple[str, str]], files: dict[str, Path], out: Path)
         names = [files[selfie], f"{stem}_background.jpg", f"{stem}_{k}_{word}_draft.jpg", f"{stem}_{k}_{word}_head.jpg"]
         tiles.append(strip([Image.open(n) for n in names], [selfie, background, "coarse warp", word], SIDE, 16))
     path = out / "sheet.jpg"
-    stacked(tiles, COLUMNS).save(path, quality=90)
+    stacked(tiles, COLUMNS).save(path, quality=90, **MARKED_JPEG)
     return path

@@ -33,6 +33,7 @@ class Variant:
     norm: dict[str, float] = field(default_factory=dict)
     strength: dict[str, float] = field(default_factory=dict)
     bare: dict[str, float] = field(default_factory=dict)
+    another: bool = False  # identity tokens of the background person
 
 
 VARIANTS = (
@@ -50,13 +51,17 @@ VARIANTS = (
 GUIDES = {"guide on": True, "guide off": False}
 
 
-def told(positive: list, negative: list, variant: Variant, guide: bool) -> tuple[list, list]:
-    """The CONDITIONING pair of Background Condition, changed as the variant says."""
+def told(
+    positive: list, negative: list, variant: Variant, guide: bool, another: torch.Tensor | None = None
+) -> tuple[list, list]:
+    """The CONDITIONING pair of Background Condition, changed as the variant says. another: somebody else's tokens [1, N, D]."""
     null, sides = negative[0][1][KEY], []
     for text, extras in (positive[0], negative[0]):
         given = extras[KEY]
         groups = {group: getattr(null if group in variant.null else given, group) for group in GROUPS}
         groups |= {group: groups[group] * factor for group, factor in variant.norm.items()}
+        if variant.another and not sides:
+            groups["identity"] = another.expand_as(groups["identity"])
         given = replace(given, **groups, strength=replace(given.strength, **variant.strength))
         if not guide:  # as the node does it
             given = replace(given, warp=torch.zeros_like(given.warp))
@@ -79,9 +84,11 @@ def unnormalised(model, variant: Variant):
     return changed
 
 
-def painted(pipeline: Pipeline, positive: list, negative: list, latent: dict, variant: Variant, guide: bool = True) -> dict:
+def painted(
+    pipeline: Pipeline, positive: list, negative: list, latent: dict, variant: Variant, guide: bool = True, another=None
+) -> dict:
     """The LATENT that the pipeline paints with its conditioning changed as the variant says, with guide on or off."""
-    positive, negative = told(positive, negative, variant, guide)
+    positive, negative = told(positive, negative, variant, guide, another)
     changed = {"model": unnormalised(pipeline.model, variant)}
     if not guide:
         changed["denoise"] = 1.0  # else the path would start at the coarse warp
@@ -150,6 +157,10 @@ def table(pairs: list, records: list[dict], people: dict, settings: dict) -> str
 
 def ablation(args) -> int:
     """The command."""
+    if args.worn:
+        from .worn import ablation_worn
+
+        return ablation_worn(args)
     pairs, files = read_pairs()[: args.pairs], portraits(args.data)
     pipeline = Pipeline(bundle=args.bundle, steps=args.steps, seed=args.seed, cfg=args.cfg, scheduler=args.scheduler)
     key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS, "variants": [str(v) for v in VARIANTS]}

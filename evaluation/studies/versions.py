@@ -9,7 +9,9 @@ otherwise are bundles of their own.
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
+from ...training.perceptual import FILE
 from ..metrics.evaluate import Study, check_page
+from ..metrics.perceptual import Stlpips
 from ..metrics.protocol import WORDS, read_pairs
 from ..metrics.report import figure, write_docs
 from ..metrics.rows import (
@@ -21,9 +23,11 @@ from ..metrics.rows import (
     following_row,
     gain_rows,
     identity_rows,
+    lite_rows,
     place_rows,
 )
 from ..pipeline import Pipeline
+from . import truths
 from .ablation import LOUD, Variant, painted
 
 MARKS = "<!-- versions:begin -->", "<!-- versions:end -->"
@@ -34,7 +38,8 @@ CHANGED = {
 }
 HEAD = (
     "cosine to the selfie", "closer to the selfie", "rank 1", "asked against measured", "nearest family", "face found", "pose",
-    "distance to portraits", "the same minus the coarse warp's", "seam",
+    "distance to portraits", "the same minus the coarse warp's", "by EfficientNet-Lite0", "minus the coarse warp's", "mouths",
+    "minus the coarse warp's", "seam", "tone step",
 )  # fmt: skip
 
 
@@ -70,8 +75,12 @@ def trained(words: list[str]) -> dict[str, str]:
 def line(name: str, e: Evidence, kind: str = "results") -> str:
     who, express, found = identity_rows(e, kind), expression_rows(e, kind), place_rows(e, kind)
     rows = [who[0], who[2], who[3], following_row(e, kind), express[-1], *found[:2], distance_row(e, kind)]
-    cells = [figure(row) for row in rows] + [figure(gain_rows(e)[0]) if kind == "results" else ""]
-    return f"| {name} | {' | '.join([*cells, figure(border_rows(e, kind)[0])])} |"
+    gains = gain_rows(e) if kind == "results" else []
+    cells = [figure(row) for row in rows] + [figure(gains[0]) if gains else ""]
+    for k, distance in enumerate(lite_rows(e, kind) or [None, None]):
+        cells += [figure(distance) if distance else "", figure(gains[2 + k]) if distance and gains else ""]
+    border = border_rows(e, kind)
+    return f"| {name} | {' | '.join([*cells, figure(border[0]), figure(border[3])])} |"
 
 
 def table(versions: dict[str, Evidence], settings: dict) -> str:
@@ -94,7 +103,8 @@ def versions(args) -> int:
     """The command."""
     check_page(args)
     others = trained(args.trained)
-    pairs, found, settings = read_pairs(args.people, args.limit, args.part), {}, {}
+    pairs, found, settings, near = read_pairs(args.people, args.limit, args.part), {}, {}, {}
+    true = (args.data / "expressions").exists() and (args.data / FILE).exists()
     makers = {FULL: lambda: Pipeline(bundle=args.bundle)}
     makers |= {name: lambda name=name: Changed(name, bundle=args.bundle) for name in CHANGED}
     makers |= {name: lambda bundle=bundle: Pipeline(bundle=bundle) for name, bundle in others.items()}
@@ -102,7 +112,12 @@ def versions(args) -> int:
         print(f"versions: {name}", flush=True)
         study = Study.of(make(), args.data, args.part, args.out / folder_of(name))
         found[name], settings = study.evidence(pairs), settings or study.settings
+        if true and name not in CHANGED:
+            near[name] = study.kept_table("truths", lambda s=study: truths.measured(s.pipeline, args.data, Stlpips(args.data)))
     text = table(found, settings)
+    if near:
+        text += "\n" + truths.table(near)
+        (args.out / "truths.md").write_text(truths.each_table(near[FULL]), encoding="utf-8")
     (args.out / "versions.md").write_text(text, encoding="utf-8")
     if args.write_docs:
         write_docs(text, ROOT / "docs" / "results.md", MARKS)

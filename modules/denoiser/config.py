@@ -2,7 +2,19 @@
 
 from dataclasses import dataclass
 
+from ..bounds import number, one_of, several, whole
+
 PREDICTIONS = ("v", "eps")
+SCHEDULES = ("linear", "cosine", "squaredcos_cap_v2", "sqrt_linear", "sqrt")  # names of the host
+DEPTHS = several(whole(0, 16), 0, 64)
+RULES = {  # what a file may say, see `bundle.py`
+    "latent_channels": whole(1, 64), "model_channels": whole(32, 2048), "channel_mult": several(whole(1, 16), 1, 6),
+    "num_res_blocks": several(whole(1, 8), 1, 6), "transformer_depth": DEPTHS, "transformer_depth_output": DEPTHS,
+    "transformer_depth_middle": whole(0, 16), "num_head_channels": whole(-1, 512), "token_width": whole(1, 4096),
+    "beta_schedule": one_of(*SCHEDULES), "linear_start": number(1e-6, 0.5), "linear_end": number(1e-6, 0.5),
+    "num_heads": whole(-1, 64), "text_width": whole(0, 8192), "prediction": one_of(*PREDICTIONS),
+    "step_window": number(0, 1000),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,12 @@ class UNetConfig:
     @property
     def in_channels(self) -> int:
         return self.latent_channels + self.extra_channels
+
+    @property
+    def layers(self) -> int:
+        """Residual blocks on both ways and transformers: never more than a UNet has weights."""
+        depths = sum(self.transformer_depth) + self.transformer_depth_middle + sum(self.transformer_depth_output)
+        return 2 * sum(self.num_res_blocks) + depths
 
     def host_arguments(self) -> dict:
         """Arguments of the host's UNetModel."""

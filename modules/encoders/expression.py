@@ -60,6 +60,12 @@ def encode_label(shape: FaceShape, bundle: str, choice: str, intensity: float, v
     return Expression(compound(shape, code[None]), (f"{word} {intensity:g}",), bundle)
 
 
+def encode_reading(shape: FaceShape, bundle: str, reading: Reading, intensity: float, variation: int) -> Expression:
+    """What a text means, intensity 0..1.5, variation 0.. -> Expression with one code [1, 52 + K]."""
+    code = torch.from_numpy(coefficients(reading, checked_intensity(intensity), checked_variation(variation)))
+    return Expression(compound(shape, code[None]), (reading.name(intensity),), bundle)
+
+
 @at("Expression Sliders")
 def from_sliders(
     shape: FaceShape, bundle: str, positions: dict[str, float], asymmetry: float, text: str, base: Expression | None
@@ -136,7 +142,7 @@ def encode_lines(
     with at("text"):
         found = read_lines(text)
     for line, reading in found:
-        _tell(line, reading)
+        tell(reading, f"line {line}")
     readings = [reading for _, reading in found]
     names = [reading.name(amount) for reading in readings]
     codes = torch.stack([torch.from_numpy(coefficients(reading, amount, number)) for reading in readings])
@@ -145,9 +151,10 @@ def encode_lines(
     return each, names, Expression(codes, tuple(names), bundle)
 
 
-def _tell(line: int, reading: Reading) -> None:
+def tell(reading: Reading, *where: str) -> None:
+    """Says in the log what was read into a text: a warning where a word only comes near one of the list."""
     if reading.near:
         near = ", ".join(f"'{word}'" for word in reading.near)
-        log.warning("%s, line %d: %s; %s only comes near a word of the list", here(), line, reading.told(), near)
+        log.warning("%s: %s; %s only comes near a word of the list", here(*where), reading.told(), near)
     elif not reading.plain:
-        log.info("%s, line %d: %s", here(), line, reading.told())
+        log.info("%s: %s", here(*where), reading.told())

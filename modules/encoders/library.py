@@ -12,18 +12,24 @@ import json
 import logging
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from ..labels import WORDS, suggest
 from .expression import COEFFICIENTS
+from .picture_folders import READ, SORTED, Picture, hints, pictures_of, scan, still_there
+
+__all__ = [
+    "READ", "SORTED", "Index", "Picture", "gaps", "hints", "load", "packed", "pictures_of", "placed", "save", "scan", "stamp",
+    "still_there", "unpacked",
+]  # fmt: skip
 
 FILE, VERSION = "index.sqlite", "3"
 OLD_FILE = "index.safetensors"  # of version 2
@@ -35,22 +41,15 @@ SCHEMA = {
     " changed INTEGER NOT NULL, code BLOB, refused TEXT, PRIMARY KEY (word, file),"
     " CHECK ((code IS NULL) != (refused IS NULL))) WITHOUT ROWID",
 }
-READ = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-OTHER_PICTURES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jfif", ".jxl"})  # said, not silently left out
 # both blocks of a code say much in their own unit: so the 135 prototypes have about the same length in each of them
 GEOMETRY_SCALE = 0.18
 BLOCK = 2048  # rows made single precision at a time
-SORTED = tuple(sorted(WORDS))
+NAMED = 20  # rows in one warning
 log = logging.getLogger(__name__)
-
-
-class Picture(NamedTuple):
-    """A file of the library: its name relative to the library, bytes, time of change in ns."""
-
-    word: str
-    file: str
-    size: int
-    changed: int
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that somebody has open is not replaced
+    fcntl = None
 
 
 Row = tuple[Picture, bytes | str]  # with its code [52 + K] as float16, or why it is not used
@@ -66,63 +65,63 @@ class Index:
     pictures: dict[Picture, bytes | str] = field(default_factory=dict)  # see Row; a refused one is tried again when it changes
 
 
-# --- folders --------------------------------------------------------------------------------------
-
-
-def scan(root: Path, words: Collection[str] = SORTED) -> tuple[list[Picture], dict[Picture, str], tuple[str, ...]]:
-    """What lies in a library now of these words: pictures to read, pictures of other formats; and folders that are no word."""
-    pictures, other, unknown = [], {}, []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        word = folder.name.strip().lower()
-        if word not in WORDS:
-            unknown.append(folder.name)
-        if word not in words:
-            continue
-        for picture in pictures_of(folder, word):
-            if Path(picture.file).suffix.lower() in READ:
-                pictures.append(picture)
-            else:
-                other[picture] = "this format is not read: save it as PNG, JPEG or WebP"
-    return sorted(pictures), other, tuple(unknown)
-
-
-def pictures_of(folder: Path, word: str) -> list[Picture]:
-    """The picture files of one word's folder, by stat alone; other files are none of our business."""
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            suffix = Path(entry.name).suffix.lower()
-            if suffix in READ | OTHER_PICTURES and not entry.name.startswith(".") and entry.is_file():
-                stat = entry.stat()
-                found.append(Picture(word, f"{folder.name}/{entry.name}", stat.st_size, stat.st_mtime_ns))
-    return sorted(found)
-
-
-def hints(unknown: tuple[str, ...]) -> list[str]:
-    """For each folder that is no word, what may have been meant."""
-    near = {name: suggest(name, 1) for name in unknown}
-    return [f"'{name}'" + (f" (did you mean '{words[0]}'?)" if words else "") for name, words in near.items()]
-
-
 # --- the database ---------------------------------------------------------------------------------
 
 
-def load(root: Path, words: Collection[str] = SORTED) -> Index | None:
+def load(root: Path, words: Collection[str] = SORTED, width: int | None = None) -> Index | None:
     """The stored index with the pictures of these words; None where there is none that can be used. Raises nothing.
 
-    A damaged or foreign file is set aside as `index.sqlite.unusable`. An index of version 2 is taken over, once.
+    A damaged or foreign file is set aside as `index.sqlite.unusable`. An index of version 2 is taken over, once. Rows whose
+    code has another length than `width` (None: than most have) or holds what is no number are named and left out.
     """
     path = root / FILE
+    seen = _stamp(path)
     try:
-        return (_read(path, words) if path.exists() else None) or _imported(root, words)
-    except sqlite3.OperationalError as error:  # locked for too long, or a share that cannot lock: no fault of the file
-        log.warning("The index %s cannot be read (%s)", path, error)
-        return None
-    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
+        return (_read(path, words, width) if seen else None) or _imported(root, words, width)
+    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
+            # locked for too long, or a share that cannot lock: no fault of the file
+            log.warning("The index %s cannot be read (%s)", path, error)
+            return None
         log.warning("The index %s cannot be used (%s): it is kept as %s.unusable and made again", path, error, FILE)
-        with suppress(OSError):
-            os.replace(path, path.with_name(f"{FILE}.unusable"))
-        return _imported(root, words)
+        _set_aside(path, seen)
+        return _imported(root, words, width)
+
+
+def stamp(root: Path) -> str:
+    """Changes when a command has made another index from a table; "" for an index that follows what lies in the folders."""
+    seen = _stamp(root / FILE)
+    if seen is None:  # sqlite would make the file
+        return ""
+    try:
+        with closing(_connect(root / FILE)) as db, db:
+            fixed = _settings(db).get("fixed") == "1"
+    except sqlite3.Error:
+        return ""
+    return f"{seen}" if fixed else ""
+
+
+def _stamp(path: Path) -> tuple | None:
+    """Which file it is and in what state; None if there is none, or where nobody may look."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _set_aside(path: Path, seen: tuple) -> None:
+    """A damaged file with its journal, which would be played into the next one. Another process may have made that already:
+    so only the very file that was `seen`, and one process at a time where the system can lock a file.
+    """
+    with suppress(OSError), open(path, "rb") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if _stamp(path) != seen:
+            return
+        for end in ("-journal", ""):
+            with suppress(FileNotFoundError):
+                os.replace(f"{path}{end}", f"{path}.unusable{end}")
 
 
 def save(
@@ -131,16 +130,16 @@ def save(
 ) -> None:  # fmt: skip
     """Adds `rows` and deletes the pictures `gone`, in one transaction; rows of another maker are all deleted.
 
-    unknown None leaves it as it is. fixed None is for the node, which leaves an index alone that was made from a table;
-    first leaves any index alone. Raises sqlite3.Error where the folder or the file cannot be written.
+    unknown None leaves it as it is. Only fixed True, rows of a table, goes into an index that was made from one; None, for the
+    node, leaves `fixed` as it is. first leaves any index alone. Raises sqlite3.Error where folder or file cannot be written.
     """
     with closing(_connect(root / FILE)) as db, db:
         db.execute("BEGIN IMMEDIATE")
         stored = _settings(db)  # read under the lock: another process may have written since `load`
         if stored and first:
             return
-        if fixed is None and stored.get("fixed") == "1":
-            raise sqlite3.OperationalError("it was made from a table meanwhile")
+        if not fixed and stored.get("fixed") == "1":
+            raise sqlite3.OperationalError("it was made from a table")
         if not stored:
             for table in SCHEMA.values():
                 db.execute(table)
@@ -155,7 +154,7 @@ def save(
         db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", new)
 
 
-def _read(path: Path, words: Collection[str]) -> Index | None:
+def _read(path: Path, words: Collection[str], width: int | None) -> Index | None:
     """None: a database without tables, which another process is about to make."""
     with closing(_connect(path)) as db, db:
         db.execute("BEGIN")  # settings and rows of one moment
@@ -167,19 +166,38 @@ def _read(path: Path, words: Collection[str]) -> Index | None:
             Picture(word, file.decode("utf-8", "surrogateescape"), size, changed): code if refused is None else refused
             for word, file, size, changed, code, refused in db.execute(asked, tuple(words))
         }
-    if len({len(code) for code in pictures.values() if isinstance(code, bytes)}) > 1:
-        raise ValueError("its codes differ in length")
+    _leave_out(path, pictures, width)
     return Index(stored["maker"], stored["fixed"] == "1", tuple(json.loads(stored["unknown"])), pictures)
 
 
-def _imported(root: Path, words: Collection[str]) -> Index | None:
+def _leave_out(path: Path, pictures: dict[Picture, bytes | str], width: int | None) -> None:
+    """Takes the rows out that have no whole code, and names them: the node measures such a picture again."""
+    codes = {picture: code for picture, code in pictures.items() if isinstance(code, bytes)}
+    counts = Counter(map(len, codes.values()))
+    wanted = 2 * width if width is not None else max(counts, key=counts.get, default=0)
+    if set(counts) <= {wanted} and _finite(b"".join(codes.values())):
+        return
+    bad = sorted(picture for picture, code in codes.items() if len(code) != wanted or not _finite(code))
+    for picture in bad:
+        del pictures[picture]
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    names = ", ".join(picture.file for picture in bad[:NAMED])
+    log.warning("The index %s has rows without a whole code, which are left out: %s%s", path, names, more)
+
+
+def _finite(codes: bytes) -> bool:
+    """Whether all half-precision values are numbers: else every bit of an exponent is set."""
+    return len(codes) % 2 == 0 and not ((np.frombuffer(codes, np.uint16) & 0x7C00) == 0x7C00).any()
+
+
+def _imported(root: Path, words: Collection[str], width: int | None = None) -> Index | None:
     """Takes an index of version 2 over. Its file stays, and is not looked at again as long as there is a database."""
     old = _version_2(root / OLD_FILE)
     if old is None:
         return None
     try:
         save(root, old.maker, old.pictures.items(), unknown=old.unknown, fixed=old.fixed, first=True)
-        return _read(root / FILE, words)
+        return _read(root / FILE, words, width)
     except sqlite3.Error:  # a folder that cannot be written
         return replace(old, pictures={picture: value for picture, value in old.pictures.items() if picture.word in words})
 
@@ -191,6 +209,8 @@ def _version_2(path: Path) -> Index | None:
     bytes `names`; `starts` [136] is the first row of each word, and N.
     """
     try:
+        if not path.is_file():  # a pipe would be waited for, for ever
+            return None
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             columns = ("codes", "names", "ends", "sizes", "changed", "starts")
@@ -214,6 +234,8 @@ def _columns(picture: Picture) -> tuple[str, bytes, int, int]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Without Python's own transactions. A file that cannot be written is opened for reading by sqlite itself."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # a pipe
+        raise sqlite3.OperationalError("it is no plain file")
     return sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
 
 

@@ -8,6 +8,13 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from ..bounds import whole
+
+RULES = {  # what a file may say, see `bundle.py`
+    "tokens": whole(17, 256), "width": whole(8, 4096), "recognition": whole(1, 240), "identity_width": whole(0, 8192),
+    "code_width": whole(1, 4096), "selfie": whole(128, 128),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class TokenConfig:

@@ -9,6 +9,7 @@ from .picture import window_matrix
 
 DETECTOR_SIZE = 128
 MIN_SCORE = 0.5
+TOGETHER = 64  # windows that the network is given at once
 OVERLAP = 0.3  # intersection over union above which two boxes show one face
 
 
@@ -24,6 +25,13 @@ ANCHORS = _anchors()
 
 def detect(networks, picture, windows):
     """One detector pass per window -> rows [n,17] in pixels: score, box (x0, y0, x1, y1), six points (x, y)."""
+    parts = (windows[i : i + TOGETHER] for i in range(0, len(windows), TOGETHER))
+    rows = np.concatenate([_detect(networks, picture, part) for part in parts])
+    return _distinct(rows) if len(windows) > 1 else rows
+
+
+def _detect(networks, picture, windows):
+    """The same for as many windows as fit into memory, a face for each window that shows it."""
     pixels = torch.stack([_letterbox(picture, *window) for window in windows])
     regressors, logits = networks.detector(pixels * 2 - 1)
     scores = torch.sigmoid(logits.clamp(-100, 100)).cpu().double().numpy()
@@ -33,8 +41,7 @@ def detect(networks, picture, windows):
         keep = score >= MIN_SCORE
         found = weighted_suppression(_decode(window, score[keep], value[keep], ANCHORS[keep]))
         rows.append(found[np.argsort(-found[:, 0] * _whole(window, found, picture))])
-    rows = np.concatenate(rows)
-    return _distinct(rows) if len(windows) > 1 else rows
+    return np.concatenate(rows)
 
 
 def _letterbox(picture, cx, cy, side, angle):
@@ -102,6 +109,20 @@ def _distinct(rows):
 # The detector is made for faces that fill a good part of its 128 pixels. A face below this share of its window makes us
 # look closer, because others of its size may have been missed.
 SMALL = 0.25
+LEAST = 0.15  # share of its window from which on nearly every face is found
+LEAST_FACE = 40.0  # pixels; below this nothing of the person could be told
+MOST = 400  # about how many windows a round has in the largest pictures
+BETWEEN = 1.5  # sides of a window to the distance of two: a face of a third of it is whole in one
+
+
+def finest(height, width):
+    """Side in pixels of the smallest windows of a search; larger for very large pictures, so that its time is bounded."""
+    return max(LEAST_FACE / LEAST, BETWEEN * math.sqrt(height * width / MOST))
+
+
+def smallest(height, width):
+    """Size in pixels of the smallest faces that a search looks for: 40 up to 12 megapixels, 55 at 24."""
+    return LEAST * finest(height, width)
 
 
 class Windows(tuple):
@@ -119,7 +140,8 @@ def search_windows(height, width):
     1. the whole picture;
     2. the picture with half its side around it, for tight crops and huge faces;
     3. 2 x 2 and 3 x 3 overlapping tiles, 4 x 4 from 640 pixels on and 6 x 6 from 1024, for small and distant faces;
-    4. the whole picture turned by quarters, for photos that lie on their side.
+    4. the same with ever smaller tiles down to `finest`, for small faces in large pictures;
+    5. the whole picture turned by quarters, for photos that lie on their side.
     """
     longer, middle = max(height, width), (width / 2, height / 2)
     yield Windows([(*middle, longer, 0.0)])
@@ -127,6 +149,10 @@ def search_windows(height, width):
     for count, share, least in ((2, 0.65, 0), (3, 0.45, 0), (4, 0.34, 640), (6, 0.23, 1024)):
         if longer >= least:
             yield Windows(_tiles(height, width, count, longer * share))
+    side, least = longer * 0.23, finest(height, width)
+    while side > 1.2 * least:
+        side = max(side / 2, least)
+        yield Windows([(x, y, side, 0.0) for y in _axis(height, side) for x in _axis(width, side)])
     yield Windows([(*middle, longer, k * math.pi / 2) for k in (1, 3, 2)], only_if_none=True)
 
 
@@ -134,6 +160,11 @@ def _tiles(height, width, count, side):
     """Tiles of one side, spread evenly; an axis shorter than a tile gets one centred tile."""
     xs, ys = ([size / 2] if size <= side else _spread(size, side, count) for size in (width, height))
     return [(x, y, side, 0.0) for y in ys for x in xs]
+
+
+def _axis(size, side):
+    """Tile centres along an axis, `side / BETWEEN` apart or less."""
+    return [size / 2] if size <= side else _spread(size, side, 1 + math.ceil((size - side) * BETWEEN / side))
 
 
 def _spread(size, side, count):

@@ -14,6 +14,8 @@ from torch import nn
 from ..labels import BLENDSHAPES
 from ..types import Face, Fit
 from .pose import pose, project
+from .sizes import check_sizes
+from .surface import surfaced
 
 DETAIL = 0.85  # share of what the model does not explain that belongs to the person, and is carried over
 STRONG_DETAIL = 0.4  # the same of a face that does much: part of it is the expression
@@ -88,10 +90,15 @@ class FaceShape(nn.Module):
         for name in OPTIONAL:
             self.register_buffer(name, torch.zeros(more[name]) if more and name in more else None)
         self.drive = RigCalibration(coefficients).requires_grad_(False)
+        self.register_load_state_dict_post_hook(_on_the_surface)
 
     @classmethod
     def like(cls, state: dict[str, torch.Tensor]) -> "FaceShape":
-        """One of the sizes that a state has, without its values; parts that are missing have no rows."""
+        """One of the sizes that a state has, without its values; parts that are missing have no rows.
+
+        Raises ValueError for sizes that no face model has.
+        """
+        check_sizes(state)
         sizes = [len(state.get(name, ())) for name in ("identity", "geometry")]
         wanted = [name for group in TOGETHER if any(name in state for name in group) for name in group]
         return cls(sizes[0], directions=sizes[1], more={n: state[n].shape if n in state else (0,) for n in wanted})
@@ -246,6 +253,10 @@ class FaceShape(nn.Module):
         right = (flat * weight[None, :, None]).transpose(1, 2) @ wanted[..., None]
         found = torch.linalg.solve(normal, right)[..., 0]
         return found[:, :count], (prior + found[:, count:]).clamp(0, 1)
+
+
+def _on_the_surface(shape: FaceShape, _) -> None:
+    shape.mean, shape.identity = surfaced(shape.mean, shape.identity)
 
 
 def closed(points: torch.Tensor) -> torch.Tensor:

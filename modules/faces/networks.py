@@ -12,16 +12,24 @@ A `ref` is an int (a value computed before) or a str (a constant: the tensor `<n
 
 import json
 import os
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, at
 from ..types import Topology
+from ..weights import CHECKSUM, check_whole, read_weights
 
 FORMAT, FORMAT_VERSION = "diffsfsr.face_landmarker", 1
-NETS = ("detector", "mesh", "blendshapes")
+SHAPES = {  # of each network: its input for two pictures, and what it must answer
+    "detector": ((2, 3, 128, 128), [[2, 896, 16], [2, 896, 1]]),
+    "mesh": ((2, 3, 256, 256), [[2, 1434, 1, 1], [2, 1, 1, 1], [2, 1]]),
+    "blendshapes": ((2, 146, 2), [[2, 52]]),
+}
+NETS = tuple(SHAPES)
+MOST, FARTHEST = 10_000_000, 256  # values of one picture between two operators; pixels that one pads
 REINSTALL = (
     "Restore weights/face_landmarker.safetensors: update the pack, or clone it again. "
     "If the file named here is in a models folder, delete it: the pack's own is used then."
@@ -106,6 +114,8 @@ class Graph(nn.Module):
             y = OPERATORS[op["op"]](op, *refs)
             if op.get("act"):
                 y = OPERATORS[op["act"]](op, y)
+            if y.numel() > MOST * len(x):
+                raise ValueError(f"{op['op']} gives {y.numel()} values")
             values[op["out"]] = y
             for ref in spent:  # free what nobody reads again
                 del values[ref]
@@ -136,23 +146,28 @@ class FaceNetworks(nn.Module):
     @classmethod
     def load(cls, path):
         """Reads the file; any problem is a DiffSFSRError naming the file and the remedy."""
-        from safetensors import SafetensorError, safe_open
+        with at(os.fspath(path)):
+            return cls._load(Path(path))
 
-        path = os.fspath(path)
+    @classmethod
+    def _load(cls, path: Path):
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise DiffSFSRError(f"The face model cannot be read: {error}", REINSTALL, path) from error
+            metadata, tensors = read_weights(path, "The face model cannot be read", REINSTALL)
+        except FileNotFoundError as error:
+            raise DiffSFSRError(f"The face model cannot be read: {error}", REINSTALL) from error
         kind = (metadata.get("format"), metadata.get("format_version"))
         if kind != (FORMAT, str(FORMAT_VERSION)):
             what = f"This is not a face model this version understands (found {kind}, need {FORMAT} {FORMAT_VERSION})"
-            raise DiffSFSRError(what, REINSTALL, path)
+            raise DiffSFSRError(what, REINSTALL)
+        check_whole(path, metadata, tensors, REINSTALL)
         try:
-            return cls(json.loads(metadata["graphs"]), tensors).eval()
-        except (KeyError, ValueError, TypeError) as error:
-            raise DiffSFSRError(f"The face model is incomplete: {error}", REINSTALL, path) from error
+            networks = cls(json.loads(metadata["graphs"]), tensors).eval()
+            if CHECKSUM not in metadata:
+                check_shapes(networks)
+            return networks
+        except Exception as error:  # an operator list may ask torch for anything
+            what = f"The face model is incomplete ({type(error).__name__}: {error})"
+            raise DiffSFSRError(what, REINSTALL) from error
 
     def detector(self, x):
         """x [B,3,128,128] RGB -1..1 -> regressors [B,896,16] (1/128 of the picture side), logits [B,896]."""
@@ -168,6 +183,23 @@ class FaceNetworks(nn.Module):
     def blendshapes(self, points):
         """points [B,146,2] (BLENDSHAPE_POINTS of the 478, in pixels, any shift and scale) -> [B,52] in 0..1."""
         return self.graphs["blendshapes"](points)[0]
+
+
+@torch.no_grad()
+def check_shapes(networks: FaceNetworks) -> None:
+    """Runs a file without a checksum once, over nothing: its operator lists may be anything. Raises what goes wrong."""
+    triangles, vertices = networks.triangles, networks.vertices
+    if vertices.shape != (468, 3) or triangles.ndim != 2 or triangles.shape[1] != 3 or len(triangles) == 0:
+        raise ValueError(f"the mesh is {list(vertices.shape)} and {list(triangles.shape)}")
+    if triangles.min() < 0 or triangles.max() >= 478:
+        raise ValueError("the mesh has triangles of points that are not there")
+    pads = {abs(n) for name in NETS for op in networks.graphs[name].ops for n in op.get("pad", ())}
+    if max(pads, default=0) > FARTHEST:
+        raise ValueError(f"an operator pads by {max(pads)}")
+    for name, (given, answers) in SHAPES.items():
+        found = [list(answer.shape) for answer in networks.graphs[name](torch.zeros(given))]
+        if found != answers:
+            raise ValueError(f"{name} gives {found}, it must give {answers}")
 
 
 def mirrored_points(vertices: torch.Tensor) -> torch.Tensor:

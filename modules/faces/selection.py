@@ -3,21 +3,24 @@
 import math
 
 from ..errors import DiffSFSRError
+from .detector import LEAST_FACE, smallest
 
 RULES = ("largest", "most central", "index")
 
 
 def choose_face(faces, rule="largest", index=0, size=None):
-    """faces: list of Face as `find_faces` gives it (largest first); size: (H, W) of the picture -> one Face.
+    """faces: list of DetectedFace as `find_faces` gives it; size: (H, W) of the picture -> one of them.
 
     rule   "largest": by the extent of its points; "most central": the box nearest to the picture's middle, which
-           needs `size`; "index": position `index` in the list, 0 is the largest
+           needs `size`; both among the clear faces, if there are any. "index": position `index` in the list, 0 is the
+           largest clear one
     """
     if rule not in RULES:
         raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", f"Choose one of: {', '.join(RULES)}.")
     if not faces:
         extent = f" in the picture of {size[1]} x {size[0]} pixels" if size else ""
-        remedy = "Use a picture where the face is turned to the camera and at least about 40 pixels wide."
+        least = f"at least about {smallest(*size) if size else LEAST_FACE:.0f} pixels large"
+        remedy = f"Use a picture where the face is turned to the camera and {least}, or crop the picture around it."
         raise DiffSFSRError(f"No face was found{extent}", remedy)
     if rule == "index":
         if not 0 <= index < len(faces):
@@ -25,11 +28,12 @@ def choose_face(faces, rule="largest", index=0, size=None):
             last = len(faces) - 1
             raise DiffSFSRError(what, f"Set the index to {f'0 to {last}' if last else '0'} (0 is the largest).")
         return faces[index]
+    clear = [face for face in faces if face.clear] or faces
     if rule == "most central":
         if size is None:
             raise ValueError("the rule 'most central' needs the picture's size")
-        return min(faces, key=lambda face: math.dist(face.centre, (size[1] / 2, size[0] / 2)))
-    return max(faces, key=lambda face: face.size)
+        return min(clear, key=lambda face: math.dist(face.centre, (size[1] / 2, size[0] / 2)))
+    return max(clear, key=lambda face: face.size)
 
 
 def _count(faces):

@@ -17,11 +17,12 @@ import torch
 from comfy.ldm.modules.attention import BasicTransformerBlock, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
-from ..bundle import Bundle, fill_module
+from ..bundle import Bundle, check_fit, fill_module
 from ..denoiser.adapter import Adapter, Layer
 from ..denoiser.config import UNetConfig
-from ..errors import DiffSFSRError
+from ..errors import DiffSFSRError, check_number
 from .conditioning import KEY, LATENTS, TOKENS, to_conds
+from .noise_mask import watch
 from .unet import attention_options
 
 WANTED = "Connect MODEL of a checkpoint loader with a Stable Diffusion 1.5 checkpoint"
@@ -75,11 +76,11 @@ def apply_adapter(base, bundle: Bundle, strength: float):
 
     strength 0..2: how much of the adapter; at 0 it is the plain UNet, to the bit. Raises DiffSFSRError for another model.
     """
-    if not 0.0 <= strength <= 2.0:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{strength} is outside 0 to 2", "Choose a value in that range", "adapter strength")
+    check_number("adapter strength", strength, 2.0, 1)
     layers = fitting_layers(base, bundle.config.unet)
     model = base.clone()
     model.set_attachments(KEY, bundle.config.id)
+    watch(model)
     if strength == 0:
         return model
     patches = Patches(managed(base, bundle, layers), strength)
@@ -100,7 +101,9 @@ def adapted_for(model) -> str | None:
 
 def managed(base, bundle: Bundle, layers: dict):
     """The adapter's weights in the base's precision, as a model in the host's memory management."""
-    adapter = Adapter(bundle.config.unet, list(layers), comfy.ops.manual_cast, optimized_attention, base.model.get_dtype())
+    made = (bundle.config.unet, list(layers), comfy.ops.manual_cast, optimized_attention, base.model.get_dtype())
+    check_fit(lambda: Adapter(*made, device="meta"), bundle.parts["adapter"], "adapter")
+    adapter = Adapter(*made)
     fill_module(adapter, bundle.parts["adapter"], "adapter")
     return comfy.model_patcher.ModelPatcher(
         adapter.requires_grad_(False).eval(), load_device=base.load_device, offload_device=base.offload_device

@@ -20,6 +20,10 @@ LATENTS = "diffsfsr_latents"
 def to_conds(model, given: Conditioning, bundle_id: str, noise, device, **_) -> tuple[comfy.conds.CONDNoiseShape, dict]:
     """The host's conds: the extra input channels, and by name the tokens with their strengths."""
     check_bundle(given.bundle, bundle_id)
+    wanted = model.latent_format.latent_channels
+    if noise.ndim != 4 or noise.shape[1] != wanted:
+        what = f"The latent is {list(noise.shape)}, the model has {wanted} channels"
+        raise DiffSFSRError(what, "Use the LATENT output of the same Background Condition node")
     if len(noise) % len(given.mask):
         what = f"The latent has {len(noise)} rows, the conditioning {len(given.mask)}"
         raise DiffSFSRError(what, "Take single pictures behind Composite Face, with Image From Batch")

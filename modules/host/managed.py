@@ -1,5 +1,7 @@
 """A network of ours in the host's memory management, as the host treats its own."""
 
+from itertools import chain
+
 import comfy.model_management
 import comfy.model_patcher
 import torch
@@ -21,4 +23,6 @@ class Managed:
 
     @property
     def device(self) -> torch.device:
-        return self.patcher.load_device
+        """Where its weights are now: after `ready`, but for a host that was told to leave them where they were."""
+        module = self.patcher.model
+        return next(chain(module.parameters(), module.buffers())).device

@@ -9,13 +9,16 @@ import comfy.sd
 import comfy.supported_models_base
 import torch
 from comfy.model_base import ModelType
+from comfy.taesd.taesd import TAESD
 
-from ..bundle import REMEDY, Bundle, fill_module
+from ..bundle import REMEDY, Bundle, check_fit, check_layers, fill_module
 from ..denoiser.timestep import step_of
 from ..errors import DiffSFSRError
+from ..weights import misfits
 from .conditioning import KEY, check_seal, to_conds
+from .noise_mask import watch
 from .precision import unet_dtypes, vae_dtype
-from .unet import DiffSFSRUNet
+from .unet import DiffSFSRUNet, build_unet
 
 
 class Between:
@@ -38,6 +41,7 @@ class EpsSampling(Between, comfy.model_sampling.ModelSamplingDiscrete, comfy.mod
     pass
 
 
+DECODERS = ("taesd_decoder.1.weight", "decoder.conv_in.weight")  # the first weight of the tiny layout, of Stable Diffusion's
 PREDICTIONS = {"v": (ModelType.V_PREDICTION, VSampling), "eps": (ModelType.EPS, EpsSampling)}
 
 
@@ -86,8 +90,10 @@ class DiffSFSRModel(comfy.model_base.BaseModel):
 
 def build_model(bundle: Bundle, dtype: torch.dtype | None) -> comfy.model_patcher.ModelPatcher:
     """The MODEL. `dtype` None: what the host finds best for its device."""
-    config = ModelConfig(bundle.config.unet.arguments())
     unet = bundle.config.unet
+    check_layers(unet, bundle.parts["unet"])
+    check_fit(lambda: build_unet(unet, device="meta"), bundle.parts["unet"], "unet")
+    config = ModelConfig(unet.arguments())
     config.latent_format = Latent(unet.latent_channels, bundle.config.latent_rgb, bundle.config.latent_scale)
     config.sampling_settings = {
         "beta_schedule": unet.beta_schedule,
@@ -102,7 +108,9 @@ def build_model(bundle: Bundle, dtype: torch.dtype | None) -> comfy.model_patche
     fill_module(model.diffusion_model, bundle.parts["unet"], "unet")
     # newer hosts rebind this name for dynamic memory, so it is looked up at call time
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(model, load_device=device, offload_device=offload)
+    built = patcher(model, load_device=device, offload_device=offload)
+    watch(built)
+    return built
 
 
 class PicturewiseVAE(comfy.sd.VAE):
@@ -122,15 +130,29 @@ class PicturewiseVAE(comfy.sd.VAE):
 
 
 def build_vae(bundle: Bundle) -> comfy.sd.VAE:
-    """The VAE. The host only logs what is missing, so that is checked here."""
+    """The VAE. The host builds whatever the names of the weights suggest, and only logs what is missing: both are checked."""
+    check_layout(bundle)
     try:
         vae = PicturewiseVAE(sd=dict(bundle.vae), dtype=vae_dtype())
-    except (RuntimeError, KeyError, IndexError) as error:
+    except (RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         what = f"The autoencoder does not fit the host's layout ({str(error).splitlines()[-1].strip()})"
         raise DiffSFSRError(what, REMEDY) from error
-    own = vae.first_stage_model.state_dict() if vae.first_stage_model is not None else {"taesd_decoder.1.weight": None}
-    lost = sorted(set(own) - set(bundle.vae))
+    own = vae.first_stage_model.state_dict()
+    lost = sorted(name for name in misfits(own, bundle.vae) if name in own)
     if lost:
         raise DiffSFSRError(f"The autoencoder lacks {len(lost)} weights, first: {lost[0]}", REMEDY)
     vae.first_stage_model.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, the same picture to rounding
     return vae
+
+
+def check_layout(bundle: Bundle) -> None:
+    """Whether the weights are of one of the two layouts that a bundle may have, with the UNet's number of latent channels."""
+    channels, first = bundle.config.unet.latent_channels, {name: bundle.vae.get(name) for name in DECODERS}
+    for name, weight in first.items():
+        if weight is not None and (weight.ndim != 4 or weight.shape[1] != channels):
+            what = f"The autoencoder's weight {name} is {list(weight.shape)}, the UNet has {channels} latent channels"
+            raise DiffSFSRError(what, REMEDY)
+    if all(weight is None for weight in first.values()):
+        raise DiffSFSRError(f"The autoencoder lacks its first weight: {' or '.join(DECODERS)}", REMEDY)
+    if first[DECODERS[0]] is not None:
+        check_fit(lambda: TAESD(latent_channels=channels), bundle.vae, "autoencoder")

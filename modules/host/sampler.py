@@ -9,12 +9,15 @@ import latent_preview
 import torch
 
 from ..denoiser.midpoint import sample_midpoint
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, check_count, check_number
+from ..images import cast
 from ..types import check_bundle
 from .adapter import adapted_for
 from .conditioning import KEY, identity_only
 from .model import DiffSFSRModel
 
+MOST_STEPS, MOST_CFG = 200, 20.0  # as the widgets have them
+FINEST = 20_000  # steps of the schedule whose lower end is taken
 PATCHES = ("disable_cfg1_optimization", "sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
 
 
@@ -69,16 +72,22 @@ def combine(n: torch.Tensor, i: torch.Tensor, p: torch.Tensor, identity: float, 
 
 def midpoint_sampler(reuse: bool, churn: float = 0.0, churn_noise: float = 1.0) -> comfy.samplers.KSAMPLER:
     """The SAMPLER object. The host's model wrapper checks for interruption in each of its calls, and gives the seed."""
+    with at("Midpoint Sampler (SAMPLER)"):
+        check_number("churn", churn, 100.0, 0)
+        check_number("churn noise", churn_noise, 2.0, 1)
     return comfy.samplers.KSAMPLER(sampled, extra_options={"reuse": reuse, "s_churn": churn, "s_noise": churn_noise})
 
 
 def sampled(model, x, sigmas, **options) -> torch.Tensor:
     """`sample_midpoint` on the host's wrapper of a model, whose noise schedule says where it ends."""
+    check_sigmas(sigmas)
     return sample_midpoint(model, x, sigmas, least=float(model.inner_model.inner_model.model_sampling.sigma_min), **options)
 
 
 def guider(model, positive, negative, identity: float, expression: float) -> IdentityExpressionGuider:
     """The GUIDER object for the two weights, after the wires were checked."""
+    check_number("identity cfg", identity, MOST_CFG, 1)
+    check_number("expression cfg", expression, MOST_CFG, 1)
     check(model, positive, negative)
     return IdentityExpressionGuider(model, positive, negative, identity, expression)
 
@@ -88,13 +97,14 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
     """LATENT in, LATENT out; arguments as the host's KSampler has them, `weights` the cfg of identity and of expression,
     `reuse` whether evaluations are used again.
     """
+    check_numbers(steps, weights, denoise)
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
         known = ", ".join(comfy.samplers.SCHEDULER_NAMES)
         raise DiffSFSRError(f"'{scheduler}' is no scheduler", f"Choose one of: {known}")
-    guide = guider(model, positive, negative, *weights)
+    guide, (samples, mask) = guider(model, positive, negative, *weights), checked_latent(latent)
     if denoise == 0:
         return latent.copy()
-    samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+    samples = comfy.sample.fix_empty_latent_channels(model, samples)
     noise = noise_for(samples, seed, latent.get("batch_index"))
     sigmas = schedule(model, scheduler, steps, denoise)
     try:
@@ -103,7 +113,7 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
             samples,
             midpoint_sampler(reuse),
             sigmas,
-            denoise_mask=latent.get("noise_mask"),
+            denoise_mask=mask,
             callback=latent_preview.prepare_callback(model, steps),
             disable_pbar=True,
             seed=seed,
@@ -116,8 +126,11 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
 
 
 def schedule(model, scheduler: str, steps: int, denoise: float) -> torch.Tensor:
-    """Sigmas [steps + 1] down to 0, as the host's KSampler chooses them: below a denoise of 1 the lower end of more steps."""
-    count = steps if denoise > 0.9999 else int(steps / denoise)
+    """Sigmas [steps + 1] down to 0, as the host's KSampler chooses them: below a denoise of 1 the lower end of more steps.
+
+    Of at most FINEST: a denoise next to 0 would ask for more than there is memory.
+    """
+    count = steps if denoise > 0.9999 else int(min(steps / denoise, FINEST))
     return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
 
 
@@ -130,10 +143,47 @@ def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -
     return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
 
 
+def check_numbers(steps, weights, denoise) -> None:
+    """What the widgets refuse, but a wire may bring."""
+    check_count("steps", steps, MOST_STEPS, 6)
+    check_number("cfg", weights[0], MOST_CFG, 1)
+    check_number("expression cfg", weights[1], MOST_CFG, 0)
+    check_number("denoise", denoise, 1.0, 0.3)
+
+
+def check_sigmas(sigmas: torch.Tensor) -> None:
+    """Noise levels [N + 1], each a number and none above the one before."""
+    listed = ", ".join(f"{value:.3g}" for value in sigmas.flatten()[:6].tolist())
+    if sigmas.ndim != 1 or not sigmas.isfinite().all() or (sigmas < 0).any():
+        what = f"The noise levels are not numbers of 0 or more, one behind the other ({listed} ...)"
+        raise DiffSFSRError(what, "Connect SIGMAS of a scheduler node", "Midpoint Sampler, sigmas")
+    if (sigmas.diff() > 0).any():
+        remedy = "Connect SIGMAS of a scheduler node; FlipSigmas is for samplers that add noise"
+        raise DiffSFSRError(f"The noise levels ascend ({listed} ...)", remedy, "Midpoint Sampler, sigmas")
+
+
+@at("latent")
+def checked_latent(latent: dict) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The latents [B, C, h, w] of a LATENT and its noise mask, if it has one."""
+    remedy = "Connect LATENT of Background Condition"
+    samples = latent.get("samples") if isinstance(latent, dict) else None
+    if not isinstance(samples, torch.Tensor) or samples.ndim != 4 or 0 in samples.shape or not samples.is_floating_point():
+        said = f"{list(samples.shape)} {samples.dtype}" if isinstance(samples, torch.Tensor) else type(samples).__name__
+        raise DiffSFSRError(f"A LATENT is [batch, channels, height, width] of floating-point numbers, this is {said}", remedy)
+    mask, index = latent.get("noise_mask"), latent.get("batch_index")
+    for name, value in (("latent", samples), ("noise mask", mask)):
+        if value is not None and not value.isfinite().all():
+            raise DiffSFSRError(f"The {name} has values that are not numbers (NaN or infinite)", remedy)
+    if index is not None and len(index) != len(samples):
+        raise DiffSFSRError(f"The LATENT has {len(samples)} rows and {len(index)} numbers for their seeds", remedy)
+    return samples, None if mask is None else cast(mask)
+
+
 def check(model, positive, negative) -> None:
     """Our conditioning with our model, both of one bundle; foreign conditioning only with a model that reads text."""
     inner, bundle = model.model, bundle_of(model)
     for name, value in (("positive", positive), ("negative", negative)):
+        check_entries(name, value)
         for _, extras in value:
             conditioning = extras.get(KEY)
             if isinstance(inner, DiffSFSRModel) and conditioning is None:
@@ -145,6 +195,14 @@ def check(model, positive, negative) -> None:
             if conditioning is not None:
                 with at(name):
                     check_bundle(conditioning.bundle, bundle)
+
+
+def check_entries(name: str, value: list) -> None:
+    """CONDITIONING: at least one entry of a tensor and a dictionary."""
+    whole = isinstance(value, list | tuple) and all(len(each) == 2 and isinstance(each[1], dict) for each in value)
+    if not whole or not value:
+        what = "The conditioning is empty" if whole else "This is no conditioning"
+        raise DiffSFSRError(what, "Connect the outputs of Background Condition", name)
 
 
 def bundle_of(model) -> str | None:

@@ -4,6 +4,7 @@ import comfy.ops
 import torch
 from comfy.ldm.modules.attention import BasicTransformerBlock, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.patcher_extension import WrappersMP
 
 from ..denoiser.attention import BalancedCrossAttention
 from ..denoiser.config import UNetConfig
@@ -11,7 +12,7 @@ from ..denoiser.timestep import SteadySteps
 from .conditioning import KEY
 
 CPU_ROWS = 16  # in one call: more leave a processor's cache, 135 take 8 % more each
-PATCHED = ("patches", "patches_replace", "wrappers", "callbacks")  # of transformer_options: they may count the rows
+PATCHED = ("patches", "patches_replace", "callbacks")  # of transformer_options: they may count the rows
 
 
 class DiffSFSRUNet(UNetModel):
@@ -62,13 +63,19 @@ class DiffSFSRUNet(UNetModel):
     ):
         """x [B, 3 C + 1, h, w], timesteps [B], tokens [B, N, D] each -> what is predicted [B, C, h, w]."""
         options, strengths = transformer_options or {}, (identity_strength, expression_strength)
-        patched = control or any(options.get(name) for name in PATCHED)
+        patched = control or counted(options)
         if len(x) > CPU_ROWS and x.device.type == "cpu" and not patched:
             rows = (x, timesteps, context, y, identity_tokens, expression_tokens)
             parts = zip(*(in_parts(value, len(x)) for value in rows), strict=True)
             return torch.cat([self.forward(*p[:4], None, options, *p[4:], *strengths, **kwargs) for p in parts])
         ours = attention_options(identity_tokens, expression_tokens, *strengths)
         return super().forward(x, timesteps, context, y, control, {**options, KEY: ours}, **kwargs)
+
+
+def counted(options: dict) -> bool:
+    """Whether something that was put into the model may count the rows; what is around the whole sampling does not."""
+    inner = (value for kind, value in options.get("wrappers", {}).items() if kind != WrappersMP.OUTER_SAMPLE)
+    return any(options.get(name) for name in PATCHED) or any(inner)
 
 
 def in_parts(value: torch.Tensor | None, count: int) -> list:

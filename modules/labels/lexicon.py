@@ -1,4 +1,4 @@
-"""Free text to words of the list: "a bit worried" is worry 0.5. Rules and lists alone: no model, no download.
+"""Free text to words of the list and everyday faces: "a bit worried" is worry 0.5. Rules and lists, no model, no download.
 
 Three rules, told in `docs/expressions.md`:
 
@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import DiffSFSRError
-from .actions import BLENDSHAPES
-from .prototypes import MAX_INTENSITY, affect, asked
+from .everyday import FACES, UNSEEN
+from .prototypes import MAX_INTENSITY, affect
+from .reading import Part, Reading
 from .vocabulary import FILLERS, FORMS, JOINERS, MODIFIERS, NEGATIONS, NEUTRAL, SYNONYMS
-from .words import FAMILIES, WORDS, either, family_of, suggest
+from .words import FAMILIES, WORDS, either, family_of, suggest, suggest_among
 
-FEELINGS = ("word", "form", "near", "adverb")
+FEELINGS = ("word", "form", "near", "adverb")  # the value of each is a word of the list, or the name of an everyday face
 LEADING, SHADING, MAX_PARTS = 0.8, 0.6, 4
 _TOKEN = re.compile(r"(?<![\w.])-?(?:\d+(?:[.,]\d+)?|\.\d+)%?|[^\W\d_]+(?:['-][^\W\d_]+)*|\S")
 _QUOTES = str.maketrans("‘’“”«»", "''\"\"\"\"")
@@ -32,58 +33,23 @@ _KNOWN: dict[str, tuple[str, object]] = {  # typed word or phrase -> kind and va
     **{t: ("not", None) for t in NEGATIONS}, **{t: ("neutral", None) for t in NEUTRAL},
     **{t: ("factor", f) for t, f in MODIFIERS.items()}, **{t: ("near", w) for t, w in SYNONYMS.items()},
     **{form: ("form", w) for w, forms in FORMS.items() for form in forms.split()}, **{w: ("word", w) for w in WORDS},
+    **{form: ("form", name) for name, (forms, _) in FACES.items() for form in forms.split("|")},
+    **{name: ("word", name) for name in FACES}, **{state: ("unseen", near) for state, near in UNSEEN.items()},
 }  # fmt: skip
 _LONGEST = max(len(phrase.split()) for phrase in _KNOWN)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One feeling of a text: its share is `weight` (0..1) times the word's face at `intensity` (0..1.5)."""
-
-    word: str
-    weight: float
-    intensity: float
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a text means. No parts: a neutral face."""
-
-    text: str
-    parts: tuple[Part, ...]
-    plain: bool  # one word of the list as it stands: nothing was read into it
-    near: tuple[str, ...]  # typed words that only come near a word of the list
-
-    def name(self, intensity: float = 1.0) -> str:
-        """"worry 0.5", "happiness 0.6 + surprise 0.8": each word with its share. intensity: of the whole."""
-        shares = [p.weight * min(p.intensity * intensity, MAX_INTENSITY) for p in self.parts]
-        return " + ".join(f"{p.word} {s:.2g}" for p, s in zip(self.parts, shares, strict=True)) or "neutral"
-
-    def told(self) -> str:
-        return f"'{self.text}' is read as {self.name()}"
-
-
-def coefficients(reading: Reading, intensity: float = 1.0, variation: int = 0) -> np.ndarray:
-    """The coefficients [52] float32 that a reading asks for, see `prototypes.asked`: the weighted sum of its words'.
-
-    The sum stops at 1, and where a word is asked for above 1 at its intensity, 1.5 at most. intensity 0..1.5 and variation 0..
-    hold for the whole; check them before, see `prototypes.checked_intensity`.
-    """
-    code, most = np.zeros(len(BLENDSHAPES), np.float32), 1.0
-    for part in reading.parts:
-        amount = min(part.intensity * intensity, MAX_INTENSITY)
-        code = code + np.float32(part.weight) * asked(part.word, amount, variation)
-        most = max(most, amount)
-    return np.clip(code, 0.0, most).astype(np.float32)
 
 
 def read(text: str) -> Reading:
     """Understands one text.
 
-    Raises DiffSFSRError for an empty text, unknown words (with suggestions), negation, and more than four feelings.
+    Raises DiffSFSRError for an empty text, unknown words (with suggestions), negation, what no face shows ("hungry"), and more
+    than four feelings.
     """
     typed = " ".join(str(text or "").split())
     tokens = _lexed(typed)
+    _refuse_unknown([t for kind, _, t in tokens if kind == "unknown"], typed)
+    _refuse_negation(tokens, typed)
+    _refuse_unseen(tokens)
     groups = _grouped(tokens, typed)
     parts = _weighted([_shared(group) for group in groups])
     if len(parts) > MAX_PARTS:
@@ -94,11 +60,16 @@ def read(text: str) -> Reading:
     return Reading(typed, parts, plain, tuple(dict.fromkeys(t for kind, _, t in tokens if kind == "near")))
 
 
+def unknown(text: str) -> list[str]:
+    """What in a text is no word that is understood, as typed."""
+    return [typed for kind, _, typed in _lexed(text) if kind == "unknown"]
+
+
 # --- words to kinds -------------------------------------------------------------------------------
 
 
 def _lexed(typed: str) -> list[tuple[str, object, str]]:
-    """(kind, value, as typed) for everything in the text; the first fault that makes it unreadable is an error."""
+    """(kind, value, as typed) for everything in the text."""
     plain = unicodedata.normalize("NFKC", typed).translate(_QUOTES).lower()
     plain = _PLACED.sub(_menu_entry, plain)
     pieces = [p for token in _TOKEN.findall(plain) for p in _pieces(token)]
@@ -107,8 +78,6 @@ def _lexed(typed: str) -> list[tuple[str, object, str]]:
         length, kind, value = _longest(pieces, i)
         found.append((kind, value, " ".join(pieces[i : i + length])))
         i += length
-    _refuse_unknown([t for kind, _, t in found if kind == "unknown"], typed)
-    _refuse_negation(found, typed)
     return found
 
 
@@ -172,7 +141,7 @@ def _stems(token: str) -> list[str]:
 def _refuse_unknown(unknown: list[str], typed: str) -> None:
     if not unknown:
         return
-    near = list(dict.fromkeys(w for token in unknown for w in suggest(token, 2)))
+    near = list(dict.fromkeys(w for token in unknown for w in (*suggest(token, 2), *_faces_like(token))))
     hint = f"Did you mean {either(tuple(near[:3]))}? " if near else ""
     names = ", ".join(f"'{token}'" for token in dict.fromkeys(unknown))
     what = f"{names} {'is' if len(set(unknown)) == 1 else 'are'} not understood"
@@ -181,14 +150,27 @@ def _refuse_unknown(unknown: list[str], typed: str) -> None:
     raise DiffSFSRError(what, remedy)
 
 
+def _faces_like(token: str) -> list[str]:
+    """Everyday faces of which a form is spelt like it."""
+    forms = {form: name for name, (listed, _) in FACES.items() for form in (name, *listed.split("|"))}
+    return [forms[form] for form in suggest_among(token, forms)[:1]]
+
+
 def _refuse_negation(found: list[tuple[str, object, str]], typed: str) -> None:
     at = next((i for i, (kind, _, _) in enumerate(found) if kind == "not"), None)
     if at is None:
         return
     denied = next((value for kind, value, _ in found[at:] if kind in (*FEELINGS, "not") and value), None)
-    hint = f", for instance {either(opposites(denied))}" if denied else ""
+    hint = f", for instance {either(opposites(denied))}" if denied in WORDS else ""
     what = f"'{typed}' says what the face does not feel"
     raise DiffSFSRError(what, f"Write what it does feel{hint}, or 'neutral'.")
+
+
+def _refuse_unseen(found: list[tuple[str, object, str]]) -> None:
+    for kind, near, state in found:
+        if kind == "unseen":
+            what = f"'{state}' does not show in a face"
+            raise DiffSFSRError(what, f"Write what the face does, for instance {either(near)}.")
 
 
 def opposites(word: str, count: int = 3) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 import re
 
 from ..errors import DiffSFSRError, at
-from .lexicon import Part, Reading, checked_number, read
+from .lexicon import checked_number, read
+from .reading import Part, Reading
 from .words import FAMILIES, either, suggest_among
 
 MAX_LINES = 200

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import DiffSFSRError
 from .actions import encode
+from .everyday import FACES
 from .words import TABLE, WORDS, parse_choice
 
 MAX_INTENSITY = 1.5
@@ -74,12 +75,19 @@ def prototype(word: str, intensity: float = 1.0, variation: int = 0) -> np.ndarr
 
 
 def asked(word: str, intensity: float = 1.0, variation: int = 0) -> np.ndarray:
-    """As `prototype`, but above intensity 1 the coefficients go on past 1, up to 1.5: so far a caricature moves."""
-    word = parse_choice(word)
+    """As `prototype`, also of an everyday face; above intensity 1 the coefficients go on past 1, up to 1.5: so far a caricature
+    moves.
+    """
+    word = word if word in FACES else parse_choice(word)
     amount = checked_intensity(intensity)
     seed = checked_variation(variation)
-    units = _UNITS[word] if seed == 0 else _vary(word, seed)
+    units = _units_of(word) if seed == 0 else _vary(word, seed)
     return (encode(units) * np.float32(amount)).astype(np.float32)
+
+
+def _units_of(word: str) -> dict[str, float]:
+    """Action units of a word of the list, or of an everyday face."""
+    return FACES[word][1] if word in FACES else _UNITS[word]
 
 
 def prototype_matrix(intensity: float = 1.0, variation: int = 0) -> np.ndarray:
@@ -130,7 +138,7 @@ def _draws(word: str, seed: int) -> Callable[[str], float]:
 def _vary(word: str, seed: int) -> dict[str, float]:
     """Action units of a variant. None of the base is lost; brows, lids, cheeks, nose and lip corners
     keep at least 0.6 of their amount on the weaker side, so the word stays what it is."""
-    base, kind, draw = _UNITS[word], VARIANTS[(seed - 1) % len(VARIANTS)], _draws(word, seed)
+    base, kind, draw = _units_of(word), VARIANTS[(seed - 1) % len(VARIANTS)], _draws(word, seed)
     gain = {"soft": 0.82, "strong": 1.22}.get(kind, 1.0)
     units = {u: a * gain * _jitter(draw(u)) for u, a in base.items()}
     if kind == "open":

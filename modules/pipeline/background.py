@@ -1,10 +1,8 @@
 """What Background Condition does: a picture, a person and an expression to CONDITIONING, LATENT and a paste region.
 
-Five steps: `locate` the face, `mask` what is repainted, `warp` the person there, `encode` the pictures, `tell` the model.
+Five steps: `locate` the face, `mask` what is repainted, `drawn` the person there, `encode` the pictures, `tell` the model.
 """
 
-import weakref
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,10 +12,11 @@ from ..encoders.expression import split
 from ..errors import DiffSFSRError, at, check_number
 from ..host.conditioning import KEY, seal
 from ..host.progress import steps
-from ..images import broadcast, checked_image, checked_mask
+from ..images import broadcast, cast, checked_image, checked_mask
 from ..types import USUAL, Conditioning, Expression, FineSkin, Identity, PasteRegion, Strength, check_bundle
-from ..warp.coarse import morph
+from ..warp.bare import bare_skin
 from ..warp.mesh import Mesh
+from ..warp.mouth import finer
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from .draft import (
     SKIN_TONE,
@@ -25,15 +24,21 @@ from .draft import (
     Person,
     Place,
     area_of,
+    behind,
+    drawn,
     looks_of,
     mesh_of,
     person_of,
-    place_of,
+    places_of,
+    same_photo,
     skin_of,
     turned_place,
 )
 from .encoders import Encoders
-from .memo import content
+from .latents import encoded, encoded_once, what_is_lost
+from .own_mask import check_front, own_area
+
+LED = 0.3  # skin tone below which neck, ears and forehead are led to the face's tone, and not the face to theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +50,8 @@ class Request:
     the background's own face to the person, and from neutral to what was asked. light: 0..1, how far the selfie's light from
     the side goes to that of the background's face. text: CONDITIONING of prompt and negative prompt, for a bundle that reads
     text. wrinkles: 0..1.5, how much of the light of an expression its folds have. skin_tone: 0..1, how far the selfie's skin
-    tone goes to that of the background's face. in_front: what stays before the face. turn: how far it is turned beyond the
-    picture's own.
+    tone goes to that of the background's face. in_front: what stays before the face; find_in_front: and what is found there.
+    turn: how far it is turned beyond the picture's own.
     """
 
     image: torch.Tensor  # [B, H, W, C]
@@ -65,6 +70,7 @@ class Request:
     skin_tone: float = SKIN_TONE
     in_front: torch.Tensor | None = None  # [B or 1, H, W]
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)  # yaw, pitch, roll in degrees
+    find_in_front: bool = True
 
     @property
     def total(self) -> int:
@@ -86,18 +92,19 @@ class Request:
 @torch.inference_mode()
 def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
-    wire, request = request.image, checked(encoders, request)
-    places, person = locate(encoders, request), person_of(request.identity)
-    masks, warps, targets, gone = [], [], [], []
+    request, wire = checked(encoders, request), cast(request.image)
+    person = person_of(request.identity)
+    places = stood_before(encoders, request, person, locate(encoders, request))
+    masks, warps, targets, drawn_with = [], [], [], []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
             place = places[i % len(places)]
             mesh, area = mask(encoders, request, person, place, i)
             looks = looks_of(encoders, person, place, mesh, request.geometry(i), request.strength, *request.skin)
-            warps.append(warp(encoders, request, person, place, mesh, area, looks))
+            warps.append(drawn(encoders, person, place, mesh, area, looks, request.strength.identity, request.light))
             masks.append(area)
             targets.append(mesh.points)
-            gone.append(None if looks["shade"] is None else looks["shade"].gone)
+            drawn_with.append(looks)
     masks, warps = torch.stack(masks), torch.stack(warps)
     background, guide, start = encode(encoders, vae, request, places, masks, warps)
     positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
@@ -106,9 +113,14 @@ def condition(encoders: Encoders, vae, request: Request):
         wire = wire.expand(-1, -1, -1, 3)  # a painted face has colour
     matrices = torch.stack([places[i % len(places)].matrix for i in range(request.total)])
     feather = float(request.feather) * encoders.size / FRAME
-    fine = fine_skins(encoders, request, person, places, targets, gone, warps)
-    region = PasteRegion(wire, matrices, masks, limit(request), feather, encoders.size, fine)
-    return positive, negative, {"samples": start}, region, warps.permute(0, 2, 3, 1)
+    fine = fine_skins(encoders, request, person, places, targets, drawn_with, warps)
+    drafts = torch.stack([places[i % len(places)].background.covering(warp) for i, warp in enumerate(warps)])
+    lost = what_is_lost(encoders, vae, warps, guide) if request.guide else None
+    region = PasteRegion(
+        wire, matrices, masks, limit(request), feather, encoders.size, fine,
+        in_front=found(places, request.total), warps=drafts, codes=coefficients(request), lost=lost,
+    )  # fmt: skip
+    return positive, negative, {"samples": start}, region, drafts.permute(0, 2, 3, 1)
 
 
 # --- before anything is done ----------------------------------------------------------------------
@@ -118,6 +130,8 @@ def checked(encoders: Encoders, request: Request) -> Request:
     """The same request with picture and mask as `images` gives them; what cannot be done is refused."""
     check_number("identity strength", request.strength.identity, 2.0, 1)
     check_number("expression strength", request.strength.expression, 2.0, 1)
+    check_number("mask grow", request.grow, 64, 9, -32)
+    check_number("mask feather", request.feather, 64, 8)
     check_number("match light", request.light, 1.0, 0)
     check_number("wrinkles", request.wrinkles, 1.5, 1)
     check_number("skin tone", request.skin_tone, 1.0, SKIN_TONE)
@@ -150,17 +164,35 @@ def check_text(encoders: Encoders, text: tuple[list | None, list | None]) -> Non
             raise DiffSFSRError(what, "Leave it unconnected, or load a bundle for Stable Diffusion", name)
 
 
+def coefficients(request: Request) -> torch.Tensor:
+    """What the faces do, as far as they were asked to: [n, 52] 0..1."""
+    asked = split(request.expression.codes)[0] * request.strength.expression
+    return asked.clamp(0, 1).expand(request.total, -1)
+
+
 # --- the five steps -------------------------------------------------------------------------------
 
 
 def locate(encoders: Encoders, request: Request) -> list[Place]:
-    """The chosen face of each picture."""
+    """The chosen face of each picture, the same person in all of them."""
     encoders.memo.make_room(request.total)
-    places = []
-    for i, image in enumerate(steps(request.image)):
-        with at(f"image {i}"):
-            places.append(turned_place(place_of(encoders, image, request.rule, request.index), request.turn))
-    return places
+    places = places_of(encoders, request.image, request.rule, request.index)
+    return [turned_place(place, request.turn) for place in places]
+
+
+def stood_before(encoders: Encoders, request: Request, person: Person, places: list[Place]) -> list[Place]:
+    """The places with what stands before their faces: the artist's own, and what is found."""
+    own = [None] * len(places)
+    if request.in_front is not None:
+        masks = (request.in_front[i % len(request.in_front)] for i in range(len(places)))
+        own = [mask_in_crop(mask, place.matrix, encoders.size) for mask, place in zip(masks, places, strict=True)]
+    return [behind(encoders, person, place, mask, request.find_in_front) for place, mask in zip(places, own, strict=True)]
+
+
+def found(places: list[Place], total: int) -> torch.Tensor | None:
+    """What was found before each face [n, S, S] 0..1."""
+    each = [torch.zeros_like(place.face.image[0]) if place.found is None else place.found for place in places]
+    return torch.stack([each[i % len(each)] for i in range(total)]) if any(mask.any() for mask in each) else None
 
 
 def limit(request: Request) -> torch.Tensor | None:
@@ -171,13 +203,13 @@ def limit(request: Request) -> torch.Tensor | None:
 
 
 def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: int) -> tuple[Mesh, torch.Tensor]:
-    """Result i: where the face will be, and the part to repaint [S, S], 0 or 1."""
+    """Result i: where the face will be, and the part to repaint [S, S], 0 or 1.
+
+    Behind what stands before it the face is painted, too: so nothing has an edge but what stays.
+    """
     mesh, area = repainted(encoders, request, person, place, i)
-    if request.in_front is None:
-        return mesh, area
-    area = area * (1 - mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size))
-    if not area.any():
-        raise DiffSFSRError("It covers all of the face", "Mask only what stands before the face", "in front")
+    if request.in_front is not None:
+        check_front(mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size), area)
     return mesh, area
 
 
@@ -188,35 +220,34 @@ def repainted(encoders: Encoders, request: Request, person: Person, place: Place
         area = area_of(encoders, person, place, mesh, request.grow, request.strength)
         if not area.any():
             raise DiffSFSRError("Nothing is left to repaint", "Shrink the mask less", "mask grow")
-        return mesh, area
-    own = mask_in_crop(request.mask[i % len(request.mask)], place.matrix, encoders.size)
-    if not own.any():
-        what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
-        raise DiffSFSRError(what, remedy, "mask")
-    return mesh, own
+        return mesh, torch.maximum(area, led_along(encoders, person, place)) if request.skin_tone < LED else area
+    face = area_of(encoders, person, place, mesh, 0.0, request.strength)
+    return mesh, own_area(request.mask[i % len(request.mask)], face, place.matrix)
 
 
-def warp(
-    encoders: Encoders, request: Request, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, looks: dict
-) -> torch.Tensor:
-    """A coarse warp [3, S, S]; looks: see `looks_of`."""
-    skin = skin_of(encoders, person, place)
-    return morph(skin, place.background, mesh, area, request.strength.identity, request.light, **looks)
+def led_along(encoders: Encoders, person: Person, place: Place) -> torch.Tensor:
+    """The skin of the picture's person that takes the tone of the new face [S, S], 0 or 1; none in the person's own photo."""
+    if same_photo(person, place):
+        return torch.zeros_like(place.face.image[0])
+    make = lambda: place.limited(bare_skin(place.face.image, place.background.mesh))  # noqa: E731
+    return encoders.memo.get("bare skin", place.key, make)
 
 
 def fine_skins(
-    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list, gone: list, warps: torch.Tensor
+    encoders: Encoders, request: Request, person: Person, places: list[Place], targets: list, looks: list, warps: torch.Tensor
 ) -> tuple[FineSkin, ...] | None:
-    """What each coarse warp was drawn with, from the face points `targets` [478, 3] and where folds are `gone` [S, S] or None;
-    None of a face without its photo.
+    """What each coarse warp was drawn with, from the face points `targets` [478, 3] and the `looks` of `looks_of`; None of a
+    face without its photo.
     """
     if person.face.photo is None:
         return None
     share, found = min(request.strength.identity, 1.0), []
-    for i, (target, less, drawn) in enumerate(zip(targets, gone, warps, strict=True)):
+    for i, (target, look, warp) in enumerate(zip(targets, looks, warps, strict=True)):
         place = places[i % len(places)]
         skin, topology = skin_of(encoders, person, place).image, place.background.mesh.topology
-        found.append(FineSkin(person.face, skin, target, place.face.points, drawn, topology, share, less))
+        gone = None if look["shade"] is None else look["shade"].gone
+        mouth = None if look["interior"] is None else finer(target, look["interior"], encoders.size)
+        found.append(FineSkin(person.face, skin, target, place.face.points, warp, topology, share, gone, mouth))
     return tuple(found)
 
 
@@ -230,11 +261,11 @@ def encode(
     """
     images = [places[i % len(places)].face.image for i in range(request.total)]
     grey = (blanked(image, mask) for image, mask in zip(images, masks, strict=True))
-    background = encoded_once(encoders, vae, "grey latent", grey)
+    background = encoded_once(encoders, vae, "grey latent", steps(grey, request.total))
     if request.guide:
-        guide = encoded(encoders, vae, warps)
+        guide = encoded(encoders, vae, steps(warps))
         return background, guide, guide
-    return background, torch.zeros_like(background), encoded_once(encoders, vae, "latent", images)
+    return background, torch.zeros_like(background), encoded_once(encoders, vae, "latent", steps(images))
 
 
 def tell(
@@ -259,25 +290,3 @@ def tell(
         return [[tensor, {**given, **extras, KEY: ours}] for tensor, extras in entries or [[seal(ours), {}]]]
 
     return side(who, expression, request.text[0]), side(*tokens.null(len(mask)), request.text[1])
-
-
-# --- pictures to latents --------------------------------------------------------------------------
-
-
-def encoded(encoders: Encoders, vae, pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures [n, 3, S, S] -> latents [n, C, S / 8, S / 8] on the CPU; a VAE of another width is refused.
-
-    One by one: the host would split a batch by the memory that happens to be free, and rounding follows the batch size.
-    """
-    latents = torch.cat([vae.encode(p.permute(1, 2, 0)[None]).float().cpu() for p in pictures])
-    wanted = encoders.config.unet.latent_channels
-    if latents.shape[1] != wanted:
-        what = f"The VAE has {latents.shape[1]} latent channels, the model {wanted}"
-        raise DiffSFSRError(what, "Connect VAE of the same DiffSFSR UNet Loader", "vae")
-    return latents
-
-
-def encoded_once(encoders: Encoders, vae, kind: str, pictures: Iterable[torch.Tensor]) -> torch.Tensor:
-    """The same for pictures [3, S, S] that come again with the next word; remembered."""
-    get, of = encoders.memo.get, weakref.ref(vae)
-    return torch.cat([get(kind, (of, content(p)), lambda p=p: encoded(encoders, vae, p[None])) for p in pictures])

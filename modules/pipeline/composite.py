@@ -34,7 +34,7 @@ def paste(
         raise DiffSFSRError(what, remedy)
     if crops.shape[1] != crops.shape[2]:
         what = f"The crop is {crops.shape[2]} x {crops.shape[1]} pixels, it should be square"
-        raise DiffSFSRError(what, "Connect VAE Decode directly")
+        raise DiffSFSRError(what, "Connect VAE Decode directly, or give back the whole of what Face Crop cut")
     if metadata is not None:
         metadata["diffsfsr"] = NOTE
     if detail > 0 and (coarser := how_much_coarser(region)) > NOTICED:

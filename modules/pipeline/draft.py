@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..affine import FRAME
+from ..affine import FRAME, apply
 from ..encoders.expression import split
 from ..errors import at, check_number
 from ..faces.pose import turned
@@ -13,12 +13,15 @@ from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
+from ..warp.front import in_front
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
+from ..warp.palette import Palette, led, lit, relit
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
-from .face import find_face
+from .face import aligned
+from .film import Found, find_all
 from .memo import content
 
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
@@ -51,6 +54,12 @@ class Place:
     background: BackgroundFace
     matrix: torch.Tensor
     key: str
+    free: torch.Tensor | None = None  # [S, S] where no other person's face is, 0 or 1
+    found: torch.Tensor | None = None  # [S, S] 0..1 of what stands before it, what was found
+
+    def limited(self, area: torch.Tensor) -> torch.Tensor:
+        """An area [S, S] without the faces of others."""
+        return area if self.free is None else area * self.free
 
     @property
     def face(self) -> Face:
@@ -69,13 +78,35 @@ def person_of(identity: Identity) -> Person:
 
 def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> Place:
     """The chosen face of a picture [H, W, 3]; remembered."""
-    key = content(image), rule, index
+    return places_of(encoders, image[None], rule, index)[0]
 
-    def make() -> Place:
-        face, matrix = find_face(encoders, image, rule, index)
-        return Place(BackgroundFace.of(face, topology()), matrix, f"{key}")
 
-    return encoders.memo.get("place", key, make)
+def places_of(encoders: Encoders, images: torch.Tensor, rule: str, index: int) -> list[Place]:
+    """The face that is meant in each picture [B, H, W, 3], see `film.find_all`; remembered."""
+    found, places = find_all(encoders, images, rule, index), []
+    for i, (image, one) in enumerate(zip(images, found, strict=True)):
+        with at(f"image {i}"):
+            places.append(encoders.memo.get("place", (one.key, one.which), lambda: _place(encoders, image, one)))  # noqa: B023
+    return places
+
+
+def _place(encoders: Encoders, image: torch.Tensor, found: Found) -> Place:
+    face, matrix = aligned(encoders, image, found.face)
+    own = BackgroundFace.of(face, topology())
+    return Place(own, matrix, f"{found.key} {found.which}", beside(own.mesh, matrix, [other.points for other in found.others]))
+
+
+def beside(own: Mesh, matrix: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor | None:
+    """Where a face's crop shows no other face [S, S], 0 or 1; None where there is none.
+
+    own: the face in its crop, which is before the others; matrix [2, 3] from the pixels of their points [478, 3] to the crop.
+    """
+    size, free = own.index.shape[-1], torch.ones(own.index.shape)
+    for points in (apply(matrix[None], points[None])[0] for points in others):
+        low, high = points[:, :2].amin(0), points[:, :2].amax(0)
+        if (low < size).all() and (high > 0).all():
+            free *= 1 - (Mesh.of(points, own.topology, size).covered & ~own.covered).float()
+    return None if free.all() else free
 
 
 def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
@@ -85,6 +116,20 @@ def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
     fit = place.face.fit
     face = replace(place.face, fit=replace(fit, rotation=turned(fit.rotation, degrees)))
     return replace(place, background=replace(place.background, face=face), key=f"{place.key} {degrees}")
+
+
+def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor | None, find: bool) -> Place:
+    """The place with what stands before its face: given [S, S] 0..1, and if `find`, what is found; found once, and remembered.
+
+    In its own photo a person stays behind nothing: hair is drawn with the face that it hangs over.
+    """
+    found, background = None, place.background
+    if find and not same_photo(person, place):
+        found = encoders.memo.get("in front", place.key, lambda: in_front(place.face.image, background.mesh))
+    both = [mask for mask in (given, found) if mask is not None and mask.any()]
+    if not both:
+        return place
+    return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found)
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:
@@ -102,7 +147,34 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """What is drawn of the person: in its own photo a face keeps what hangs over it, elsewhere it loses it; remembered."""
     if same_photo(person, place):
         return Skin.of(person.face)
-    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology()))
+    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology())._replace(shown=person.face.shown))
+
+
+def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
+    """The face of a place in light enough to draw in, and the logarithm of the gain, see `palette.lit`; remembered."""
+
+    def make() -> tuple[BackgroundFace, float]:
+        image, gain = lit(place.face.image)
+        return (BackgroundFace.of(replace(place.face, image=image), topology()), gain) if gain else (place.background, 0.0)
+
+    return encoders.memo.get("lit place", place.key, make)
+
+
+def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
+    """`skin_of` in the exposure and the colours of a place of another kind, see `palette.led`; remembered."""
+    skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
+    own = own_place(encoders, person).background.mesh
+    return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points))
+
+
+def drawn(
+    encoders: Encoders, person: Person, place: Place, mesh: Mesh, area: torch.Tensor, looks: dict, identity: float, light: float
+) -> torch.Tensor:
+    """The coarse warp [3, S, S] in the light and the palette of its place; looks: see `looks_of`."""
+    background, gain = lit_place(encoders, place)
+    warp = relit(morph(led_skin_of(encoders, person, place), background, mesh, area, identity, light, **looks), -gain)
+    palette = encoders.memo.get("palette", place.key, lambda: Palette.of(place.face.image))
+    return torch.where(area > 0, palette.on(warp), place.face.image) if gain or palette.share else warp
 
 
 def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength) -> Mesh:
@@ -150,7 +222,7 @@ def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: flo
         for geometry in encoders.shape.geometry_of_code(codes).float():
             mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
             area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
-        return area
+        return place.limited(area)
 
     return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
 
@@ -160,7 +232,7 @@ def area_of(
 ) -> torch.Tensor:
     """The part to repaint [S, S], 0 or 1: the area of any word, and what an expression stronger than that needs beyond."""
     area = face_mask(place.background, mesh, (grow - SPARE) * place.face.size / FRAME)
-    return torch.maximum(area, area_of_any_word(encoders, person, place, grow, strength.identity))
+    return torch.maximum(place.limited(area), area_of_any_word(encoders, person, place, grow, strength.identity))
 
 
 def coarse_warp_of(
@@ -170,7 +242,7 @@ def coarse_warp_of(
     mesh = mesh_of(encoders, person, place, geometry, USUAL)
     area = area_of(encoders, person, place, mesh, GROW)
     looks = looks_of(encoders, person, place, mesh, geometry, USUAL, wrinkles)
-    return morph(skin_of(encoders, person, place), place.background, mesh, area, 1.0, **looks)
+    return drawn(encoders, person, place, mesh, area, looks, 1.0, 0.0)
 
 
 @at("Face Draft")
@@ -189,22 +261,18 @@ def face_drafts(
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id)
     person = person_of(identity)
-    places = [own_place(encoders, person)] if image is None else _places(encoders, image, rule, index)
+    if image is not None:
+        with at("image"):
+            image = checked_image(image)
+    places = [own_place(encoders, person)] if image is None else places_of(encoders, image, rule, index)
+    places = [behind(encoders, person, place, None, image is not None) for place in places]
     total = max(len(places), len(expression.codes))
     broadcast(len(places), total, "pictures")
     broadcast(len(expression.codes), total, "expressions")
     geometry, results = split(expression.codes)[1], []
     for i in steps(range(total)):
-        results.append(coarse_warp_of(encoders, person, places[i % len(places)], geometry[i % len(geometry)], wrinkles))
+        place = places[i % len(places)]
+        drawn = coarse_warp_of(encoders, person, place, geometry[i % len(geometry)], wrinkles)
+        results.append(place.background.covering(drawn))
     return torch.stack(results).permute(0, 2, 3, 1)
 
-
-def _places(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> list[Place]:
-    with at("image"):
-        pictures = checked_image(image)
-    encoders.memo.make_room(len(pictures))
-    places = []
-    for i, picture in enumerate(pictures):
-        with at(f"image {i}"):
-            places.append(place_of(encoders, picture, rule, index))
-    return places

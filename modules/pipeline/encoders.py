@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..bundle import Bundle, BundleConfig, fill_module
+from ..bundle import Bundle, BundleConfig, check_fit, check_reach, fill_module
 from ..encoders.identity import ARCFACE, IdentityNetwork, joined
 from ..encoders.regressor import CoefficientRegressor
 from ..encoders.tokens import TokenEncoder
@@ -50,15 +50,19 @@ class Encoders:
 
 
 def build_encoders(bundle: Bundle) -> Encoders:
-    shape = FaceShape.like(bundle.parts["shape"])
-    stack = Stack(bundle.config, len(shape.geometry))
-    parts = {"identity": stack.identity, "tokens": stack.tokens, "reader": stack.reader, "shape": shape}
-    for part, module in parts.items():
-        state = {k: v.float() if v.is_floating_point() else v for k, v in bundle.parts[part].items()}
-        fill_module(module, state, part)
+    parts, config = bundle.parts, bundle.config
+    check_fit(lambda: FaceShape.like(parts["shape"]), parts["shape"], "shape")
+    shape = FaceShape.like(parts["shape"])
+    check_reach(config, len(shape.basis))
+    directions = len(shape.geometry)
+    for part in ("identity", "tokens", "reader"):
+        check_fit(lambda part=part: getattr(Stack(config, directions), part), parts[part], part)
+    stack = Stack(config, directions)
+    for part, module in {"identity": stack.identity, "tokens": stack.tokens, "reader": stack.reader, "shape": shape}.items():
+        fill_module(module, {k: v.float() if v.is_floating_point() else v for k, v in parts[part].items()}, part)
     # single precision rounds by memory address, and the same inputs must give the same warp, bit for bit
-    arcface = insightface.load_arcface() if ARCFACE in bundle.config.identity else None
-    return Encoders(bundle.config, Managed(stack), shape.double(), arcface)
+    arcface = insightface.load_arcface() if ARCFACE in config.identity else None
+    return Encoders(config, Managed(stack), shape.double(), arcface)
 
 
 _face_networks: dict[tuple, Managed] = {}

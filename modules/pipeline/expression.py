@@ -5,10 +5,10 @@ import logging
 import torch
 
 from ..encoders.expression import scaled
-from ..errors import at
+from ..errors import at, check_number
 from ..host.progress import steps
 from ..images import broadcast, checked_image
-from ..labels import BLENDSHAPES, nearest_words
+from ..labels import BLENDSHAPES, MAX_INTENSITY, nearest_words
 from ..types import Expression, Face
 from .encoders import Encoders
 from .face import find_face
@@ -25,6 +25,7 @@ def expressions_of(
 
     neutral: the same person with a neutral face, one picture or E; without it the neutral face is estimated from the picture.
     """
+    check_number("intensity", intensity, MAX_INTENSITY, 1)
     with at("image"):
         images = checked_image(images)
     if neutral is not None:
@@ -59,8 +60,8 @@ def code_of_face(encoders: Encoders, face: Face, neutral: Face | None = None) ->
         geometry = shape.own_geometry(face.fit)
     else:
         geometry = shape.geometry_between(neutral.fit, face.fit)
-    geometry, device = geometry.float(), encoders.stack.device
     regressor = encoders.stack.ready().reader
+    geometry, device = geometry.float(), encoders.stack.device
     coefficients = regressor(face.code[None].float().to(device), geometry.to(device)).cpu()
     return torch.cat([coefficients, geometry], 1)[0]
 

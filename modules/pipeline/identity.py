@@ -8,14 +8,19 @@ import torch.nn.functional as F
 
 from ..encoders.identity import INPUT, Pooled, pool
 from ..errors import DiffSFSRError, at, here
+from ..faces.morphable import FaceShape
+from ..faces.pose import angles
 from ..faces.selection import RULES
 from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
 from ..warp.detail import photo_of
+from ..warp.palette import Exposure
+from ..warp.unseen import inside, missing
 from .encoders import Encoders, face_networks
 from .face import face_of, find_face
 
+TURNED = 25.0  # degrees to a side, from which on half a face is a mirror image
 WITHOUT_FACE = ("error", "skip this image", "treat as an aligned crop")
 log = logging.getLogger(__name__)
 
@@ -37,7 +42,9 @@ def encode_identity(
     vectors = encoders.recognise(selfies, pictures, torch.stack([face.points for face in faces]))
     who = pool(vectors, encoders.config.identity)
     _warn(who, numbers)
+    _warn_of_light(pictures, numbers)
     k = max(who.kept, key=lambda k: float(vectors[k] @ who.vector))  # most like all of them: drawn from
+    _warn_unseen(encoders.shape, faces[k], found[numbers[k]][1], images[numbers[k]], numbers[k])
     best = replace(faces[k], photo=photo_of(images[numbers[k]], found[numbers[k]][1], encoders.size))
     return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
 
@@ -64,6 +71,27 @@ def _warn(who: Pooled, numbers: list[int]) -> None:
         names = ", ".join(str(n) for n in numbers)
         what = "they look like different people and none is in the majority; all are kept"
         log.warning("%s: %s", here(f"images {names}"), what)
+
+
+def _warn_unseen(shape: FaceShape, face: Face, matrix: torch.Tensor, image: torch.Tensor, number: int) -> None:
+    """Says once what the photo that is drawn from does not show of the face."""
+    where, said = here(f"image {number}"), "what no side shows is the background's own face; a whole face helps"
+    parts = missing(face.points, inside(matrix, face.size, tuple(image.shape[:2])))
+    if parts:
+        lie = "lies" if len(parts) == 1 else "lie"
+        log.warning("%s: the selfie's %s %s outside the picture: %s", where, " and ".join(parts), lie, said)
+    turn = abs(float(angles(face.fit.rotation)[0, 0]))
+    if turn > TURNED:
+        what = "its far side is drawn from the near one's mirror image; a photo from the front helps"
+        log.warning("%s: the selfie is turned by %.0f degrees: %s", where, turn, what)
+def _warn_of_light(pictures: torch.Tensor, numbers: list[int]) -> None:
+    """Says in which crops [P, 3, S, S] hardly anything of the person can be seen."""
+    for picture, number in zip(pictures, numbers, strict=True):
+        exposure = Exposure.of(picture)
+        how = "dark" if exposure.dark > 0.5 else "burnt out" if exposure.burnt > 0.5 else ""
+        if how:
+            what = "the face is %s, and little of the person can be seen; it is led to the light of the picture it goes into"
+            log.warning(f"%s: {what}; a better exposed photo helps", here(f"image {number}"), how)
 
 
 def _face(

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from ..encoders import library
-from ..encoders.expression import encode_label, scaled
+from ..encoders.expression import COEFFICIENTS, encode_label, encode_reading, scaled, tell
 from ..encoders.library import Index, Picture, Row
 from ..errors import DiffSFSRError, at
 from ..host import folders
 from ..host.progress import steps
 from ..images import checked_image, read_picture
-from ..labels import checked_intensity, checked_variation, parse_choice
+from ..labels import CHOICES, Reading, checked_intensity, checked_variation, chosen, word_of
 from ..types import Expression
 from .encoders import Encoders, face_networks
 from .expression import expression_of_picture
@@ -29,35 +29,63 @@ log = logging.getLogger(__name__)
 
 
 @at(WHERE)
-def encode_word(encoders: Encoders, choice: str, intensity: float, variation: int, source: str) -> Expression:
-    """One of the 135 words, intensity 0..1.5, variation 0.., one of SOURCES -> Expression with one code [1, 52 + K]."""
+def encode_word(
+    encoders: Encoders, choice: str, intensity: float, variation: int, source: str, text: str = ""
+) -> Expression:
+    """An entry of the list, or free text instead; intensity 0..1.5, variation 0.., one of SOURCES -> one code [1, 52 + K]."""
     if source not in SOURCES:
         raise DiffSFSRError(f"'{source}' is no source", f"Choose one of: {', '.join(SOURCES)}", "source")
-    if source == SOURCES[0]:
-        return encode_label(encoders.shape, encoders.id, choice, intensity, variation)
-    word, amount, number = parse_choice(choice), checked_intensity(intensity), checked_variation(variation)
-    by_place = source == SOURCES[2]
+    reading = chosen(choice, text)
+    if text.strip() or choice not in CHOICES:  # an entry says itself what it means: "scared (fear)"
+        tell(reading)
+    if source != SOURCES[0]:
+        return _from_library(encoders, reading, checked_intensity(intensity), checked_variation(variation), source)
+    word = word_of(reading)
+    if word is None:
+        return encode_reading(encoders.shape, encoders.id, reading, intensity, variation)
+    return encode_label(encoders.shape, encoders.id, word, intensity, variation)
+
+
+def _from_library(encoders: Encoders, reading: Reading, amount: float, number: int, source: str) -> Expression:
+    word, by_place = word_of(reading), source == SOURCES[2]
+    if word is None:
+        what = f"The expression library holds pictures of the 135 words, '{reading.text}' is none of them alone"
+        raise DiffSFSRError(what, f"Choose one of the words, or '{SOURCES[0]}'", "source")
     wanted = encode_label(encoders.shape, encoders.id, word, 1.0, 0 if by_place else number).codes[0]
     code, file = _exemplar(encoders, word, wanted, number if by_place else 0)
     return Expression(scaled(code, amount)[None], (f"{word} {amount:g} ({Path(file).name})",), encoders.id)
 
 
-def stamp(choice: str | None, source: str | None) -> str:
-    """Changes when the pictures that a word is looked for in change; by stat alone. None: comes over a wire, may be any."""
+def stamp(choice: str | None, source: str | None, text: str | None = "") -> str:
+    """Changes when the pictures that a word is looked for in change, by stat alone, or an index that was made from a table.
+
+    None: comes over a wire, may be any.
+    """
     if source == SOURCES[0]:
         return ""
-    word = None if choice is None else str(choice).rpartition(":")[2].strip().lower()
+    word = None if None in (choice, text) else _named(choice, text)
     digest = hashlib.sha256()
-    for root in filter(Path.is_dir, folders.expression_folders()):
-        for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-            if word is None or folder.name.strip().lower() == word:
-                digest.update(repr((str(folder), library.pictures_of(folder, ""))).encode())
+    for root in filter(os.path.isdir, folders.expression_folders()):
+        digest.update(library.stamp(root).encode())
+        try:
+            found = library.scan(root, library.SORTED if word is None else (word,))[:2]
+        except OSError as error:
+            found = error.strerror
+        digest.update(repr((str(root), found)).encode())
     return digest.hexdigest()
+
+
+def _named(choice: str, text: str) -> str | None:
+    """The word of the list that is meant; None where it is not one, which the node itself will say."""
+    try:
+        return word_of(chosen(choice, text))
+    except DiffSFSRError:
+        return None
 
 
 def _exemplar(encoders: Encoders, word: str, wanted: torch.Tensor, place: int) -> tuple[torch.Tensor, str]:
     """The code [52 + K] of the word's picture number `place`, counted from the one nearest to `wanted`; and its name."""
-    found = [row for root in folders.expression_folders() if root.is_dir() for row in current(encoders, root, word)]
+    found = [row for root in folders.expression_folders() if os.path.isdir(root) for row in current(encoders, root, word)]
     used = [(picture.file, code) for picture, code in found if isinstance(code, bytes)]
     if not used:
         raise _nothing(word, [f"{picture.file}: {why}" for picture, why in found])
@@ -88,14 +116,14 @@ def current(encoders: Encoders, root: Path, word: str) -> list[Row]:
     Other words are not looked at; but the first time all are, and so they are when the networks are others.
     """
     # read before the folder is scanned: a picture that another process takes in meanwhile must not count as gone
-    index, maker = library.load(root, (word,)), maker_of(encoders)
+    index, maker = library.load(root, (word,), width_of(encoders)), maker_of(encoders)
     fresh = index is None or index.maker != maker
     if index is not None and fresh:
         log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
         if index.fixed:
             what = f"The index of {root} was made from a table, and with other networks"
             raise DiffSFSRError(what, f"Make it again: {COMMAND}", "source")
-    unreadable = index is None and (root / library.FILE).exists()  # a share that cannot lock
+    unreadable = index is None and os.path.exists(root / library.FILE)  # a share that cannot lock
     everything = fresh and not unreadable and os.access(root, os.W_OK)  # else nothing would be kept of the other words
     index, words = Index(maker) if fresh else index, library.SORTED if everything else (word,)
     pictures = index.pictures if index.fixed else _renewed(encoders, root, index, word, words)
@@ -104,14 +132,18 @@ def current(encoders: Encoders, root: Path, word: str) -> list[Row]:
 
 def _renewed(encoders: Encoders, root: Path, index: Index, word: str, words: Collection[str]) -> dict[Picture, bytes | str]:
     """The pictures of these words as they are now; `index` holds what it knows of them."""
-    present, other, unknown = library.scan(root, words)
+    try:
+        present, other, unknown = library.scan(root, words)
+    except OSError as error:
+        log.warning("%s: the folder %s cannot be read (%s): its index is used as it is", WHERE, root, error.strerror)
+        return index.pictures
     if len(words) > 1 and len(present) > MOST:
         words = (word,)  # the others when they are asked for
         present, other, unknown = library.scan(root, words)
     new = sum(picture not in index.pictures for picture in present)
     if new > MOST:
         _too_many(index, root, word, new)
-    elif index.pictures.keys() != {*present, *other} or index.unknown != unknown:
+    elif index.pictures.keys() != library.still_there(index.pictures, present, other) or index.unknown != unknown:
         return _build(encoders, root, index, present, other, unknown)
     return index.pictures
 
@@ -135,10 +167,16 @@ def maker_of(encoders: Encoders) -> str:
     return f"{digest.hexdigest()[:16]} {encoders.config.resolution}"
 
 
+def width_of(encoders: Encoders) -> int:
+    """Length 52 + K of a code."""
+    return COEFFICIENTS + len(encoders.shape.basis)
+
+
 def _build(encoders: Encoders, root: Path, index: Index, present, other, unknown) -> dict[Picture, bytes | str]:
     """Measures what is missing, with progress; what an interruption leaves is kept and taken up again."""
     face_networks()  # a damaged face model is no fault of the pictures
-    todo, here = [picture for picture in present if picture not in index.pictures], {*present, *other}
+    todo = [picture for picture in present if picture not in index.pictures]
+    here = library.still_there(index.pictures, present, other)
     refused = {picture: why for picture, why in other.items() if picture not in index.pictures}
     measured = {}
     try:

@@ -3,7 +3,7 @@
 import logging
 
 from ..bundle import Bundle, load_bundle
-from ..errors import DiffSFSRError, at, here
+from ..errors import DiffSFSRError, at, check_number, here
 from ..host import folders
 from ..host.adapter import apply_adapter
 from ..host.model import build_model, build_vae
@@ -23,6 +23,7 @@ def load(name: str, precision: str = "auto", model=None, vae=None, strength: flo
     if precision not in WEIGHT_DTYPES:
         remedy = f"Choose one of: {', '.join(WEIGHT_DTYPES)}"
         raise DiffSFSRError(f"'{precision}' is no precision", remedy, "precision")
+    check_number("adapter strength", strength, 2.0, 1)
     path = folders.bundle_path(name)
     bundle = load_bundle(path)
     check_wires(bundle, model, vae)

@@ -5,7 +5,7 @@ that open wide, is painted here, plainly. From a word to a picture: `points_of` 
 rasterises them, `face_mask` says what is repainted, `coarse_warp` draws.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,7 +21,8 @@ from .mouth import MOUTH, Interior, paint_mouth, parted
 from .outline import warp_surroundings
 from .plain_mouth import paint_plainly
 from .rim import match_rim
-from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on
+from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on, uncovered
+from .unseen import gives_way
 from .wrinkles import Shade
 
 KEPT = 1.0  # pixels of the 256 px crop that the rim of the background's own face is kept: sharper than what would fill it
@@ -35,11 +36,22 @@ class BackgroundFace:
     mesh: Mesh  # of the face where it stands
     tone: Tone | None  # of the face's own pixels; None if there are too few of them to tell
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
+    in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
 
     @classmethod
     def of(cls, face: Face, topology: Topology) -> "BackgroundFace":
         mesh = Mesh.of(face.points, topology, face.size)
         return cls(face, mesh, tone(colours(face.image, mesh.covered)), keep_mask(mesh))
+
+    def behind(self, in_front: torch.Tensor) -> "BackgroundFace":
+        """The same face where `in_front` [S, S] 0..1 stands before it, which says nothing of its skin."""
+        seen = tone(colours(self.face.image, self.mesh.covered & (in_front == 0)))
+        keep = self.keep_mask * torch.where(self.mesh.covered, 1 - in_front, 1)
+        return replace(self, tone=seen, keep_mask=keep, in_front=in_front)
+
+    def covering(self, drawn: torch.Tensor) -> torch.Tensor:
+        """A drawn crop [3, S, S] with what stands before the face."""
+        return drawn if self.in_front is None else torch.lerp(drawn, self.face.image, self.in_front)
 
 
 def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength) -> torch.Tensor:
@@ -77,8 +89,9 @@ def keep_mask(mesh: Mesh) -> torch.Tensor:
 
 
 def unoccluded(face: Face, topology: Topology) -> Skin:
-    """The face's skin without what hides one side of it: for another place, where hair and shadows are others."""
-    return Skin(fill_occlusion(face.image, Mesh.of(face.points, topology, face.size)), face.points)
+    """The face's skin without what stands before it or hides one side of it: for another place, where that is another."""
+    mesh = Mesh.of(face.points, topology, face.size)
+    return Skin(uncovered(fill_occlusion(face.image, mesh), mesh), face.points)
 
 
 def coarse_warp(
@@ -95,7 +108,7 @@ def coarse_warp(
     rim: bool = False,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
-    background (hair, ears, forehead), warped to the face's outline, and a smooth fill where neither is known.
+    background (hair, ears, forehead, what the photo does not show), warped to the face's outline, and a smooth fill elsewhere.
 
     colour: share of the way that the face's mean colour and contrast go to those of the background's face.
     border: pixels of the 256 px crop over which the warped face fades into what is around it.
@@ -110,7 +123,8 @@ def coarse_warp(
         skin = skin._replace(gain=torch.exp(light * (theirs - own)))
     lips = skin if interior is None else skin._replace(points=parted(skin.points, mesh.points))
     drawn, covered = put_on(lips, mesh, complete)
-    covered = covered * (1 - hair_mask(drawn, covered, mesh))
+    way = gives_way(skin, mesh)
+    covered = covered * (1 - hair_mask(drawn, covered, mesh)) * (1 - way)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     drawn = match_colour(drawn, covered, background.tone, colour)
@@ -126,7 +140,7 @@ def coarse_warp(
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
-    own = torch.maximum(around.keep_mask * mask, 1 - mask)[None, None] * (1 - soft)
+    own = torch.maximum(torch.maximum(around.keep_mask, way) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
     return (both + fill(both / known.clamp_min(1e-6), known) * (1 - known))[0].clamp(0, 1)

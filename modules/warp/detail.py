@@ -17,17 +17,19 @@ import torch.nn.functional as F
 
 from .. import affine
 from ..affine import FRAME
-from ..types import FineSkin, PasteRegion, Photo
+from ..types import Face, FineSkin, PasteRegion, Photo
+from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
+from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
 from .mouth import MOUTH
 from .outline import surroundings_place
 from .skin import Skin, from_mirror, hair_mask, put_on
+from .unseen import gives_way, inside
 
 LARGEST = 1536  # pixels to a side of the crop: what is finer is neither kept of a photo nor drawn
-LUMA = (0.299, 0.587, 0.114)  # of pictures as they are, ITU-R BT.601
 NOISE = 0.03  # luma below which a ratio is that of noise
 SOFTER = 2.0  # times larger pixels of which a painted crop can be trusted: an autoencoder blurs the finest
 STEEPEST = 1.0  # the most that detail may change a logarithm of luma
@@ -49,11 +51,6 @@ class Layer(NamedTuple):
 
 
 # --- the selfie's own pixels ----------------------------------------------------------------------
-
-
-def luma(image: torch.Tensor) -> torch.Tensor:
-    """Pictures [*, 3, H, W] -> [*, 1, H, W]."""
-    return torch.einsum("...chw,c->...hw", image, image.new_tensor(LUMA)).unsqueeze(-3)
 
 
 def photo_of(image: torch.Tensor, matrix: torch.Tensor, size: int) -> Photo:
@@ -175,29 +172,37 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     one fades into the other, behind hair, in place of what hid the face, stretched to streaks, or painted.
     """
     mesh, pixel = Mesh.of(fine.target, fine.topology, len(mask)), len(mask) / FRAME
-    skin = Skin(fine.skin, fine.face.points)
+    skin = Skin(fine.skin, fine.face.points, shown=fine.face.shown)
     image, covered = put_on(skin, mesh, complete=True)
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
-    covered = torch.maximum(covered * (1 - hair_mask(image, covered, mesh)), openings)
+    way = gives_way(skin, mesh)
+    covered = torch.maximum(covered * (1 - hair_mask(image, covered, mesh)) * (1 - way), openings)
     soft = feather((covered * mask)[None, None], BORDER * pixel)[0, 0]
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((mesh.covered * mask)[None, None], -2 * pixel)[0, 0]
-    places = _skin_places(skin, mesh, fine.face.image)
+    places = _skin_places(skin, mesh, fine.face)
     found = [Layer(fine.face.photo, place, known * share * fine.share) for place, share in places]
+    if fine.mouth is not None:
+        middles = pixel_middles(mask)
+        here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
+        found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     place = surroundings_place(fine.old, mesh, mask)
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
+    keep = torch.maximum(keep, way)
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
     found = [layer for layer in found if layer.weight.any()]
     return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]
 
 
-def _skin_places(skin: Skin, mesh: Mesh, photo: torch.Tensor):
+def _skin_places(skin: Skin, mesh: Mesh, face: Face):
     """Where the skin comes from in the photo's crop [1, 2, S, S], and the share [S, S] that it has from there: as the photo
-    shows it, and as a mirror does; none where the skin is not that of the photo [3, S, S].
+    shows it, and as a mirror does; none where the skin is not that of the photo.
     """
-    own = (skin.image == photo).all(0).float()[None]
+    own = (skin.image == face.image).all(0).float()[None]
+    if face.shown is not None:  # the image is continued beyond the photo
+        own = own * inside(face.photo.matrix, face.size, tuple(face.photo.light.shape[-2:]))
     other = skin.mirrored(mesh.topology)
     mirror = from_mirror(skin, other, mesh)
     here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))

@@ -6,13 +6,22 @@ import torch
 import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
 
+from .masks import blurred, fill
 from .mesh import sampled
 
 GAMMA = 2.2
 BLOCK = 4  # pixels a side over which a point's luminance is averaged
+LUMA = (0.299, 0.587, 0.114)  # of pictures as they are, ITU-R BT.601
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light, ITU-R BT.709
 SMOOTH = 0.08  # of the face's width: how far side light is averaged, so that no mole or strand of hair is taken for it
+FAINT = 0.01  # linear light that is added, so that black has a logarithm
+MOST, STEADY = 0.7, 3.0  # the most that a mirror image gets brighter or darker, and over how many blocks that is averaged
 DEEPEST = 0.9  # the most that side light is believed to be, as a logarithm: what differs more is hair or a hand
+
+
+def luma(image: torch.Tensor) -> torch.Tensor:
+    """Pictures [*, 3, H, W] -> [*, 1, H, W]."""
+    return torch.einsum("...chw,c->...hw", image, image.new_tensor(LUMA)).unsqueeze(-3)
 
 
 def gained(image: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
@@ -39,6 +48,21 @@ def side_light(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) 
     near = torch.exp(-0.5 * (torch.cdist(points, points) / (SMOOTH * width)) ** 2)
     level = torch.log((near @ bright) / near.sum(1) + 0.02 * bright.mean() + 1e-6)
     return (0.5 * (level - level[mirror])).clamp(-DEEPEST, DEEPEST)
+
+
+def relit(image: torch.Tensor, like: torch.Tensor, both: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """A picture [3, S, S] in the light of another: a smooth gain, found where both are known and on the face, continued.
+
+    both [S, S] 0 or 1, face [S, S] bool. The mirror image of a face that is lit from one side is dark where it is put.
+    """
+    small = lambda x: F.avg_pool2d(x[None], BLOCK)  # noqa: E731
+    where = (both * face)[None]
+    known = small(where)
+    light = (small(x * where) / known.clamp_min(1e-6) for x in (like, image))
+    step = torch.sub(*(torch.log(x.clamp_min(0) ** GAMMA + FAINT) for x in light))
+    step = blurred(step * known, STEADY) / blurred(known, STEADY).clamp_min(1e-3)
+    gain = fill(step.clamp(-MOST, MOST), (known > 0.5).to(step.dtype))
+    return gained(image, torch.exp(F.interpolate(gain, image.shape[-2:], mode="bilinear", align_corners=False)[0]))
 
 
 CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness

@@ -50,6 +50,17 @@ def connected(mask: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     return whole
 
 
+def parts(mask: torch.Tensor, least: float):
+    """The connected parts [1, 1, S, S] of a mask [1, 1, S, S], 0 or 1, that have at least so many pixels."""
+    while mask.sum() >= max(least, 1):
+        start = torch.zeros_like(mask)
+        start.view(-1)[mask.flatten().argmax()] = 1
+        part = connected(mask, start)
+        mask = mask * (1 - part)
+        if part.sum() >= least:
+            yield part
+
+
 def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
     """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
     side = 2 * round(2 * pixels) + 1

@@ -160,3 +160,10 @@ def areas(points: torch.Tensor, topology: Topology) -> torch.Tensor:
     """Twice the triangles' areas in the picture, below 0 for those turned over: points [*, P, >= 2] -> [*, T]."""
     a, b, c = at_corners(points[..., :2], topology.triangles).unbind(-2)
     return (b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0]
+
+
+def at_points(values: torch.Tensor, topology: Topology) -> torch.Tensor:
+    """Values [T] of the triangles -> [468], each point's the mean of the triangles around it."""
+    corners, each = topology.triangles.long().flatten(), values.repeat_interleave(3)
+    total = torch.zeros(POINTS, dtype=values.dtype, device=values.device).index_add(0, corners, each)
+    return total / corners.bincount(minlength=POINTS).clamp_min(1)

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from ..affine import FRAME
 from ..faces.morphable import LOWER_EDGE, UPPER_EDGE, FaceShape
 from ..labels import index
+from ..types import Photo
 from .aperture import Aperture, lit, pixel_middles, tint
+from .light import luma
 from .masks import blurred
 from .mesh import Mesh, sampled
 
@@ -74,10 +76,13 @@ class Interior:
             z = z0 + curve * flat[..., 0] ** 2
         return torch.cat([flat, z[..., None]], -1)
 
-    def layer(self, which: int, place: torch.Tensor) -> torch.Tensor:
-        """What is at a `place` [h, w, 3] of skull (0) or jaw (1): [4, h, w], see `MAPS`; depth behind the upper front teeth."""
+    def layer(self, which: int, place: torch.Tensor, step: float = 1.0) -> torch.Tensor:
+        """What is at a `place` [h, w, 3] of skull (0) or jaw (1): [4, h, w], see `MAPS`; depth behind the upper front teeth.
+
+        step: pixels of the frame from one place to the next.
+        """
         left, top, scale = self.box
-        each = max(1, round(float(scale / self.camera[:, 1].norm())))  # pixels of the maps in one of the drawing
+        each = max(1, round(float(step * scale / self.camera[:, 1].norm())))  # pixels of the maps in one of the drawing
         maps = F.avg_pool2d(self.maps[which], each)
         seen = sampled(maps, torch.stack([place[..., 0] - left, top - place[..., 1]], -1) * (scale / each))
         depth = seen[3] / seen[:2].sum(0).clamp_min(0.05) + self.moved[which, 2] - self.arch[0, 0]
@@ -127,6 +132,21 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     return image
 
 
+def finer(points: torch.Tensor, interior: Interior, size: int) -> Photo | None:
+    """The luma of what is drawn between the lips of a face at points [478, 3] of the crop, as fine as the maps are; None of a
+    closed mouth. It lies where `paint_mouth` draws it; bands of its logarithm know no light.
+    """
+    (left, top), (right, bottom) = points[list(MOUTH.upper + MOUTH.lower + MOUTH.corners), :2].aminmax(dim=0)
+    if bottom - top < SLIT * size / FRAME:
+        return None
+    step = (interior.camera[:, 1].norm() / interior.box[2]).clamp(0.25, 1)
+    x, y = (torch.arange(float(low) - 3, float(high) + 3, float(step)) for low, high in ((left, right), (top, bottom)))
+    pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    colour, _ = _modelled(points, pixels, interior.place(0, pixels), interior, float(step))
+    matrix = torch.tensor([[step, 0.0, x[0] - step / 2], [0.0, step, y[0] - step / 2]])
+    return Photo(luma(colour.clamp(0, 1)), matrix)
+
+
 def _shut(image: torch.Tensor, points: torch.Tensor, closed_by: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:
     """The picture [3, S, S] with the dark line between lips that were apart in the photo; gap and change over width."""
     share = (1 - LINE) * (closed_by / SEEN).clamp(0, 1) * (1 - gap / SEEN).clamp(0, 1)
@@ -140,7 +160,7 @@ def _shut(image: torch.Tensor, points: torch.Tensor, closed_by: torch.Tensor, ga
 
 
 def _modelled(
-    points: torch.Tensor, pixels: torch.Tensor, place: torch.Tensor, interior: Interior
+    points: torch.Tensor, pixels: torch.Tensor, place: torch.Tensor, interior: Interior, step: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Colour over light [3, h, w] at pixels [h, w, 2], of meaning between the lips, and where upper teeth are [h, w]."""
     upper, lower = MOUTH.edges(points, pixels[0, :, 0])
@@ -152,7 +172,7 @@ def _modelled(
     outside = torch.sigmoid((CORRIDOR[0] - (2 * along - 1).abs()) / CORRIDOR[1])
     bared = SHADED + (1 - SHADED) * torch.sigmoid((interior.raised - RAISED[0]) / RAISED[1])
     for which, where, open_to in ((1, interior.place(1, pixels), 1.0), (0, place, bared)):  # lips shade upper teeth alone
-        teeth, flesh, shade, depth = interior.layer(which, where).clamp(-10, 1)
+        teeth, flesh, shade, depth = interior.layer(which, where, step).clamp(-10, 1)
         flesh = flesh * (depth > -BEHIND) * (which == 0)  # the tongue is in the cavity
         light = torch.exp(depth / DEEP).clamp(max=1) * (LEAST + (1 - LEAST) * shade)
         light = (light * open_to * (0.3 + 0.7 * outside)) ** tint(REDDER, colour)

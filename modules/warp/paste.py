@@ -7,6 +7,7 @@ from .. import affine
 from ..types import PasteRegion
 from .detail import add_detail
 from .masks import feather
+from .palette import Palette
 
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
 
@@ -29,8 +30,9 @@ def latent_mask(mask: torch.Tensor) -> torch.Tensor:
 
 
 def mask_in_crop(limit: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tensor:
-    """The artist's mask [H, W] seen in the crop [size, size], 0 or 1."""
-    return (affine.sample(limit[None, None], affine.invert(matrix[None]), size, "zeros")[0, 0] > 0.5).float()
+    """The artist's mask [H, W] seen in the crop [size, size], 0 or 1: 1 above half of its highest value."""
+    seen = affine.sample(limit[None, None], affine.invert(matrix[None]), size, "zeros")[0, 0]
+    return (seen > min(float(limit.max()) / 2, 0.5)).float()
 
 
 def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,7 +41,7 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
     Where the mask is 0 the background's very values remain. detail: 0..1, how much of what a crop is too small for is added
     from the selfie's own pixels, see `detail.py`.
     """
-    count = len(region.to_frame)
+    count, crops = len(region.to_frame), whole(crops, region, detail)
     pictures = region.background.expand(count, -1, -1, -1).clone()
     masks, scale = torch.zeros(pictures.shape[:3]), crops.shape[1] / region.size
     for i, (rows, columns, window, alpha) in enumerate(_windows(region)):
@@ -50,22 +52,52 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
             there, here = old[part].permute(2, 0, 1).float(), (slice(None), *part)
             finer = add_detail(painted[here], crops.shape[1], there, region.fine[i], region.mask[i], moved, detail)
             painted[here] = finer
+        painted = Palette.of(_crop(region, i)).on(painted)
         new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0) - old.float())
         pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
         masks[i, rows, columns] = alpha
     return pictures, masks
 
 
-def _windows(region: PasteRegion):
-    """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
+def _crop(region: PasteRegion, i: int) -> torch.Tensor:
+    """The background's crop [3, S, S] of result i, as `cut` gives it."""
+    picture = region.background[i % len(region.background), ..., :3].permute(2, 0, 1)[None]
+    return affine.sample(picture.float(), affine.invert(region.to_frame[i : i + 1]), region.size)[0]
+
+
+def whole(crops: torch.Tensor, region: PasteRegion, detail: float) -> torch.Tensor:
+    """Crops [n, S, S, 3] with what the autoencoder takes from such pictures, by `detail` 0..1; of another size: as they are.
+
+    What it takes from the coarse warp is known, so that gets the model's change and not a blurred picture. As much is added as
+    a crop lacks: none to the coarse warp itself.
+    """
+    if detail == 0 or region.lost is None or region.fine is None or crops.shape[1] != region.size:
+        return crops
+    found = []
+    for crop, fine, lost, mask in zip(crops.float(), region.fine, region.lost.float(), region.mask, strict=True):
+        change = (crop.permute(2, 0, 1) - (fine.warp - lost)) * mask
+        has = (change * lost).sum() / (lost * lost * mask).sum().clamp_min(1e-6)
+        found.append(crop + detail * (1 - has.clamp(0, 1)) * lost.permute(1, 2, 0))
+    return torch.stack(found).clamp(0, 1)
+
+
+def soft_masks(region: PasteRegion) -> torch.Tensor:
+    """What each crop is pasted with [n, 1, S, S] 0..1, but for the artist's own mask and what stands in front."""
     inside = torch.zeros_like(region.mask)
     inside[:, 1:-1, 1:-1] = region.mask[:, 1:-1, 1:-1]  # a chin at the crop's edge fades there too, and is not cut off
-    soft = feather(inside[:, None], region.feather)
+    return feather(inside[:, None], region.feather)
+
+
+def _windows(region: PasteRegion):
+    """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
+    soft = soft_masks(region)
     for i in range(len(region.to_frame)):
         matrix = region.to_frame[i : i + 1]
         top, bottom, left, right = affine.extent(matrix, region.size, region.background.shape[1:3])
         window = affine.shifted(matrix, left, top)
         alpha = affine.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
+        if region.in_front is not None:
+            alpha = alpha * (1 - affine.sample(region.in_front[i : i + 1, None], window, alpha.shape)[0, 0])
         alpha = alpha * (alpha > 1e-3)  # what nobody sees stays the background, exactly
         if region.limit is not None:
             alpha = alpha * region.limit[i % len(region.limit), top:bottom, left:right]

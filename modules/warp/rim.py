@@ -78,17 +78,24 @@ def is_skin(images: torch.Tensor, face: torch.Tensor, limit: float = SKIN) -> to
     return skin
 
 
-def terms(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """1, x, y, xy, xx, yy of places on the grid, the grid being -1..1: [..., 6]."""
-    x, y = torch.broadcast_tensors(2 * (x + 0.5) / GRID - 1, 2 * (y + 0.5) / GRID - 1)
+def terms(x: torch.Tensor, y: torch.Tensor, size: int = GRID) -> torch.Tensor:
+    """1, x, y, xy, xx, yy of places on a grid of `size` pixels a side, the grid being -1..1: [..., 6]."""
+    x, y = torch.broadcast_tensors(2 * (x + 0.5) / size - 1, 2 * (y + 0.5) / size - 1)
     return torch.stack([torch.ones_like(x), x, y, x * y, x * x, y * y], -1)
 
 
 def fitted(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Coefficients [6, 3] for steps b [N, 3] at terms a [N, 6]; single steps unlike the others count little."""
-    ridge = torch.diag(a.new_tensor(STIFF)) * len(a)
-    certain, of_channels = torch.ones_like(b[:, :1]), b.new_ones(3, 1)
+    return robust_fit(a, b, SCALE, STIFF)[0] * len(a) / (len(a) + DOUBT)
+
+
+def robust_fit(a: torch.Tensor, b: torch.Tensor, scale: float, stiff: tuple[float, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Coefficients [K, C] for which a [N, K] gives b [N, C], and the certainty [N, 1] of each row: what is left over much more
+    than `scale` counts little. stiff: a ridge on each of the K, for each row.
+    """
+    ridge = torch.diag(a.new_tensor(stiff)) * len(a)
+    certain, of_channels = torch.ones_like(b[:, :1]), b.new_ones(b.shape[1], 1)
     for _ in range(ROUNDS):
         found = torch.linalg.solve((a * certain).T @ a + ridge, (a * certain).T @ b)
-        certain = 1 / (1 + (b - a @ found).square() @ of_channels / SCALE**2)
-    return found * len(a) / (len(a) + DOUBT)
+        certain = 1 / (1 + (b - a @ found).square() @ of_channels / scale**2)
+    return found, certain

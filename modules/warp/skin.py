@@ -9,9 +9,10 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import mirrored
 from ..types import Face, Topology
-from .light import apart, colours, gained
-from .masks import blurred, connected, grow
-from .mesh import POINTS, Mesh, areas, shown
+from .front import colours_of, found_in
+from .light import apart, colours, gained, relit
+from .masks import blurred, connected, fill, grow
+from .mesh import POINTS, Mesh, areas, at_points, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
@@ -28,24 +29,31 @@ HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which 
 
 HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and how much nearer the other side must be
 LEAST = 0.01  # of the face: less is a strand
+DOUBT = 1.0  # of what stands before a selfie, see `found_in`: with less, likeness falls
+EDGE, COARSE = 3.0, 6.0  # pixels of the 256 px crop: edge of hair and its shadow; what is finer is structure of skin
+DARK, STRUCTURE = 0.02, (0.8, 1.2)
 BROWS = 70, 300  # an occlusion hangs from above them
 
 
 class Skin(NamedTuple):
-    """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any."""
+    """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any; what of
+    the picture is known [S, S] 0 or 1, None: all.
+    """
 
     image: torch.Tensor
     points: torch.Tensor
     gain: torch.Tensor | None = None
+    shown: torch.Tensor | None = None
 
     @classmethod
     def of(cls, face: Face) -> "Skin":
-        return cls(face.image, face.points)
+        return cls(face.image, face.points, shown=face.shown)
 
     def mirrored(self, topology: Topology) -> "Skin":
         """As a mirror shows it, each point on the other side of the face."""
         image, points = mirrored(self.image, self.points, topology.mirror)
-        return Skin(image, points, None if self.gain is None else self.gain[topology.mirror[:POINTS]])
+        gain = None if self.gain is None else self.gain[topology.mirror[:POINTS]]
+        return Skin(image, points, gain, None if self.shown is None else self.shown.flip(-1))
 
 
 def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,13 +67,17 @@ def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor
         share = from_mirror(skin, other, mesh)
         if share.any():
             instead, known = _drawn(other, mesh)
-            drawn, covered = torch.lerp(drawn, instead, share), torch.where(share > 0.5, known, covered)
+            instead = relit(instead, drawn, covered * known, mesh.covered)
+            own, theirs = (1 - share) * covered, share * known
+            covered = ((known := own + theirs) > 0.05).to(drawn.dtype)  # where one shows nothing the other does
+            drawn = torch.lerp(drawn, instead, theirs / known.clamp_min(0.05))
     return drawn * covered, covered
 
 
 def from_mirror(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
     """How much of each pixel [S, S], 0..1, is taken from the mirror image `other`."""
-    share = mesh.at_pixels(better_seen(skin, other, mesh)) * mesh.covered
+    share = at_points(better_seen(skin, other, mesh), mesh.topology)
+    share = (2 * mesh.interpolate(share[:, None])[..., 0] - 0.5).clamp(0, 1) * mesh.covered
     return blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0] if share.any() else share
 
 
@@ -86,6 +98,8 @@ def better_seen(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
 def _drawn(skin: Skin, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
     drawn, known = mesh.draw(skin.image, skin.points)
+    if skin.shown is not None:
+        known = known * (mesh.draw(skin.shown[None], skin.points)[0][0] > 0.99)
     if skin.gain is not None:
         drawn = gained(drawn, mesh.interpolate(skin.gain[:, None]).movedim(-1, -3))
     return drawn, known
@@ -111,6 +125,30 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
     root = (distance > ROOT) * grow((~mesh.covered).float()[None, None], HAIRLINE * pixel)
     hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair
     return blurred(hair, 2.0 * pixel)[0, 0] * forehead
+
+
+def uncovered(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """A face's picture [3, S, S] with its own skin where something stands before it, as `front.py` tells.
+
+    mesh: the face where it stands in the picture. What is around goes on smoothly there, with the fine structure and the
+    features of the other side, as far as that is free.
+    """
+    seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
+    front = found_in(seen, mesh, DOUBT)
+    hidden = grow((front > 0).float()[None, None], EDGE * pixel) * mesh.covered
+    if not hidden.any():
+        return image
+    other = Skin(torch.cat([image, 1 - hidden[0]]), mesh.points).mirrored(mesh.topology)
+    instead, known = mesh.draw(other.image, other.points)
+    free = known * (grow(instead[None, 3:], -EDGE * pixel) > 0.99)[0, 0]
+    plain = mesh.covered & ~seen.feature & (seen.unlike < 1)
+    weight = grow(plain.float()[None, None], -pixel) * (1 - hidden)
+    smooth = fill(image[None] * weight, weight)[0]
+    structure = (instead[:3] + DARK) / (blurred(instead[None, :3], COARSE * pixel)[0] + DARK)
+    own = smooth * torch.where(free > 0, structure.clamp(*STRUCTURE), 1)
+    feature = blurred(free * grow(seen.feature.float()[None, None], -pixel), pixel)[0, 0]
+    own = torch.lerp(own, instead[:3], feature).clamp(0, 1)
+    return torch.lerp(image, own, blurred(hidden, pixel)[0, 0] * mesh.covered)
 
 
 def fill_occlusion(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """The host on folders of its own, so that tests neither read nor leave anything in a developer's ComfyUI."""
 
+import importlib
+
 import pytest
 
 from tests.host import graphs
@@ -13,6 +15,7 @@ def studio(host, tmp_path_factory):
     for name, use in zip(("input", "output", "temp"), _setters(paths), strict=True):
         (base / name).mkdir()
         use(str(base / name))
+    importlib.import_module("diffsfsr.modules.host.examples").register()
     graphs.register(host.nodes)
     yield host
     graphs.unregister(host.nodes)

@@ -173,3 +173,41 @@ def test_the_grid_of_both_knobs(comfy, tmp_path, monkeypatch):
     assert (tmp_path / "grid.jpg").stat().st_size < 400_000
     assert main(["balance", "--label", "amazment", "--out", str(tmp_path / "none.jpg")]) == 1
     assert not (tmp_path / "none.jpg").exists()
+
+
+def test_another_persons_tokens_stand_on_the_positive_side_alone(painted):
+    from diffsfsr.evaluation.studies.ablation import Variant, told
+
+    _, _, (positive, negative) = painted
+    before, null = positive[0][1]["diffsfsr"], negative[0][1]["diffsfsr"]
+    other = torch.randn(1, *before.identity.shape[1:], generator=torch.Generator().manual_seed(0))
+    sides = told(positive, negative, Variant("another", another=True), True, other)
+    one, two = (side[0][1]["diffsfsr"] for side in sides)
+    assert torch.equal(one.identity, other.expand_as(one.identity)) and torch.equal(one.expression, before.expression)
+    assert torch.equal(two.identity, null.identity)
+
+
+def test_displacement_errors_are_shares_of_the_way():
+    from diffsfsr.evaluation.studies.worn import displacement_errors
+
+    asked = torch.zeros(3, 478, 3)
+    asked[1:, :, 0] = 4.0
+    found = asked[..., :2].clone()
+    found[2, :, 1] = 2.0
+    records = [{"points": asked, "seen": {"both": {"points": found}}}]
+    assert displacement_errors(records, "both").tolist() == [[0.0, 0.5]]
+
+
+def test_worn_guides_are_painted_by_every_variant(study, tmp_path, monkeypatch):
+    """The guide of the sampler is the worn one, and something is painted on it."""
+    from diffsfsr.evaluation.studies import worn as studies
+
+    monkeypatch.setattr(studies, "LABELS", studies.LABELS[:2])
+    (tmp_path / "pairs").mkdir()
+    worn = studies.Worn(study.pipeline, Judge(), study.files, tmp_path, {"test": 1})
+    record = worn.pair("a", "b")
+    assert list(record["seen"]) == [*(v.name for v in studies.VARIANTS), "the worn guide itself"]
+    labels = len(record["asked"])
+    assert all(seen["points"].shape == (labels, 478, 2) for seen in record["seen"].values())
+    guide = record["seen"]["the worn guide itself"]["points"]
+    assert (record["seen"]["both"]["points"] - guide).norm(dim=-1).mean() > 0.05

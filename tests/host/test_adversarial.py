@@ -34,7 +34,8 @@ def test_a_path_begins_at_the_noised_guide(adversarial):
     rows = shared_run.random_samples().some(24)
     end = adversarial.path(Still(adversarial.alpha_bar), rows, torch.Generator().manual_seed(0))
     noise = (end - rows["warp"]).std((1, 2, 3))
-    assert noise.min() > 0.27 and noise.max() < 0.7 and noise.std() > 0.05
+    assert noise.min() > 0.12 and noise.max() < 0.7 and noise.std() > 0.05
+    assert ((noise - 0.273).abs() < 0.02).float().mean() > 0.3, "most begin as the nodes do at their default"
     other = adversarial.path(Still(adversarial.alpha_bar), rows, torch.Generator().manual_seed(1))
     assert not torch.equal(end, other)
 
@@ -85,7 +86,7 @@ def test_its_gradient_is_that_of_the_losses(adversarial, small, monkeypatch):  #
 
     model.zero_grad()
     rng = torch.Generator().manual_seed(ADVERSARIAL["seed"] * 1_000_003)
-    rows = samples.batch(ADVERSARIAL["rows"], rng)
+    rows = samples.batch(adversarial.recipe.paths, rng)
     end = adversarial.path(model, rows, rng)
     adversarial.judged(rows, end, rows["mask"] * end + (1 - rows["mask"]) * rows["target"]).backward()
     assert found.abs().max() > 0
@@ -110,11 +111,6 @@ def test_a_cut_run_goes_on_as_if_it_had_not_been(small, tmp_path, monkeypatch): 
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-def test_it_wants_whole_batches(small, tmp_path):  # noqa: F811
-    with pytest.raises(SystemExit, match="--adversarial"):
-        shared_run.run(tmp_path, adversarial=True, accumulate=2)
-
-
 def test_without_judges_paths_are_held_to_their_targets_alone(small, tmp_path):  # noqa: F811
     judged = shared_run.run(tmp_path / "judged", steps=2, adversarial=True)
     plan = small.Plan(steps=2, batch=shared_run.BATCH, adversarial=True, estimate="none")
@@ -136,7 +132,9 @@ def test_a_path_ends_by_the_estimate_that_is_asked_for(adversarial, monkeypatch)
     for estimate in (adversarial.pictures.estimate, one_step):
         monkeypatch.setattr(adversarial.pictures, "estimate", estimate)
         adversarial.path(model, rows, torch.Generator().manual_seed(0))
-    assert len(calls) == 4 + 3, "two calls of a step without gradient each, then two of a midpoint step, one of a plain one"
+    away, *rest = calls[1:]
+    assert 0 < calls[0] == away < 4, "two calls for the rows that take a step without gradient"
+    assert rest == [4, 4, away, away, 4], "two of a midpoint step for all; of a plain step one"
 
 
 @pytest.mark.parametrize("before", [True, False])

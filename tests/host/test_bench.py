@@ -45,7 +45,7 @@ def test_another_word_neither_looks_for_the_faces_nor_encodes_the_background_aga
     looked, encoded, encode = [], [], comfy.sd.VAE.encode
     monkeypatch.setattr(comfy.sd.VAE, "encode", lambda self, pixels: encoded.append(1) or encode(self, pixels))
     for name, module in list(sys.modules.items()):
-        if name.endswith("modules.pipeline.face"):  # the host has its own copy of the pack
+        if name.endswith(("modules.pipeline.face", "modules.pipeline.film")):  # the host has its own copy of the pack
             find = module.find_faces
             monkeypatch.setattr(module, "find_faces", lambda *given, find=find: looked.append(1) or find(*given))
     desk.new_pictures(7)
@@ -106,6 +106,19 @@ def test_a_sheet_is_one_batch_and_leaves_the_graph_as_it_was(desk):
     before = json.dumps(desk.graph.prompt)
     assert sheet(desk, ["joy", "grief", "rage"]) > 0
     assert json.dumps(desk.graph.prompt) == before
+
+
+def test_drafts_alone_read_no_person_again(desk):
+    from diffsfsr.evaluation.bench.queues import WHO, drafts
+
+    desk.new_pictures(9)
+    desk.queue()
+    before = set(desk.graph.prompt)
+    assert drafts(desk, ["joy", "grief"]) > 0 and set(desk.graph.prompt) == before
+    desk.graph.set(WHO, "without_face", "skip this image")
+    with pytest.raises(ValueError, match="its person was read again"):
+        drafts(desk, ["joy", "grief"])
+    desk.graph.set(WHO, "without_face", "error")
 
 
 def test_a_target_says_yes_or_no():

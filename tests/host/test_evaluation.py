@@ -250,7 +250,7 @@ def test_a_thumbnail_shows_every_picture_of_a_list(comfy):
 
     class Words:
         def run(self, prompt):
-            node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "SaveImage")
+            node, slot = next(n["inputs"]["images"] for n in prompt.values() if n["class_type"] == "DiffSFSRSavePortrait")
             return Result(True, values={node: [[torch.zeros(1, 8, 8, 3)] * 9] * (slot + 1)})
 
     assert len(picture_of(Words(), "expression_sheet")) == 9

@@ -180,3 +180,20 @@ def test_a_network_that_gives_no_numbers(studio, pictures, asking, models, monke
     graph = with_arcface(pictures, asking)
     message = refusal(studio, graph, IDENTITY)
     assert "not numbers" in message and "w600k_r50.onnx" in message
+
+
+# --- a photo that does not show the whole face -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cut, said",
+    [
+        (lambda image: image[:, :345], "the selfie's chin lies outside the picture"),
+        (lambda image: image[:, :, :290], "the selfie's right side lies outside the picture"),
+        (lambda image: image, None),
+    ],
+)
+def test_what_the_photo_cuts_off_is_said_once(studio, nobody, caplog, cut, said):
+    identity, crops = encoded(studio, cut(nobody))
+    assert caplog.text.count("outside the picture") == (said is not None) and (said or "") in caplog.text
+    assert (identity.face.shown is None) == (said is None)

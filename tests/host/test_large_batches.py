@@ -62,7 +62,9 @@ def test_the_hosts_samplers_leave_it_in_parts(loaded, calls):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("options", [{"patches": {"attn2_patch": [lambda *given: given[:3]]}}, {"wrappers": {"any": {}}}])
+@pytest.mark.parametrize(
+    "options", [{"patches": {"attn2_patch": [lambda *given: given[:3]]}}, {"wrappers": {"any": {"of a pack": [print]}}}]
+)
 def test_a_patch_sees_all_rows(loaded, calls, options):
     network, (x, times), tokens = asked(loaded, 17)
     network(x, times, transformer_options=options, **tokens)

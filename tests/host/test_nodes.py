@@ -72,7 +72,10 @@ def test_composite_is_exact_outside_the_mask(made, pictures):
 def test_detail_is_for_faces_larger_than_the_crop_and_a_coarse_selfie_is_told_once(studio, pictures, made, caplog):
     crop, composed = made.value(DECODE), studio.node("DiffSFSRCompositeFace").execute
     small = made.value(CONDITION, 3)
-    assert torch.equal(composed(crop, small, 0.0).result[0], composed(crop, small, 1.0).result[0])
+    plain = composed(crop, small, 0.0).result[0]
+    assert torch.equal(plain, composed(crop, replace(small, lost=None), 1.0).result[0])
+    given = (composed(crop, small, 1.0).result[0] - plain).abs()
+    assert 0 < given.max() and given.mean() < 0.01, "what the autoencoder took, and nothing else"
     assert not caplog.records
     large = run(studio, portrait(pictures[0], scaled(pictures[1], 2048, 2048).repeat(2, 1, 1, 1), steps=1))
     crops, places = large.value(DECODE), large.value(CONDITION, 3)

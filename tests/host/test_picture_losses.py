@@ -84,3 +84,41 @@ def test_only_rows_with_little_noise_are_looked_at(comfy):
     assert readable(torch.tensor([999, 900]), alpha_bar) == []
     assert readable(torch.tensor([999, 10, 200, 5]), alpha_bar) == [2]
     assert readable(torch.tensor([999, 10, 200, 5] * 4), alpha_bar) == [2, 10], "one of each eight"
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory):
+    """STLPIPS with random weights, on fixed pictures."""
+    from tests.unit.test_perceptual import network
+
+    return network(tmp_path_factory.mktemp("data"))
+
+
+def test_patches_see_each_face_and_pass_their_gradient(judges, near):
+    encoder, losses = judges
+    from dataclasses import replace
+
+    losses = replace(losses, near=near)
+    true = torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.5
+    rng = lambda seed=0: torch.Generator().manual_seed(seed)  # noqa: E731
+    assert losses.patches(true, true, rng()) == 0
+    made = (true + 0.3).requires_grad_()
+    found = losses.patches(made, true, rng())
+    assert found > 0 and found == losses.patches(made, true, rng()) != losses.patches(made, true, rng(1))
+    found.backward()
+    touched = made.grad.abs().amax(1) > 0
+    assert all(200 < int(one.sum()) <= 256 for one in touched), "a window of 16 x 16 cells of each"
+
+
+def test_what_was_seen_of_a_target_is_kept_by_its_number(judges, monkeypatch):
+    _, losses = judges
+    calls, seen = [], losses.seen
+    monkeypatch.setattr(losses, "seen", lambda latents: calls.append(len(latents)) or seen(latents))
+    monkeypatch.setattr(losses, "known", {})
+    made, true = torch.randn(2, 1, 16, 32, 32, generator=torch.Generator().manual_seed(0)).unbind()
+    with torch.no_grad():
+        first, again = (losses(made, true, [7]) for _ in range(2))
+        fresh = losses(made, true)
+    assert calls == [1, 1, 1, 1, 1], "the target once by its number, and once without"
+    for name in first:
+        assert torch.equal(first[name], again[name]) and torch.allclose(first[name], fresh[name], atol=2e-3)

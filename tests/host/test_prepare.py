@@ -60,13 +60,13 @@ def teachers(place):
     return folder
 
 
-def prepared(source, out, teachers=None, workers=1, adults=False, **limits):
+def prepared(source, out, teachers=None, workers=1, adults=False, ray=None, **limits):
     from diffsfsr.modules.host import folders
     from diffsfsr.training.prepare.look import Limits
     from diffsfsr.training.prepare.run import prepare
 
     kept = {"size": 256, "face": FACE, **limits}
-    prepare(source, out, Limits(**kept), workers, folders.face_model(), BUILT_IN, teachers, adults)
+    prepare(source, out, Limits(**kept), workers, folders.face_model(), BUILT_IN, teachers, adults, ray)
     return [json.loads(line) for line in (out / "people.jsonl").read_text().splitlines()]
 
 

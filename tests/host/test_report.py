@@ -50,12 +50,14 @@ def evidence(count: int = 4):
         turned = np.zeros((len(LABELS), 3)) + [2, 0, 359]
         seen = Seen(found, np.repeat(vectors[i : i + 1], len(LABELS), 0), asked, turned)
         border = {name: torch.full((len(LABELS),), 2.0) for name in BORDER}
+        border |= {name: torch.eye(count)[i].expand(len(LABELS), -1) for name in ("lite", "mouth")}
         sides = {"results": seen.as_dict() | border, "drafts": seen.as_dict() | border | {"seam": border["seam"] + 1}}
         record = {**sides, "asked": torch.from_numpy(asked)}
         done.append({**record, "outside": torch.zeros(len(LABELS)), "seconds": 0.5})
-    ceiling = {name: {"psnr": 30.0, "vector": torch.from_numpy(s.vector[0])} for name, s in own.items()}
+    look = lambda s: dict.fromkeys(("vector", "lite"), torch.from_numpy(s.vector[0]))  # noqa: E731
+    ceiling = {name: {"psnr": 30.0, **look(s)} for name, s in own.items()}
     about = {name: {"years": 30.0, "male": 1.0, "tone": 50.0 - 100 * (name == "p0"), "yaw": 3.0} for name in own}
-    return Evidence(pairs, done, own, ceiling, about)
+    return Evidence(pairs, done, own, ceiling, about, vectors)
 
 
 def test_report_of_known_measures(comfy, tmp_path):
@@ -76,7 +78,9 @@ def test_report_of_known_measures(comfy, tmp_path):
     assert groups["skin: dark"]["people"] == 1 and groups["skin: dark"]["rank1"] == pytest.approx(11 / 12)
     gain = {r["name"]: r["value"] for r in result["gain"]}
     assert gain[seam] == -1
-    assert gain["distance to portraits (KID of faceres x 1000)"] == pytest.approx(0)
+    distances = [name for name in gain if "KID" in name or "mouths" in name]
+    assert len(distances) == 3 and all(gain[name] == pytest.approx(0) for name in distances)
+    assert all(rows[name]["value"] == pytest.approx(0, abs=1) for name in distances[:2])
     assert rows["pose: yaw error to the background"]["value"] == 2 and rows["pose: roll error to the background"]["value"] == 1
     text = report.write_report(result, tmp_path)
     json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)

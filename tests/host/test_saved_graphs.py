@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.frontend import declared, flat, real_nodes, to_api, widget_names
 from tests.host.graphs import ROOT, astronaut, run, somebody_else
-from tests.host.test_workflows import declared, real_nodes, save, to_api, widget_names
+from tests.host.test_workflows import save
 
 FOLDERS = ("workflows", "tests/workflows")
 FILES = {"ckpt_name": "checkpoints", "bundle": "diffsfsr"}  # inputs that name a file of the user's own -> its models folder
@@ -82,7 +83,7 @@ def is_api(graph: dict) -> bool:
 
 def completed(host, ui: dict) -> dict:
     """A UI graph with the widgets that came after it was saved: the front end fills by position, the rest has its defaults."""
-    ui = copy.deepcopy(ui)
+    ui = flat(ui)
     for node in real_nodes(ui):
         specs, names = declared(host, node["type"]), widget_names(host, node["type"])
         for name in names[len(node["widgets_values"]) :]:
@@ -118,7 +119,7 @@ def test_widgets_stand_where_they_stood(studio, history):
     """Values are saved by position and the file also names them, for those who read it: new widgets come last."""
     moved = {}
     for name, graph in history.items():
-        for node in () if is_api(graph) else real_nodes(graph):
+        for node in () if is_api(graph) else real_nodes(flat(graph)):
             if not node["type"].startswith("DiffSFSR"):
                 continue  # the host's own, in which the front end may add a button
             saved = [entry["name"] for entry in node["inputs"] if "widget" in entry]

@@ -1,5 +1,7 @@
 """What every node declares in the real host: names, types, tooltips, ranges."""
 
+from dataclasses import field, make_dataclass
+
 import pytest
 
 from tests.host.graphs import CONDITION, EXPRESSION, SAMPLER, portrait
@@ -11,17 +13,20 @@ OURS = {
     "DiffSFSRExpressionSliders": ("DIFFSFSR_EXPRESSION",),
     "DiffSFSRExpressionMix": ("DIFFSFSR_EXPRESSION",),
     "DiffSFSRFaceDraft": ("IMAGE",),
+    "DiffSFSRExpressionSheet": ("IMAGE",),
     "DiffSFSRExpressionLabelEncoder": ("DIFFSFSR_EXPRESSION",),
     "DiffSFSRExpressionWords": ("DIFFSFSR_EXPRESSION", "STRING", "DIFFSFSR_EXPRESSION"),
     "DiffSFSRBackgroundCondition": ("CONDITIONING", "CONDITIONING", "LATENT", "DIFFSFSR_PLACE", "IMAGE"),
     "DiffSFSRMidpointSampler": ("LATENT",),
     "DiffSFSRMidpointSamplerSelect": ("SAMPLER",),
     "DiffSFSRIdentityExpressionGuider": ("GUIDER",),
+    "DiffSFSRFaceCrop": ("IMAGE", "MASK", "DIFFSFSR_PLACE", "IMAGE", "STRING"),
     "DiffSFSRCompositeFace": ("IMAGE", "MASK"),
     "DiffSFSRSaveIdentity": ("DIFFSFSR_IDENTITY",),
     "DiffSFSRLoadIdentity": ("DIFFSFSR_IDENTITY",),
     "DiffSFSRSaveExpression": ("DIFFSFSR_EXPRESSION",),
     "DiffSFSRLoadExpression": ("DIFFSFSR_EXPRESSION",),
+    "DiffSFSRSavePortrait": (),
 }
 
 
@@ -52,10 +57,25 @@ def test_the_menu_holds_all_words_by_family(host):
     from diffsfsr.modules.labels import FAMILIES, WORDS, parse_choice
 
     (menu,) = (entry for entry in schema(host, "DiffSFSRExpressionLabelEncoder").inputs if entry.id == "expression")
-    assert len(menu.options) == 135 and {parse_choice(entry) for entry in menu.options} == set(WORDS)
-    families = [entry.split(":")[0] for entry in menu.options]
+    words = menu.options[:135]
+    assert {parse_choice(entry) for entry in words} == set(WORDS) and "neutral" in menu.options[135:]
+    families = [entry.split(":")[0] for entry in words]
     assert list(dict.fromkeys(families)) == list(FAMILIES), "each family in one piece"
     assert menu.default in menu.options
+
+
+def test_later_hosts_get_search_aliases_and_this_one_advanced_inputs(host, monkeypatch):
+    """Later hosts find nodes by aliases; the schema of older ones refuses the very name. Both pass `advanced` on."""
+    from diffsfsr.nodes import NODES, wires
+
+    later = make_dataclass("Schema", [("search_aliases", list, field(default_factory=list))], bases=(wires.io.Schema,))
+    monkeypatch.setattr(wires.io, "Schema", later)
+    aliases = {alias for node in NODES for alias in node.define_schema().search_aliases}
+    assert {"emotion", "selfie", "face swap", "reenactment", "facial expression"} <= aliases
+    assert all(node.define_schema().search_aliases for node in NODES)
+    told = host.node("DiffSFSRBackgroundCondition").INPUT_TYPES()
+    marked = {name for part in told.values() for name, spec in part.items() if len(spec) > 1 and spec[1].get("advanced")}
+    assert marked == {"face_index", "grow", "feather", "guide"}
 
 
 def test_numbers_out_of_range_are_refused_by_the_host(studio, pictures):

@@ -8,7 +8,7 @@ import torch
 
 from tests.host import sd15
 from tests.host.graphs import TWIN, astronaut, run, somebody_else
-from tests.host.test_workflows import save
+from tests.host.test_workflows import node_of, save
 
 NAMES = {
     "checkpoints": "v1-5-pruned-emaonly-fp16.safetensors", "loras": "my_lora.safetensors",
@@ -60,8 +60,30 @@ def test_a_prompt_becomes_a_background(shop):
     assert result.outputs["16"]["images"] and result.outputs["7"]["images"]
 
 
+@pytest.mark.parametrize(("name", "start"), [("checkpoint_polish", 3), ("model_polish", 0)])
+def test_any_checkpoint_paints_inside_the_mask_of_the_crop(shop, name, start):
+    """512 pixels; what the mask leaves out keeps the very latent, the rest is another, and it comes back in its place."""
+    prompt = quick(name)
+    kinds = "DiffSFSRFaceCrop", "VAEEncode", "KSampler", "StringConcatenate", "SaveImage"
+    ids = {kind: node_of(prompt, kind) for kind in kinds}
+    # half as slow; Differential Diffusion paints all in a step that begins at the least noise, where "karras" ends
+    prompt[ids["KSampler"]]["inputs"] |= {"cfg": 1.0, "steps": 2, "scheduler": "simple"}
+    result = run(shop, prompt)
+    crop, mask = (result.value(ids["DiffSFSRFaceCrop"], slot) for slot in (start, 1))
+    before, after = (result.value(ids[kind])["samples"] for kind in ("VAEEncode", "KSampler"))
+    assert crop.shape == (1, 512, 512, 3) and before.shape == after.shape == (1, 4, 64, 64)
+    share, moved = torch.nn.functional.interpolate(mask[None], size=64, mode="bilinear"), (after - before).abs().mean(1)
+    assert moved[share[0] == 0].max() < 1e-4 < 0.05 < moved[share[0] > 0.99].mean()
+    assert 0.05 < mask.mean() < 0.5 and mask[0, 200:400, 200:312].min() > 0.9, "over the face, whose middle is known"
+    assert result.value(ids["StringConcatenate"]).startswith("amazed, wide open eyes, raised brows")
+    paste = prompt[ids["SaveImage"]]["inputs"]["images"][0]
+    picture, pasted = result.value(paste), result.value(paste, 1)
+    there = result.value(ids["DiffSFSRFaceCrop"], 2).background
+    assert torch.equal(picture[pasted == 0], there[pasted == 0]) and (picture - there)[pasted > 0.5].abs().mean() > 0.01
+
+
 def test_the_adapter_paints_and_hears_prompt_lora_and_control(shop):
-    prompt = quick("sd15_adapter")
+    prompt = quick("your_sd15_adapter_needed")
     first = run(shop, prompt).value("14")["samples"]
     assert torch.isfinite(first).all()
 
@@ -93,14 +115,14 @@ def test_the_adapter_paints_and_hears_prompt_lora_and_control(shop):
      ("13", "text_positive", "This bundle reads a prompt too"), ("13", "text_negative", "This bundle reads a prompt too")],
 )  # fmt: skip
 def test_a_missing_wire_is_named(shop, node, without, said):
-    prompt = quick("sd15_adapter")
+    prompt = quick("your_sd15_adapter_needed")
     del prompt[node]["inputs"][without]
     result = shop.run(prompt)
     assert not result.success and said in result.errors[0] and "Connect" in result.errors[0]
 
 
 def test_wires_that_would_not_be_heard_are_refused(shop):
-    prompt = quick("sd15_adapter")
+    prompt = quick("your_sd15_adapter_needed")
     prompt["8"]["inputs"]["bundle"] = "default (built in)"
     assert "This bundle has its own MODEL" in shop.run(prompt).errors[0]
     del prompt["8"]["inputs"]["model"]
@@ -125,7 +147,7 @@ def test_faces_of_512_pixels(shop):
     folder = Path(shop.folder_paths.get_folder_paths("diffsfsr")[0])
     sd15.bundle(folder / "large.safetensors", resolution=512)
     shop.folder_paths.filename_list_cache.clear()
-    small, large = quick("sd15_adapter"), quick("sd15_adapter")
+    small, large = quick("your_sd15_adapter_needed"), quick("your_sd15_adapter_needed")
     large["8"]["inputs"]["bundle"] = "large.safetensors"
     before, after = run(shop, small), run(shop, large)
     assert after.value("14")["samples"].shape == (1, 4, 64, 64) and after.value("15").shape == (1, 512, 512, 3)

@@ -2,75 +2,31 @@
 
 import asyncio
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 
 import pytest
 from PIL import Image
 
+from dev.server import PACK, PATIENCE, base_folder, running
 from tests.host.graphs import ROOT, TWIN, astronaut, somebody_else
 from tests.host.test_schemas import OURS
 
-PACK = "ComfyUI-DiffSFSR"
-PATIENCE = 90  # seconds until the server must answer: far more than it needs, for busy machines
 pytestmark = pytest.mark.host
-
-
-def base_folder(base):
-    """A user's ComfyUI folder: the pack linked into custom_nodes, nothing in models, two pictures in input."""
-    for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
-        (base / name).mkdir()
-    (base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
-    shim = ROOT / "dev" / "cpu_torchvision"
-    (base / "custom_nodes" / "00_cpu_torchvision").symlink_to(shim, target_is_directory=True)
-    for name, image in (("astronaut", astronaut()), ("background", somebody_else())):
-        Image.fromarray((image[0] * 255).round().byte().numpy()).save(base / "input" / f"{name}.png")
-    return base
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Address of a running server, and where its log goes."""
+    """A running server, with two pictures in its input folder."""
     from dev.bootstrap import HostError, find_comfyui
 
     try:
-        comfyui = find_comfyui()
+        find_comfyui()
     except HostError as error:
         pytest.skip(str(error))
-    base, port = base_folder(tmp_path_factory.mktemp("server")), free_port()
-    log = base / "log.txt"
-    command = [sys.executable, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base),
-               "--database-url", "sqlite:///:memory:", "--disable-auto-launch", "--disable-api-nodes"]  # fmt: skip
-    with log.open("w") as out:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, cwd=comfyui, stdout=out, stderr=subprocess.STDOUT, env=environment)
-        try:
-            wait_for(process, port, log)
-            yield f"http://127.0.0.1:{port}", log, base
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def wait_for(process, port, log):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()[-2000:]
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server does not answer: {log.read_text()[-2000:]}")
+    base = base_folder(tmp_path_factory.mktemp("server"))
+    for name, image in (("astronaut", astronaut()), ("background", somebody_else())):
+        Image.fromarray((image[0] * 255).round().byte().numpy()).save(base / "input" / f"{name}.png")
+    with running(base) as started:
+        yield started
 
 
 async def fetch(session, path):
@@ -87,18 +43,21 @@ async def visit(address, talk):
 
 
 def test_nodes_templates_and_help_are_served(server):
-    address, log, _ = server
+    address, log, base = server
 
     async def talk(session):
         nodes = json.loads(await fetch(session, "/object_info"))
         templates = json.loads(await fetch(session, "/api/workflow_templates"))
         graph = json.loads(await fetch(session, f"/api/workflow_templates/{PACK}/portrait.json"))
         helps = [await fetch(session, f"/extensions/{PACK}/docs/{node}.md") for node in OURS]
-        return nodes, templates, graph, helps
+        blueprints = json.loads(await fetch(session, "/global_subgraphs"))
+        return nodes, templates, graph, helps, blueprints
 
-    nodes, templates, graph, helps = asyncio.run(visit(address, talk))
+    nodes, templates, graph, helps, blueprints = asyncio.run(visit(address, talk))
     assert set(OURS) <= set(nodes) and "IMPORT FAILED: " + PACK not in log.read_text()
     assert tuple(nodes["DiffSFSRUNetLoader"]["output"]) == OURS["DiffSFSRUNetLoader"]
+    assert [entry["name"] for entry in blueprints.values()] == ["DiffSFSR Portrait"]
+    assert all((base / "input" / path.name).exists() for path in (ROOT / "workflows" / "input").iterdir())
     assert "portrait" in templates[PACK] and "index" not in templates[PACK]
     assert graph == json.loads((ROOT / "workflows" / "portrait.json").read_text())
     for node, text in zip(OURS, helps, strict=True):

@@ -151,3 +151,14 @@ def test_the_head_turns_and_the_picture_around_it_stays(studio, pictures, made, 
     assert 0.3 < change[axis] / degrees < 1.4 and change.abs().argmax() == axis
     assert torch.equal(turned[0, :8], made.value(CONDITION, 4)[0, :8])
     assert not studio.validate(graph.set(CONDITION, **{f"head_{name}": 2 * degrees})).valid
+
+
+def test_at_skin_tone_0_the_picture_is_led_to_the_face_and_the_mask_says_where(studio, pictures):
+    """What changes is in the mask, and more of it than by default."""
+    masks = []
+    for tone in (0.0, 0.6):
+        result = run(studio, portrait(*pictures).set(CONDITION, skin_tone=tone).set(SAMPLER, denoise=0.3))
+        picture, soft = result.value("9"), result.value("9", 1)
+        assert torch.equal(picture[soft == 0], pictures[1][soft == 0])
+        masks.append(float(soft.sum()))
+    assert masks[0] > 1.03 * masks[1]

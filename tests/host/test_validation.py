@@ -52,9 +52,24 @@ def test_a_network_that_knows_the_answer_scores_best(training, validation):  # n
     assert all(right[name] < 1e-6 for name in LOSSES)
     assert all(right[name] == pytest.approx(1, abs=1e-3) for name in COSINES)
     assert all(right[name] < 1e-3 for name in DISTANCES)
+    assert right["val_guide_identity"] < 1e-3 < silent["val_guide_identity"], "the sampler's end, from an empty guide"
+    assert right["val_guide_points"] < 1e-3 < silent["val_guide_points"]
+    assert right["val_worn_identity"] is None, "there are no worn guides"
     assert all(silent[name] > 0.1 for name in LOSSES)
     assert all(silent[name] < right[name] - 1e-3 for name in COSINES)
     assert all(silent[name] > right[name] + 1e-3 for name in DISTANCES)
+
+
+def test_a_target_is_the_picture_it_was_made_of_where_that_is_known(training, validation):  # noqa: F811
+    """A brighter picture than the latent's is further away from what a network that knows the latent paints."""
+    from diffsfsr.training.validation import Validation
+
+    rows = {**validation.rows, "number": torch.tensor([1, 0])}
+    asked, decoded = [], validation.judges.decoded(rows["target"])
+    photo = lambda number: asked.append(number) or (decoded[1 - number] * 0.5)  # noqa: E731
+    other = Validation(rows, validation.judges, validation.identity, validation.alpha_bar, photo=photo)
+    found = other.look(Knowing(validation.alpha_bar, 1.0), training.make_accelerator())
+    assert asked == [1, 0] and found["val_compact"] < 0.999 and found["val_loss_1"] < 1e-6
 
 
 class Answers:

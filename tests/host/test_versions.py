@@ -63,3 +63,20 @@ def test_bundles_that_were_trained_otherwise_have_names(comfy, tmp_path, capsys)
     assert "Two versions are called 'full model'" in capsys.readouterr().err
     assert main(["versions", "--data", str(tmp_path), "--part", "validation", "--write-docs"]) == 1
     assert "--write-docs" in capsys.readouterr().err
+
+
+def test_the_table_of_true_pictures_counts_the_pairs_in_which_the_result_is_nearer(comfy):
+    from diffsfsr.evaluation.studies.truths import PARTS, couples, each_table, table
+
+    names = ("face", *PARTS)
+    pair = lambda draft, result: {  # noqa: E731
+        "person": "P005", "from": "Neutral", "to": "Happy",
+        "draft": dict.fromkeys(names, draft), "result": dict.fromkeys(names, result),
+    }  # fmt: skip
+    text = table({"full model": [pair(0.06, 0.04), pair(0.04, 0.05)]})
+    assert "| coarse warp alone | 0.0500 | 0.0500 | 0.0500 |" in text
+    assert "| full model | 0.0450 (1 of 2) |" in text
+    assert "| P005 | Neutral | Happy | 0.0600 | 0.0400 |" in each_table([pair(0.06, 0.04)])
+    assert couples(["Happy", "Neutral", "Sad"]) == [
+        ("Neutral", "Happy"), ("Neutral", "Sad"), ("Happy", "Neutral"), ("Sad", "Neutral"),
+    ]  # fmt: skip

@@ -11,77 +11,25 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.host.frontend import NOTES, declared, flat, is_widget, read, real_nodes, subgraphs, to_api, widget_names
 from tests.host.graphs import ROOT, TWIN, astronaut, somebody_else
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
-NOTES = {"MarkdownNote", "Note"}  # drawn by the front end alone
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-EXAMPLES = {"selfie.png": "astronaut.png"}  # the name in the file an artist opens -> the picture the tests use
+EXAMPLES = {  # the name in the file an artist opens -> the picture the tests use
+    "diffsfsr_selfie.jpg": "astronaut.png",
+    "diffsfsr_background.jpg": "background.png",
+    "diffsfsr_reference.jpg": "reference.png",
+}
 # What a graph is about may differ from the nodes' defaults: workflow, node -> widgets
 OWN = {
     ("expression_travel", "DiffSFSRExpressionLabelEncoder"): {"expression"},
     ("expression_travel", "DiffSFSRExpressionMix"): {"steps"},
     ("expression_sheet", "DiffSFSRExpressionWords"): {"text"},
-    ("sd15_adapter", "DiffSFSRUNetLoader"): {"bundle"},
+    ("your_sd15_adapter_needed", "DiffSFSRUNetLoader"): {"bundle"},
 }
 # Files of the user's own, which no list here knows
-FILES = {"image", "ckpt_name", "lora_name", "control_net_name", "bundle"}
-BYPASSED = 4
-
-
-def read(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def real_nodes(ui):
-    return [node for node in ui["nodes"] if node["type"] not in NOTES]
-
-
-def declared(host, kind):
-    """Inputs of a node in the front end's order: name -> (type, options), from what /object_info serves."""
-    told = host.node(kind).INPUT_TYPES()
-    found = {**told.get("required", {}), **told.get("optional", {})}
-    return {name: (spec[0], spec[1] if len(spec) > 1 else {}) for name, spec in found.items()}
-
-
-def is_widget(kind, options):
-    return (isinstance(kind, list) or kind in WIDGETS) and not options.get("forceInput")
-
-
-def widget_names(host, kind):
-    """The front end's widgets in order; None stands for one that it adds and does not send."""
-    names = []
-    for name, (type_, options) in declared(host, kind).items():
-        if is_widget(type_, options):
-            names.append(name)
-            if options.get("control_after_generate") or options.get("image_upload"):
-                names.append(None)
-    return names
-
-
-def to_api(host, ui):
-    """What the front end sends for a UI graph: bypassed nodes are left out, their wires go through."""
-    links, prompt = {link[0]: link for link in ui["links"]}, {}
-    bypassed = {node["id"]: node for node in ui["nodes"] if node["mode"] == BYPASSED}
-
-    def source(link):
-        _, node, slot, *_, kind = links[link]
-        if node not in bypassed:
-            return [str(node), slot]
-        before = [entry["link"] for entry in bypassed[node]["inputs"] if entry["type"] == kind]
-        same = [k for k, output in enumerate(bypassed[node]["outputs"]) if output["type"] == kind]
-        return source(before[same.index(slot)])
-
-    for node in real_nodes(ui):
-        if node["id"] in bypassed:
-            continue
-        names = widget_names(host, node["type"])
-        inputs = {n: v for n, v in zip(names, node["widgets_values"], strict=True) if n is not None}
-        for entry in node["inputs"]:
-            if entry.get("link") is not None:
-                inputs[entry["name"]] = source(entry["link"])
-        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
-    return prompt
+FILES = {"ckpt_name", "lora_name", "control_net_name", "bundle"}
+NAMED = {"filename_prefix"}  # by each graph
 
 
 def test_there_is_a_workflow_and_no_index():
@@ -90,8 +38,10 @@ def test_there_is_a_workflow_and_no_index():
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_nodes_and_widgets_fit_the_schema(host, path):
-    for node in real_nodes(read(path)):
+def test_nodes_and_widgets_fit_the_schema(studio, path):
+    """Every picture that a graph names is in the input folder: the pack has put it there."""
+    host = studio
+    for node in real_nodes(flat(read(path))):
         assert node["type"] in host.nodes.NODE_CLASS_MAPPINGS
         names = widget_names(host, node["type"])
         assert len(node["widgets_values"]) == len(names), node["type"]
@@ -113,10 +63,10 @@ def check_value(name, value, type_, options):
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_widget_values_are_the_defaults_of_the_nodes(host, path):
-    """What an artist sees first is what the nodes recommend; only file names, the save prefix and `OWN` are the file's own."""
-    for node in real_nodes(read(path)):
+    """What an artist sees first is what the nodes recommend; only file names and `OWN` are the file's own."""
+    for node in real_nodes(flat(read(path))):
         if node["type"].startswith("DiffSFSR"):
-            specs, own = declared(host, node["type"]), OWN.get((path.stem, node["type"]), set())
+            specs, own = declared(host, node["type"]), NAMED | OWN.get((path.stem, node["type"]), set())
             for name, value in zip(widget_names(host, node["type"]), node["widgets_values"], strict=True):
                 assert name is None or name in own or value == specs[name][1]["default"], (node["type"], name)
 
@@ -124,6 +74,10 @@ def test_widget_values_are_the_defaults_of_the_nodes(host, path):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_sockets_and_links_fit_the_schema(host, path):
     ui = read(path)
+    last = max(node["id"] for node in ui["nodes"])
+    ids = [link[0] for link in ui["links"]]
+    assert len(set(ids)) == len(ids) and ui["last_link_id"] == max(ids) and ui["last_node_id"] == last
+    ui, opened = flat(ui), bool(subgraphs(ui))
     nodes = {node["id"]: node for node in ui["nodes"]}
     for node in real_nodes(ui):
         specs, cls = declared(host, node["type"]), host.node(node["type"])
@@ -133,17 +87,24 @@ def test_sockets_and_links_fit_the_schema(host, path):
         assert [entry["name"] for entry in node["outputs"]] == list(getattr(cls, "RETURN_NAMES", None) or cls.RETURN_TYPES)
     for ident, source, slot, target, place, type_ in ui["links"]:
         output, entry = nodes[source]["outputs"][slot], nodes[target]["inputs"][place]
-        assert ident in output["links"] and entry["link"] == ident
+        assert opened or (ident in output["links"] and entry["link"] == ident)
         assert output["type"] == entry["type"] == type_ == declared(host, nodes[target]["type"])[entry["name"]][0]
-    ids = [link[0] for link in ui["links"]]
-    assert len(set(ids)) == len(ids) and ui["last_link_id"] == max(ids) and ui["last_node_id"] == max(nodes)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_the_graph_is_easy_to_read(path):
-    """A note says how to use it, nothing lies on top of something else, wires run from left to right."""
+    """A note says what to change first, nothing lies on top of something else, wires run from left to right; all is seen in a
+    window of 1,720 pixels, at a size at which the front end still draws the text of nodes."""
     ui = read(path)
-    assert any(node["type"] in NOTES and len(node["widgets_values"][0]) > 200 for node in ui["nodes"])
+    (note,) = (node["widgets_values"][0] for node in ui["nodes"] if node["type"] in NOTES)
+    assert "**Change first**" in note
+    for file in (value for node in real_nodes(ui) for value in node["widgets_values"] if node["mode"] == 0):
+        assert not str(file).endswith(".safetensors") or file in note or "adapter bundle" in note, "the note names it"
+    view = ui["extra"]["ds"]
+    assert view["scale"] >= 0.6
+    for node in ui["nodes"]:
+        left, top = ((node["pos"][k] + view["offset"][k]) * view["scale"] for k in (0, 1))
+        assert left > 50 and top > 75 and left + node["size"][0] * view["scale"] <= 1720, node["type"]
     assert len(ui["groups"]) >= 3 and all(group["title"] for group in ui["groups"])
     boxes = [(*node["pos"], *node["size"]) for node in ui["nodes"]]
     for i, (x, y, w, h) in enumerate(boxes):
@@ -152,6 +113,23 @@ def test_the_graph_is_easy_to_read(path):
     at = {node["id"]: node["pos"][0] for node in ui["nodes"]}
     for _, source, _, target, *_ in ui["links"]:
         assert at[source] <= at[target]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_node_says_which_pack_it_is_of(path):
+    """So that a host without it can offer to install it."""
+    for node in real_nodes(flat(read(path))):
+        pack = "diffsfsr" if node["type"].startswith("DiffSFSR") else "comfy-core"
+        assert node["properties"]["cnr_id"] == pack and node["properties"]["ver"]
+
+
+def test_the_blueprint_is_the_subgraph_of_the_main_template():
+    """Of five nodes and what belongs to them, with what an artist changes on the outside."""
+    (blueprint,) = (ROOT / "subgraphs").glob("*.json")
+    (main,), (held,) = (list(subgraphs(read(path)).values()) for path in (ROOT / "workflows" / "all_in_one.json", blueprint))
+    assert [entry["name"] for entry in main["inputs"]] == ["selfie", "background", "expression", "intensity", "seed"]
+    assert {**held, "name": main["name"]} == main and held["name"] == blueprint.stem
+    assert [node["type"] for node in read(blueprint)["nodes"]] == [held["id"]]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -235,11 +213,23 @@ def node_of(prompt, kind):
     return found
 
 
+def test_the_subgraph_paints_what_the_open_graph_paints(studio, twin):
+    opened, closed = short("portrait"), short("all_in_one")
+    pictures = [run_of(studio, prompt).value(node_of(prompt, "DiffSFSRCompositeFace")) for prompt in (opened, closed)]
+    assert torch.equal(*pictures)
+
+
+def run_of(studio, prompt):
+    result = studio.run(prompt)
+    assert result.success, result.errors
+    return result
+
+
 def test_the_travel_saves_every_face_and_a_film(studio, twin):
     prompt = short("expression_travel")
     result = studio.run(prompt)
     assert result.success, result.errors
-    assert len(result.outputs[node_of(prompt, "SaveImage")]["images"]) == 8
+    assert len(result.outputs[node_of(prompt, "DiffSFSRSavePortrait")]["images"]) == 8
     assert result.outputs[node_of(prompt, "SaveAnimatedWEBP")]["images"][0]["filename"].endswith(".webp")
     faces = result.value(node_of(prompt, "DiffSFSRCompositeFace"))
     there = (faces[0] - faces[-1]).abs().mean()
@@ -251,9 +241,28 @@ def test_the_sheet_runs_once_for_each_line(studio, twin):
     prompt[node_of(prompt, "DiffSFSRExpressionWords")]["inputs"]["text"] = "joy\na bit worried"
     result = studio.run(prompt)
     assert result.success, result.errors
-    names = [picture["filename"] for picture in result.outputs[node_of(prompt, "SaveImage")]["images"]]
+    saves = [i for i, node in prompt.items() if node["class_type"] == "DiffSFSRSavePortrait"]
+    faces, sheet = (result.outputs[i]["images"] for i in saves)
+    names = [picture["filename"] for picture in faces]
     assert len(names) == 2 and names[0].startswith("joy") and names[1].startswith("worry")
+    assert {picture["subfolder"] for picture in (*faces, *sheet)} == {"DiffSFSR"} and len(sheet) == 1
+    assert result.value(node_of(prompt, "DiffSFSRExpressionSheet")).shape == (1, 212, 384, 3)
     assert result.executed_nodes.count(node_of(prompt, "DiffSFSRIdentityEncoder")) <= 1
+
+
+def test_words_are_tried_without_sampling(studio, twin):
+    """Drafts alone, shown by their own nodes; another word draws them again and reads no photo again."""
+    prompt = short("try_words")
+    studio.reset()
+    first = studio.run(prompt)
+    assert first.success, first.errors
+    drafts = [i for i, node in prompt.items() if node["class_type"] == "DiffSFSRFaceDraft"]
+    assert len(drafts) == 2 and all(len(first.outputs[i]["images"]) == 1 for i in drafts)
+    word = node_of(prompt, "DiffSFSRExpressionLabelEncoder")
+    prompt[word]["inputs"]["words"] = "a bit worried"
+    second = studio.run(prompt)
+    assert set(second.executed_nodes) == {word, node_of(prompt, "DiffSFSRExpressionSliders"), *drafts}
+    assert all(not torch.equal(first.value(i), second.value(i)) for i in drafts)
 
 
 def test_the_reference_drives_the_face(studio, twin):

@@ -1,6 +1,5 @@
 """Pairs in another person's place: what of the target is believed."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -8,19 +7,21 @@ from diffsfsr.modules.warp.coarse import BackgroundFace, face_mask
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.mouth import MOUTH
 from diffsfsr.training.cross_identity import RIM, cross_pictures
-from tests.unit.faces import photo
+from diffsfsr.training.drafts import drawn
 
 SKIN, OTHER, BEHIND = (0.80, 0.62, 0.52), (0.45, 0.30, 0.24), (0.2, 0.4, 0.6)
 
 
 @pytest.fixture(scope="module")
-def made(face):
+def made(face, shape):
     """The pictures for a plain face in a darker one's place, that one, and the mask."""
     plain = lambda skin: torch.where(face.covered, torch.tensor(skin)[:, None, None], torch.tensor(BEHIND)[:, None, None])  # noqa: E731
-    own, there = (photo(plain(skin), face.points) for skin in (SKIN, OTHER))
+    own, there = (shape.face(plain(skin), face.points, torch.zeros(52)) for skin in (SKIN, OTHER))
     background = BackgroundFace.of(there, face.topology)
     mask = face_mask(background, face, 9.0)
-    return cross_pictures(own, own, background, face, mask, np.random.default_rng(0)), there, mask
+    still = torch.zeros(len(shape.basis))
+    pictures = cross_pictures(shape, own, background, face, mask, still)
+    return {**pictures, "warp": drawn(shape, own, background, face, mask, still, colour=0.7)}, there, mask
 
 
 def test_outside_the_mask_it_is_the_other_persons_picture(made):

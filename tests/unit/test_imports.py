@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Importers on the right, what they may import on the left. Units of one group may import each other, but not mutually.
 ORDER = (
-    ("types", "affine", "images", "labels"),
+    ("types", "affine", "images", "labels", "bounds", "weights"),
     ("faces",),
     ("warp",),
     ("encoders",),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from diffsfsr.modules.errors import DiffSFSRError, at
 from diffsfsr.modules.faces import selection
-from diffsfsr.modules.faces.detector import search_windows, weighted_suppression
+from diffsfsr.modules.faces.detector import detect, search_windows, weighted_suppression
 from diffsfsr.modules.faces.landmarker import BLENDSHAPE_POINTS, DetectedFace, find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.faces.networks import FaceNetworks
@@ -181,6 +181,44 @@ def test_tiny_face_in_a_large_picture(networks, astronaut, face):
     assert point_error(faces[0], face.points * (215 / 512) + torch.tensor([80, 700, 0])) < 4
 
 
+@pytest.fixture(scope="module")
+def cells():
+    """[660,550,3]: cells under a microscope; the detector and the mesh network take some for faces."""
+    from skimage import data
+
+    return torch.from_numpy(data.cell()).float()[..., None].expand(-1, -1, 3) / 255
+
+
+@pytest.mark.parametrize("quarter", [0, 2])
+def test_what_only_looks_like_a_face_is_none(networks, cells, quarter):
+    picture = torch.rot90(cells, quarter).contiguous()
+    found = [detect(networks, Picture(picture, "cpu"), windows) for windows in search_windows(*picture.shape[:2])]
+    assert np.concatenate(found)[:, 0].max() > 0.7, "the picture no longer tempts the detector"
+    assert find_faces(networks, picture) == []
+
+
+def test_real_faces_are_found_whatever_their_score(networks, astronaut, cells):
+    """Small and dark: the first look gives no more than false faces get, .5 to .8."""
+    small = canvas(660, 900, (cells, 0, 0), (resized(astronaut, 240, 240) * 0.3, 300, 600))
+    (face,) = find_faces(networks, small)
+    assert face.score < 0.85 and face.clear and face.centre[0] > 600
+
+
+def test_faces_of_60_pixels_in_24_megapixels(networks, astronaut, face):
+    picture = canvas(4000, 6000, (resized(astronaut, 295, 295), 1713, 3321))
+    (found,) = find_faces(networks, picture)
+    assert found.size == pytest.approx(60, abs=6)
+    assert point_error(found, face.points * (295 / 512) + torch.tensor([3321, 1713, 0])) < 4
+
+
+@pytest.mark.parametrize(("height", "width", "least"), [(1024, 1024, 41), (3000, 4000, 41), (4000, 6000, 56), (6000, 6000, 68)])
+def test_search_is_bounded_and_says_how_small_a_face_may_be(height, width, least):
+    rounds = list(search_windows(height, width))
+    assert sum(map(len, rounds)) < 800
+    assert selection.smallest(height, width) <= least
+    assert 0.15 * min(windows.side for windows in rounds) <= 1.2 * selection.smallest(height, width)
+
+
 def test_points_scale_with_the_picture(networks, astronaut, face):
     """Also through the reduced copy that pictures of 2048 pixels and more get."""
     faces = find_faces(networks, resized(astronaut, 2560, 2560))
@@ -272,6 +310,14 @@ def test_choice_by_rule():
     assert selection.choose_face(faces, "largest") is faces[0]
     assert selection.choose_face(faces, "most central", size=(100, 100)) is faces[1]
     assert selection.choose_face(faces, "index", 1) is faces[1]
+
+
+@pytest.mark.parametrize("rule", ["largest", "most central"])
+def test_clear_faces_come_before_large_and_central_ones(rule):
+    doubtful, clear = box_face(20, 20, 80, 80), box_face(0, 0, 30, 30)
+    doubtful.certainty = 0.5
+    assert selection.choose_face([doubtful, clear], rule, size=(100, 100)) is clear
+    assert selection.choose_face([doubtful], rule, size=(100, 100)) is doubtful
 
 
 def test_choice_that_fails_tells_what_is_there():

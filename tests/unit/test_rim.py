@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from diffsfsr.evaluation.metrics.tone import rim_measures
+from diffsfsr.modules.warp.bare import bare_skin
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, morph
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.rim import MEAN, is_skin, match_rim
@@ -122,3 +123,17 @@ def test_the_measure_sees_a_step_and_its_own_background_has_none(face):
     assert found["step_forehead"] > 3 and found["step_jaw"] == 1, "the border is on the forehead alone"
     hair = HAIR[:, None, None].expand(3, 256, 256).where(~face.covered, skin_picture())
     assert rim_measures(hair[None], hair[None], covered[None])["tone_step"].isnan().all(), "nothing but hair around"
+
+
+def test_bare_skin_hangs_together_with_the_face(face):
+    """A neck below the chin, and no wall, no hand elsewhere and no beard."""
+    picture = torch.full((3, 256, 256), 0.45)
+    picture[:, 200:250, 100:156] = SKIN[:, None, None]  # the neck
+    picture[:, 5:25, 5:25] = SKIN[:, None, None]  # somebody's hand
+    lower = torch.arange(256)[:, None] > face.points[2, 1]
+    picture = torch.where(face.covered, torch.where(lower, HAIR[:, None, None], SKIN[:, None, None]), picture)
+    found = bare_skin(picture, face)
+    neck = torch.zeros(256, 256, dtype=torch.bool)
+    neck[205:240, 104:152] = True
+    assert (found[face.covered] == 1).all() and found[neck & ~face.covered].mean() > 0.9
+    assert not found[5:25, 5:25].any() and found[:150, :30].sum() == 0

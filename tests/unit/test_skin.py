@@ -54,14 +54,14 @@ def test_what_a_turned_selfie_hides_comes_from_its_mirror_image(face, side):
     points = face.points
     seen = turned(points, 55 * side)
     hidden, shown = sorted((LEFT_CHEEK, RIGHT_CHEEK), key=lambda cheek: seen[cheek, 2])  # the nearer one is shown
-    picture = torch.full((3, 256, 256), 0.2)
+    picture = torch.full((3, 256, 256), 0.6)
     x = int(seen[shown, 0])
-    picture[:, :, x - 14 : x + 14] = 0.8  # a light cheek on the side that is shown; the rest is dark
+    picture[:, :, x - 7 : x + 7] = 0.8  # a light stripe on the cheek of the side that is shown; the rest is darker
     made, known = put_on(Skin(picture, seen), face, complete=True)
-    assert value_at(made, points, shown) == pytest.approx(0.8, abs=0.05)
-    assert value_at(made, points, hidden) == pytest.approx(0.8, abs=0.05)
+    assert value_at(made, points, shown) == pytest.approx(0.8, abs=0.1)
+    assert value_at(made, points, hidden) == pytest.approx(0.8, abs=0.1)
     plain, _ = put_on(Skin(picture, seen), face)
-    assert value_at(plain, points, hidden) < 0.5
+    assert value_at(plain, points, hidden) < 0.65
     assert known.mean() > 0.1
 
 

@@ -16,7 +16,7 @@ from ...modules.faces.landmarker import find_faces, landmarks_in_crop
 from ...modules.faces.morphable import FaceShape
 from ...modules.faces.networks import FaceNetworks
 from ...modules.faces.pose import angles
-from ...modules.images import MAX_PIXELS, read_picture
+from ...modules.images import TooLarge, read_picture
 from ..portrait import FRAME, MARGIN, margin
 from ..teachers import Teachers
 
@@ -73,10 +73,10 @@ class Looker:
         """What is known of the picture, or why it is not used."""
         try:
             picture = read_picture(file)[0]
+        except TooLarge:
+            return "too many pixels"
         except DiffSFSRError:
             return "unreadable"
-        if picture.shape[0] * picture.shape[1] > MAX_PIXELS:
-            return "too many pixels"
         faces = find_faces(self.networks, picture)
         if not faces:
             return "no face"

@@ -11,12 +11,15 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+
+from dev.spread import spread
 
 from ...modules.errors import DiffSFSRError
 from . import CHUNKS, PEOPLE, RECORD
@@ -30,10 +33,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepare(
-    source: Path, out: Path, limits: Limits, workers: int, face_model: Path, bundle: Path, teachers: Path | None, adults: bool
-) -> None:
+    source: Path, out: Path, limits: Limits, workers: int | None, face_model: Path, bundle: Path, teachers: Path | None,
+    adults: bool, ray: str | None = None,
+) -> None:  # fmt: skip
     """Looks at all pictures of `source` and writes a data folder `out`, with a report page.
 
+    workers: processes; ray: the address of a cluster that has them, with None as many as it has room for.
     teachers: where the network that guesses ages is; adults: the promise that the source shows adults only, without it.
     """
     ages = teachers if teachers is not None and (teachers / "faceres.ts.pt").exists() else None
@@ -45,7 +50,9 @@ def prepare(
     files = [len(chunk.files) for chunk in chunks]
     begin(out, {"source": source.name, "chunks": files, "limits": asdict(limits), "ages": ages is not None})
     networks = face_model, bundle, ages
-    if workers <= 1:
+    if ray:
+        on_cluster(source, out, len(chunks), workers, ray, *networks)
+    elif workers <= 1:
         work(chunks, out, 0, 1, *networks)
     else:
         in_processes(source, out, len(chunks), workers, *networks)
@@ -78,6 +85,34 @@ def in_processes(source: Path, out: Path, chunks: int, workers: int, face_model:
         raise SystemExit("prepare: a process ended early, see above; start again with the same words to go on")
 
 
+def on_cluster(
+    source: Path, out: Path, chunks: int, workers: int | None, address: str, face_model: Path, bundle: Path, ages: Path | None
+) -> None:
+    """The chunks that are not done, by the workers of a Ray cluster; all machines have both folders under the same paths."""
+    left = [{"number": k} for k in range(chunks) if not lines_of(out, k).exists()]
+    files = {"source": source, "out": out, "face_model": face_model, "bundle": bundle, "ages": ages}
+    given = {name: path.resolve() if path else None for name, path in files.items()}
+    print(f"{chunks} chunks, {chunks - len(left)} done before", flush=True)
+    for item in spread(f"{__name__}:worker", given, left, address, workers) if left else ():
+        said = "its workers died" if item.get("lost") else f"{item['kept']} of {item['of']} kept"
+        print(f"chunk {item['number']}: {said}", flush=True)
+    if missing := [k for k in range(chunks) if not lines_of(out, k).exists()]:
+        what = f"{len(missing)} of {chunks} chunks were not done, the first is {missing[0]}: their workers died"
+        raise DiffSFSRError(what, "Start again with the same words to go on, or without --ray to see why", str(out))
+
+
+def worker(source: Path, out: Path, face_model: Path, bundle: Path, ages: Path | None) -> Callable[[dict], dict]:
+    """The function of one worker, its models loaded: the number of a chunk -> how many of its pictures are kept."""
+    looker, chunks = looker_of(out, face_model, bundle, ages), chunks_of(source)
+
+    def work(item: dict) -> dict:
+        number = int(item["number"])
+        verdicts = one_chunk(looker, out, number, chunks[number])
+        return {"number": number, "kept": verdicts.count("kept"), "of": len(verdicts)}
+
+    return work
+
+
 def share(source: Path, out: Path, number: int, of: int, face_model: Path, bundle: Path, ages: Path | None) -> None:
     """What one of several processes does; the limits are those of the folder."""
     work(chunks_of(source), out, number, of, face_model, bundle, ages)
@@ -85,7 +120,7 @@ def share(source: Path, out: Path, number: int, of: int, face_model: Path, bundl
 
 def work(chunks: list[Chunk], out: Path, number: int, of: int, face_model: Path, bundle: Path, ages: Path | None) -> None:
     """Every `of`th chunk from `number` on, but those that are done."""
-    looker = Looker(Limits(**json.loads((out / RECORD).read_text())["limits"]), face_model, bundle, ages)
+    looker = looker_of(out, face_model, bundle, ages)
     for place in range(number, len(chunks), of):
         if lines_of(out, place).exists():
             continue
@@ -93,6 +128,11 @@ def work(chunks: list[Chunk], out: Path, number: int, of: int, face_model: Path,
         verdicts = one_chunk(looker, out, place, chunks[place])
         each = (time.perf_counter() - start) / max(1, len(verdicts))
         print(f"chunk {place}: {verdicts.count('kept')} of {len(verdicts)} kept, {each:.2f} s each", flush=True)
+
+
+def looker_of(out: Path, face_model: Path, bundle: Path, ages: Path | None) -> Looker:
+    """With the limits of the folder."""
+    return Looker(Limits(**json.loads((out / RECORD).read_text())["limits"]), face_model, bundle, ages)
 
 
 def begin(out: Path, record: dict) -> None:

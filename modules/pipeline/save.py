@@ -1,0 +1,25 @@
+"""What Save Portrait does: pictures to files, marked where a face in them is ours."""
+
+import torch
+
+from ..errors import DiffSFSRError, at
+from ..host.made import gets_made_face, running_node
+from ..host.provenance import KEY
+from ..host.saving import keep
+
+
+@at("Save Portrait")
+def save_portraits(images: torch.Tensor, prefix: str, kind: str, quality: int, prompt: dict | None, info: dict | None):
+    """IMAGE [B, H, W, C] -> files in the output folder, and the ui that shows them.
+
+    kind: "PNG", "WebP" or "JPEG"; quality: 1..100 for the last two; prompt and info: the host's hidden inputs.
+    """
+    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3, 4):
+        what = f"An IMAGE is [batch, height, width, colour], this has {tuple(images.shape)}"
+        raise DiffSFSRError(what, "Connect the output of Composite Face", "images")
+    if not torch.isfinite(images).all():
+        remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
+        raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", remedy, "images")
+    texts = {"prompt": prompt} if prompt is not None else {}
+    texts |= {name: value for name, value in (info or {}).items() if name != KEY}
+    return keep(images, prefix, kind, quality, texts, gets_made_face(prompt, running_node()))

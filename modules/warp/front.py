@@ -1,0 +1,203 @@
+"""What stands before a face in its picture, told from the face's own skin by colour and place alone: hair, a scarf, the brim of
+a hat, a mask, glasses.
+
+Nothing is learnt, and what is in doubt is skin: another person's skin that stays is worse than a strand that is painted over.
+Three tests follow each other. Unlike the skin, see `unlike.py`. Like what is beside the face: local mean and spread of colours
+outside and inside decide, and what was found leads on inwards. Deep enough inside the face and different enough, part by part.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from ..affine import FRAME
+from .masks import blurred, connected, grow, parts
+from .mesh import Mesh
+from .mouth import INSIDE, MOUTH
+from .unlike import logs_of, unlike_skin
+
+# features differ from skin and stand before nothing: points on the right half of the face, whose likes are on the left
+EYE = (
+    33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7,
+    130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25,
+)  # fmt: skip
+BROW = 70, 63, 105, 66, 107, 46, 53, 52, 65, 55
+LIP = (61, 146, 91, 181, 84, 17, 185, 40, 39, 37, 0, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners, *INSIDE)
+NOSTRIL = 2, 97, 99, 60, 75, 20, 79, 218, 115, 48, 219, 59, 235, 98, 94, 19, 125, 141, 242, 44, 1, 4, 45, 237, 64
+CHIN = 152, 148, 175, 171, 199, 200, 208, 18, 83, 140, 176
+BARE = 9, 8, 168, 6, 143, 372, 156, 383, 107, 336  # where masks do not reach, nor most fringes
+BEARDLESS = 5, 4, 45, 275, 51, 281, 205, 425, 36, 266, 203, 423, 142, 371  # nose and cheeks below the eyes
+NOSE, BRIDGE = 2, 6
+REDDER = 0.3  # log chroma by which bare skin is redder than nose and cheeks that a mask covers
+BEARD = 1.3, 0.3  # distance from skin from which on a chin is bearded, and on what share of it
+
+# lengths are pixels of the 256 px crop
+FEATURE = 3.0  # that features are grown by
+BESIDE, RING = 3.0, 26.0  # from the mesh: from where to where what is unlike skin is another's
+CORE, SKIN = 6.0, 12.0  # inside the mesh: skin for the most part, and skin at first
+CERTAIN, POSSIBLE = 1.2, 0.8  # distance from skin up to which it is skin at first, and from which on it may be another's
+GRID, REACH = 64, 9.0  # pixels a side of the grid of local colours, and how far they reach
+FLOOR = 0.12, 0.08, 0.08  # of the local spread of logs
+LIKELY, ROUNDS = 2.0, 8  # log of how much likelier another's colour must be than skin, and how often that leads on inwards
+DEPTH, CLEAR = 8.0, (1.3, 4.0)  # inside the mesh: where parts are judged, by what is this unlike skin, and this much likelier
+SMALLEST = 0.002  # share of a face that a part must cover
+STRONG, BELOW = 24.0, 60.0  # mean distance times middle likelihood of a part, and of one that goes below the eyes
+LOW = 0.3  # share of a part from which on it does: a cheek in hard shadow is like the hair beside it
+NEAR, FADED = 9.0, 30.0  # how far a part reaches beyond what is deep, and around
+COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that must be covered, so that it is, too
+BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
+THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
+SOFT = 0.8  # over which edges are softened, inwards
+
+
+class Colours(NamedTuple):
+    """Of a face's picture: `logs` [3, S, S], how unlike skin [S, S], and where features are: list of [S, S] bool."""
+
+    logs: torch.Tensor
+    unlike: torch.Tensor
+    features: list[torch.Tensor]
+    masked: bool
+
+    @property
+    def feature(self) -> torch.Tensor:
+        return torch.stack(self.features).any(0)
+
+
+def in_front(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands."""
+    return found_in(colours_of(image, mesh), mesh)
+
+
+def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
+    """`in_front` by the colours. doubt: what a part must be at the least, over what is usual; less finds more, and skin too."""
+    found, chance = led_inwards(colours, mesh)
+    kept = strong(found, chance, colours.unlike, mesh, doubt)
+    if not kept.any():
+        return kept[0, 0]
+    pixel = kept.shape[-1] / FRAME
+    kept = without_halves(connected(_mask(found) * grow(kept, FADED * pixel), kept), mesh)
+    kept = torch.maximum(kept, covered_features(kept, colours, mesh))
+    return (blurred(kept, SOFT * pixel) * kept)[0, 0]
+
+
+def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor:
+    """What of the features is covered [1, 1, S, S]: a brow as far as what is around it; others whole, if they show nothing."""
+    pixel, plain = mesh.index.shape[-1] / FRAME, _mask(mesh.covered & ~colours.feature)
+    share = blurred(kept * plain, WITHIN * pixel) / blurred(plain, WITHIN * pixel).clamp_min(1e-4)
+    found = torch.zeros_like(kept)
+    for k, feature in enumerate(colours.features):
+        feature, around = _mask(feature), grow(_mask(feature), FEATURE * pixel) * plain
+        if k in BROWS:
+            found = torch.maximum(found, feature * (share > COVERED))
+        elif (kept * around).sum() > COVERED * around.sum() and colours.logs[0][feature[0, 0] > 0].std() < PLAIN:
+            found = torch.maximum(found, feature)
+    return found
+
+
+def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
+    pixel, mirror = image.shape[-1] / FRAME, mesh.topology.mirror
+    like = lambda points: tuple(int(mirror[p]) for p in points)  # noqa: E731
+    sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
+    features = [_grown(mesh.between(points), FEATURE * pixel) for points in sets]
+    core = _grown(mesh.covered, -CORE * pixel) & ~torch.stack(features).any(0)
+    logs = logs_of(image)
+    redness = blurred(logs[None, 1:2], 2 * pixel)[0, 0]
+    at = lambda points: redness[tuple(mesh.points[list(points), :2].long().clamp(0, len(redness) - 1).T.flip(0))]  # noqa: E731
+    masked = bool(at(BARE).median() - at(BEARDLESS).quantile(0.8) > REDDER)
+    if masked and (core & ~_below(mesh, BRIDGE, 10)).any():
+        core = core & ~_below(mesh, BRIDGE, 10)
+    return Colours(logs, unlike_skin(logs, core), features, masked)
+
+
+def led_inwards(colours: Colours, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is more like the other things beside the face than like its skin [S, S] bool, and how much likelier [S, S]."""
+    unlike, feature, covered, pixel = colours.unlike, colours.feature, mesh.covered, len(colours.unlike) / FRAME
+    beside = _grown(covered, RING * pixel) & ~_grown(covered, BESIDE * pixel) & (unlike > 1)
+    inner, start = _grown(covered, -SKIN * pixel) & ~feature, beside
+    possible = _grown(covered, RING * pixel) & ~feature & (unlike > POSSIBLE)
+    if colours.masked:
+        start = start | (covered & ~feature & _below(mesh, BRIDGE, 10) & (unlike > 2))
+    elif bearded(colours, mesh):
+        possible &= ~(covered & _below(mesh, NOSE, -12))
+    found, skin = torch.zeros_like(inner), inner & (unlike < CERTAIN)
+    for _ in range(ROUNDS):
+        chance = likelier(colours.logs, start | found, skin)
+        before, found = found, connected(_mask(possible & (chance > LIKELY)), _mask(start))[0, 0] > 0
+        if (before != found).sum() < 5:
+            break
+        skin = inner & ~found & (unlike < 1.5)
+    return found, chance
+
+
+def bearded(colours: Colours, mesh: Mesh) -> bool:
+    """Whether the chin is so unlike skin that it is bearded, or may be."""
+    mirror = mesh.topology.mirror
+    chin = mesh.between(CHIN + tuple(int(mirror[p]) for p in CHIN)) & ~colours.feature
+    return bool(chin.any()) and float((colours.unlike[chin] > BEARD[0]).float().mean()) > BEARD[1]
+
+
+def likelier(logs: torch.Tensor, other: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+    """Log of how much likelier logs [3, S, S] are those of `other` than those of `skin` near by, [S, S] bool each: [S, S]."""
+    floor = logs.new_tensor(FLOOR)[:, None, None] ** 2
+    (mean, spread, much), (own, usual, _) = local(logs, other), local(logs, skin)
+    spread, usual = spread + 2 * floor, usual + floor
+    chance = (logs - own) ** 2 / usual + usual.log() - (logs - mean) ** 2 / spread - spread.log()
+    return chance.sum(0) / 2 * (much > 1e-3)
+
+
+def local(values: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean and variance [3, S, S] of values [3, S, S] on `where` [S, S] bool near each pixel, and how much of it is there."""
+    where = where.to(values)
+    together = torch.cat([where[None], values * where, values**2 * where])[None]
+    small = blurred(F.interpolate(together, size=(GRID, GRID), mode="area"), REACH * GRID / FRAME)
+    weight, mean, square = small.split((1, 3, 3), 1)
+    mean, square = mean / weight.clamp_min(1e-5), square / weight.clamp_min(1e-5)
+    small = torch.cat([mean, (square - mean**2).clamp_min(0), weight], 1)
+    mean, spread, weight = F.interpolate(small, size=where.shape, mode="bilinear", align_corners=False)[0].split((3, 3, 1))
+    return mean, spread, weight[0]
+
+
+def strong(found: torch.Tensor, chance: torch.Tensor, unlike: torch.Tensor, mesh: Mesh, doubt: float) -> torch.Tensor:
+    """Of what was found [S, S] bool the parts inside the face that are surely another's: [1, 1, S, S]."""
+    pixel, below = len(found) / FRAME, _below(mesh, BRIDGE, 4)
+    inside = _mask(found & _grown(mesh.covered, -DEPTH * pixel))
+    deep = inside * _mask((unlike > CLEAR[0]) & (chance > CLEAR[1]))
+    kept = torch.zeros_like(inside)
+    for part in parts(grow(deep, NEAR * pixel) * inside, SMALLEST * float(mesh.covered.sum())):
+        here = part[0, 0] > 0
+        low = below[here].float().mean() > LOW
+        if unlike[here].mean() > CLEAR[0] and unlike[here].mean() * chance[here].median() > doubt * (BELOW if low else STRONG):
+            kept = torch.maximum(kept, part)
+    return kept
+
+
+def without_halves(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is kept [1, 1, S, S] without what is thin and beside the eyes, if it does not go over the bridge of the nose: half
+    a frame of glasses is worse than none.
+    """
+    pixel, points = mesh.index.shape[-1] / FRAME, mesh.points
+    (left, right), top, foot = sorted(points[[133, 362], 0].tolist()), float(points[BROW[0], 1]), float(points[5, 1])
+    quarter = (right - left) / 4
+    rows, columns = slice(max(0, int(points[9, 1])), int(foot)), slice(int(left + quarter), int(right - quarter))
+    if kept[0, 0, rows, columns].any(0).float().mean() > WHOLE:
+        return kept
+    thin = kept - grow(grow(kept, -THIN * pixel), THIN * pixel).clamp(max=1) * kept
+    level = torch.arange(len(mesh.index), device=kept.device)[:, None] / 1.0
+    thin = thin * ((level > top - 4 * pixel) & (level < foot)) * _mask(mesh.covered)
+    return kept * (1 - thin)
+
+
+def _mask(where: torch.Tensor) -> torch.Tensor:
+    return where.float()[None, None]
+
+
+def _grown(where: torch.Tensor, pixels: float) -> torch.Tensor:
+    return grow(_mask(where), pixels)[0, 0] > 0.5
+
+
+def _below(mesh: Mesh, point: int, pixels: float) -> torch.Tensor:
+    """What is so far below a face point [S, S] bool."""
+    size = mesh.index.shape[-1]
+    rows = torch.arange(size, device=mesh.index.device)[:, None].expand(size, size)
+    return rows > mesh.points[point, 1] + pixels * size / FRAME

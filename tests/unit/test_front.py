@@ -1,0 +1,91 @@
+"""What stands before a face: found on painted people with a fringe, a scarf or a mask drawn over them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from dev.people import PEOPLE, PeopleError, head
+from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
+from diffsfsr.modules.faces.networks import FaceNetworks
+from diffsfsr.modules.warp.front import in_front
+from diffsfsr.modules.warp.masks import grow
+from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.paste import cut
+from diffsfsr.modules.warp.skin import uncovered
+from tests.unit.faces import MODEL
+
+
+@pytest.fixture(scope="module")
+def people():
+    """Crops [3, 256, 256] of the five, and their faces where they stand."""
+    networks, found = FaceNetworks.load(MODEL), {}
+    for who in PEOPLE:
+        try:
+            picture = torch.from_numpy(np.array(head(who, "portrait"))).float() / 255
+        except PeopleError as error:
+            pytest.skip(str(error))
+        crop, _ = cut(picture, find_faces(networks, picture)[0].points, 256)
+        found[who] = crop, Mesh.of(landmarks_in_crop(networks, crop[None])[0][0], networks.topology, 256)
+    return found
+
+
+def drawn(crop, colour, *shapes):
+    """A colour over polygons, lists of (x, y), of a crop: the picture, and where [256, 256] bool."""
+    over = Image.new("L", (1024, 1024))
+    for shape in shapes:
+        ImageDraw.Draw(over).polygon([(4 * float(x), 4 * float(y)) for x, y in shape], fill=255)
+    share = torch.from_numpy(np.array(over.resize((256, 256), Image.Resampling.BOX))).float() / 255
+    grain = 1 + 0.15 * torch.randn(1, 1, 256, generator=torch.Generator().manual_seed(0))  # as hair and cloth have
+    return torch.lerp(crop, (torch.tensor(colour)[:, None, None] * grain).clamp(0, 1).expand(3, 256, 256), share), share > 0.5
+
+
+def fringe(crop, mesh):
+    left, right, brow = (float(mesh.points[54, 0]), float(mesh.points[284, 0]), float(mesh.points[105, 1]))
+    return drawn(crop, (0.12, 0.08, 0.06), [(left, 0), (right, 0), (right, brow - 25), (128, brow - 2), (left, brow - 25)])
+
+
+def scarf(crop, mesh):
+    """Over the upper forehead and both temples."""
+    points, y = mesh.points, float(mesh.points[151, 1])
+    left, right = float(points[234, 0]) + 16, float(points[454, 0]) - 16
+    around = [(0, 0), (255, 0), (255, 255), (right, 255), (right, y + 14), (128, y - 6), (left, y + 14), (left, 255), (0, 255)]
+    return drawn(crop, (0.15, 0.25, 0.7), around)
+
+
+def mask(crop, mesh):
+    edge = (234, 117, 6, 346, 454, 361, 397, 378, 152, 149, 172, 132)
+    return drawn(crop, (0.55, 0.72, 0.85), [mesh.points[k, :2] for k in edge])
+
+
+@pytest.mark.parametrize(
+    ("who", "cover", "least"),
+    [("P001", fringe, 0.6), ("P004", fringe, 0.6), ("P001", scarf, 0.6), ("P002", scarf, 0.6), ("P005", scarf, 0.6),
+     ("P002", mask, 0.8), ("P008", mask, 0.8)],
+)  # fmt: skip
+def test_what_stands_before_a_face_is_found(people, who, cover, least):
+    crop, mesh = people[who]
+    seen, truth = cover(crop, mesh)
+    found, inside = in_front(seen, mesh), grow(mesh.covered.float()[None, None], -10)[0, 0] > 0  # where no hair of their own is
+    right = (found * truth)[inside].sum()
+    assert right / truth[inside].sum() > least, "too little is found"
+    assert right / found[inside].sum() > 0.9, "the person's own skin is taken for it"
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_nothing_stands_before_a_bare_face(people, who):
+    """Beards, brows, open light and shade are the face's own; and hard light from one side, too."""
+    crop, mesh = people[who]
+    shade = torch.linspace(0.25, 1.2, 256) ** (1 / 2.2)
+    for picture in (crop, (crop * shade).clamp(0, 1)):
+        assert (in_front(picture, mesh) * mesh.covered).sum() < 0.005 * mesh.covered.sum()
+
+
+def test_a_selfie_loses_its_fringe_and_nothing_else(people):
+    crop, mesh = people["P001"]
+    seen, truth = fringe(crop, mesh)
+    made, hidden = uncovered(seen, mesh), truth & mesh.covered
+    before, after = ((x - crop)[:, hidden].abs().mean() for x in (seen, made))
+    assert after < 0.4 * before
+    assert torch.equal(made[:, ~mesh.covered], seen[:, ~mesh.covered])
+    assert torch.equal(uncovered(crop, mesh), crop)
