@@ -83,7 +83,9 @@ class Denoiser(nn.Module):
 
 
 def load_start(model: Denoiser, path: Path, only_tokens: bool = False) -> None:
-    """Begins with the weights of a bundle. Where a layer here reads more values than there, the new ones begin at 0."""
+    """Begins with the weights of a bundle. Where a layer here reads more values than there, the new ones begin at 0; where
+    it reads fewer, as of an expression without the directions of true ones, the others are left out.
+    """
     parts, own = load_bundle(path).parts, model.state_dict()
     for name in own:
         part, _, key = name.partition(".")
@@ -92,7 +94,8 @@ def load_start(model: Denoiser, path: Path, only_tokens: bool = False) -> None:
         old = parts[part][key].float()
         if own[name].shape != old.shape:
             wider = torch.zeros_like(own[name])
-            wider[tuple(slice(n) for n in old.shape)] = old
+            both = tuple(slice(min(n, m)) for n, m in zip(own[name].shape, old.shape, strict=True))
+            wider[both] = old[both]
             old = wider
         own[name] = old
     model.load_state_dict(own)

@@ -2,10 +2,10 @@
 
 import torch
 
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, check_count
 from ..host.made import gets_made_face, running_node
 from ..host.provenance import KEY
-from ..host.saving import keep
+from ..host.saving import SUFFIX, keep
 
 
 @at("Save Portrait")
@@ -14,6 +14,9 @@ def save_portraits(images: torch.Tensor, prefix: str, kind: str, quality: int, p
 
     kind: "PNG", "WebP" or "JPEG"; quality: 1..100 for the last two; prompt and info: the host's hidden inputs.
     """
+    check_count("quality", quality, 100, 95)
+    if kind not in SUFFIX:
+        raise DiffSFSRError(f"'{kind}' is no format", f"Choose one of {', '.join(SUFFIX)}", "format")
     if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3, 4):
         what = f"An IMAGE is [batch, height, width, colour], this has {tuple(images.shape)}"
         raise DiffSFSRError(what, "Connect the output of Composite Face", "images")

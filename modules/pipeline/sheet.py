@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, check_count
 from ..images import checked_image
 
 MOST, LARGEST, LINE = 400, 16384, 20  # pictures; pixels of a side of the sheet; pixels of a name
@@ -17,6 +17,8 @@ def contact_sheet(batches: list[torch.Tensor], names: list[str] | None, columns:
 
     names: one for each picture, or none at all; columns: 0 makes the sheet about square; side: pixels of a picture's square.
     """
+    check_count("columns", columns, 64, 0, 0)
+    check_count("size", side, 1024, 192, 48)
     pictures = [picture for batch in batches for picture in _checked(batch)]
     names = [str(name) for name in names or []]
     if names and len(names) != len(pictures):

@@ -64,7 +64,10 @@ class Table:
         return taken
 
     def run(self, node: str, **other) -> tuple:
-        return self.nodes[node][0].execute(**{**self.usual(node), **other}).result
+        given = {**self.usual(node), **other}
+        if self.nodes[node][0].GET_SCHEMA().is_input_list:
+            given = {name: [value] for name, value in given.items()}
+        return self.nodes[node][0].execute(**given).result
 
     def cases(self, count: int, seed: int) -> list[Case]:
         """The same for the same seed and nodes; each input about as often as any other."""

@@ -103,7 +103,7 @@ def test_a_run_keeps_its_recipe_and_takes_turns(small, tmp_path):  # noqa: F811
     whole = samples.batch
     samples.batch = lambda size, rng: sizes.append(size) or whole(size, rng)
     shared_run.run(tmp_path / "again", samples, steps=3, adversarial=True, recipe=recipe)
-    assert sizes == [4, 2, 16, 4, 4, 2, 16], "rows of the step; of paths and of the critic in turns"
+    assert sizes == [4, 2, 8, 4, 4, 2, 8], "rows of the step; of paths and of the critic in turns"
 
 
 def test_the_picture_of_a_row_is_that_of_its_pair(comfy, tmp_path):

@@ -64,7 +64,7 @@ def test_a_prompt_becomes_a_background(shop):
 def test_any_checkpoint_paints_inside_the_mask_of_the_crop(shop, name, start):
     """512 pixels; what the mask leaves out keeps the very latent, the rest is another, and it comes back in its place."""
     prompt = quick(name)
-    kinds = "DiffSFSRFaceCrop", "VAEEncode", "KSampler", "StringConcatenate", "SaveImage"
+    kinds = "DiffSFSRFaceCrop", "VAEEncode", "KSampler", "StringConcatenate", "DiffSFSRSavePortrait"
     ids = {kind: node_of(prompt, kind) for kind in kinds}
     # half as slow; Differential Diffusion paints all in a step that begins at the least noise, where "karras" ends
     prompt[ids["KSampler"]]["inputs"] |= {"cfg": 1.0, "steps": 2, "scheduler": "simple"}
@@ -76,7 +76,7 @@ def test_any_checkpoint_paints_inside_the_mask_of_the_crop(shop, name, start):
     assert moved[share[0] == 0].max() < 1e-4 < 0.05 < moved[share[0] > 0.99].mean()
     assert 0.05 < mask.mean() < 0.5 and mask[0, 200:400, 200:312].min() > 0.9, "over the face, whose middle is known"
     assert result.value(ids["StringConcatenate"]).startswith("amazed, wide open eyes, raised brows")
-    paste = prompt[ids["SaveImage"]]["inputs"]["images"][0]
+    paste = prompt[ids["DiffSFSRSavePortrait"]]["inputs"]["images"][0]
     picture, pasted = result.value(paste), result.value(paste, 1)
     there = result.value(ids["DiffSFSRFaceCrop"], 2).background
     assert torch.equal(picture[pasted == 0], there[pasted == 0]) and (picture - there)[pasted > 0.5].abs().mean() > 0.01
