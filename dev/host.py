@@ -183,7 +183,8 @@ class Host:
             return Result(False, errors=_validation_errors(checked))
         self.interrupt(False)
         self._events = []
-        # one hook for the process: a Host loaded later must not hear this run
+        # one hook and one server for the process: a Host loaded later must not hear this run
+        self.server_module.PromptServer.instance = self.server
         importlib.import_module("comfy.utils").set_progress_bar_global_hook(self._progress)
         self.executor.execute(prompt, uuid.uuid4().hex, {"client_id": "in-process"}, checked.outputs)
         self.interrupt(False)
