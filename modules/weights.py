@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from .errors import DiffSFSRError
 
 CHECKSUM = "sha256"  # key of the metadata
-TEXTS = ("config", "graphs")  # keys of what says what the tensors mean: of a bundle, of the face networks
+TEXTS = ("config", "graphs", "told")  # keys of what says what the tensors mean: of a bundle, the face networks, a kept wire
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 TYPES = (*FLOATS, torch.int64, torch.int32)  # of all that we write
 _whole: dict[str, tuple] = {}  # by path: size, time and checksum of the files that were looked through

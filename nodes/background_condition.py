@@ -2,8 +2,8 @@ from comfy_api.latest import io
 
 from ..modules.host.saving import preview
 from ..modules.pipeline.background import Request, condition
-from ..modules.pipeline.draft import SKIN_TONE
 from ..modules.types import Strength
+from ..modules.warp.rim import SKIN_TONE
 from .wires import (
     CATEGORY,
     FOUND,

@@ -1,5 +1,6 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.sheet import contact_sheet
 from .wires import CATEGORY, schema
 
@@ -26,9 +27,10 @@ class ExpressionSheet(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="sheet", tooltip="One picture, for Save Image.")],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
     def execute(cls, images, columns, size, names=None) -> io.NodeOutput:
         sheet = contact_sheet(images, names, columns[0], size[0])
-        return io.NodeOutput(sheet, ui=ui.PreviewImage(sheet, cls=cls))
+        return io.NodeOutput(sheet, ui=preview_of_crops(sheet, cls.hidden))

@@ -1,5 +1,6 @@
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.face_crop import CELL, LEAST, MOST, face_crops
 from .wires import CATEGORY, PasteRegion, face_choice, schema
 
@@ -53,9 +54,10 @@ class FaceCrop(io.ComfyNode):
                     display_name="words", tooltip="What the face shall show, for a prompt; empty where no expression was asked."
                 ),
             ],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
     def execute(cls, size, face, face_index, place=None, image=None, mask=None) -> io.NodeOutput:
         given = face_crops(place, image, size, face, face_index, mask)
-        return io.NodeOutput(*given, ui=ui.PreviewImage(given[3], cls=cls))
+        return io.NodeOutput(*given, ui=preview_of_crops(given[3], cls.hidden, drawn=given[2].warps is not None))

@@ -8,7 +8,8 @@ from comfy_api.latest import io
 from ..modules.faces.selection import RULES
 from ..modules.host import folders
 from ..modules.pipeline import kept
-from ..modules.pipeline.draft import SKIN_TONE, TURNS
+from ..modules.pipeline.draft import TURNS
+from ..modules.warp.rim import SKIN_TONE
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")
 Identity = io.Custom("DIFFSFSR_IDENTITY")

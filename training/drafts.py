@@ -10,9 +10,8 @@ from ..modules.types import USUAL, Face
 from ..modules.warp.coarse import BackgroundFace, coarse_warp, placed, points_of, unoccluded
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import Interior
+from ..modules.warp.rim import SKIN_TONE
 from ..modules.warp.wrinkles import own_light, shade_of
-
-SKIN_TONE = 0.6  # the default of Background Condition
 
 
 def drawn(

@@ -11,6 +11,7 @@ from dev.host import Host
 from ...modules.errors import DiffSFSRError
 from ...modules.host.examples import PICTURES
 from ...modules.host.provenance import NOTE
+from ...modules.host.saving import MARKED_JPEG
 from ..demo import WORKFLOW, Graph
 from ..pictures import painted, to_pil
 
@@ -40,5 +41,5 @@ def example(host: Host, name: str) -> Path:
     if not result.success:
         raise DiffSFSRError(result.errors[0], "Run the tests of the workflows", f"picture {name}")
     file = PICTURES / f"diffsfsr_{name}.jpg"
-    to_pil(result.value(graph.nodes["composite"])[0]).save(file, quality=88, comment=json.dumps(NOTE))
+    to_pil(result.value(graph.nodes["composite"])[0]).save(file, quality=88, comment=json.dumps(NOTE), **MARKED_JPEG)
     return file

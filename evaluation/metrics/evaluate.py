@@ -27,7 +27,7 @@ from .sharpness import sharpness
 from .sheet import write_sheet
 from .tone import rim_measures
 
-MEASURES = 4  # raised when something else is measured, so that nothing is read that lacks it
+MEASURES = 5  # raised when something else is measured, so that nothing is read that lacks it
 
 
 def evaluate(args) -> int:

@@ -16,8 +16,8 @@ from dev.pack import ROOT
 
 from ...modules.affine import apply, invert, sample, similarity
 from ...modules.bundle import Bundle, load_bundle
-from ...modules.encoders.expression import encode_label, split
-from ...modules.faces.morphable import TEETH
+from ...modules.encoders.expression import COEFFICIENTS, encode_label, split
+from ...modules.faces.morphable import TEETH, FaceShape
 from ...modules.host.folders import bundle_path
 from ...modules.labels import index
 from ...modules.pipeline.draft import face_drafts
@@ -86,7 +86,12 @@ def ways(old: Encoders, new: Encoders, whole: Encoders, selfie: torch.Tensor) ->
 
 
 def _with(bundle: Bundle, shape: dict[str, torch.Tensor]) -> Bundle:
-    return replace(bundle, parts={**bundle.parts, "shape": shape})
+    """With another face model. The tokens, which no coarse warp asks, then read no more of a code than it gives."""
+    tokens, first = bundle.config.tokens, "expression.0.weight"
+    width = min(tokens.code_width, COEFFICIENTS + len(FaceShape.like(shape).basis))
+    config = replace(bundle.config, tokens=replace(tokens, code_width=width))
+    read = {**bundle.parts["tokens"], first: bundle.parts["tokens"][first][:, :width]}
+    return replace(bundle, config=config, parts={**bundle.parts, "shape": shape, "tokens": read})
 
 
 def seen_alike(truth: Face, calm: Face) -> Face:

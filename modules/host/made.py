@@ -7,6 +7,7 @@ GIVES = {  # node id -> the outputs with a face that we made, or with what makes
     "DiffSFSRMidpointSampler": {0},
     "DiffSFSRCompositeFace": {0},  # not its mask
 }
+CROP, DRAFT, PLACED = "DiffSFSRFaceCrop", 3, "DiffSFSRBackgroundCondition"  # its coarse warp, where a face was placed
 CARRIES_NONE = {  # wires that hold numbers, words or an outline, but no face
     "BOOLEAN", "COMBO", "FLOAT", "INT", "STRING", "MASK", "NOISE", "SAMPLER", "SIGMAS",
     "DIFFSFSR_ENCODERS", "DIFFSFSR_EXPRESSION", "DIFFSFSR_IDENTITY", "DIFFSFSR_PLACE",
@@ -21,7 +22,7 @@ def receivers(prompt: dict) -> frozenset[str]:
             if isinstance(value, list) and len(value) == 2 and isinstance(value[1], int):
                 readers.setdefault((str(value[0]), value[1]), set()).add(ident)
     found: set[str] = set()
-    open_ = [wire for wire in readers if wire[1] in GIVES.get(_kind(prompt.get(wire[0])), ())]
+    open_ = [wire for wire in readers if _gives(prompt, *wire)]
     while open_:
         new = readers[open_.pop()] - found
         found |= new
@@ -53,6 +54,18 @@ def _kind(node) -> str:
 def _inputs(node) -> dict:
     inputs = node.get("inputs") if isinstance(node, dict) else None
     return inputs if isinstance(inputs, dict) else {}
+
+
+def _gives(prompt: dict, ident: str, slot: int) -> bool:
+    """Whether this output holds a face that we made, whatever its node gets: Face Crop's, with a place where one is drawn."""
+    kind, seen = _kind(prompt.get(ident)), set()
+    if kind != CROP:
+        return slot in GIVES.get(kind, ())
+    while slot == DRAFT and _kind(prompt.get(ident)) == CROP and ident not in seen:
+        seen.add(ident)
+        place = _inputs(prompt[ident]).get("place")
+        ident = str(place[0]) if isinstance(place, list) and place else ""
+    return slot == DRAFT and _kind(prompt.get(ident)) == PLACED
 
 
 def _carries(node: dict, slot: int) -> bool:

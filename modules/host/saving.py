@@ -82,9 +82,9 @@ def preview(images: torch.Tensor, made: bool):
     return ui.SavedImages(results)
 
 
-def preview_of_crops(images: torch.Tensor, hidden):
-    """`preview` of what a node cut out of the pictures it got: a face of ours only if there was one in them."""
-    return preview(images, gets_made_face(hidden.prompt if hidden else None, running_node(), unknown=False))
+def preview_of_crops(images: torch.Tensor, hidden, drawn: bool = False):
+    """`preview` of what a node made of the pictures it got: a face of ours if there was one in them, or it was `drawn`."""
+    return preview(images, drawn or gets_made_face(hidden.prompt if hidden else None, running_node(), unknown=False))
 
 
 def keep(images: torch.Tensor, prefix: str, kind: str, quality: int, texts: dict, made: bool):

@@ -18,8 +18,8 @@ from ..warp.bare import bare_skin
 from ..warp.mesh import Mesh
 from ..warp.mouth import finer
 from ..warp.paste import blanked, latent_mask, mask_in_crop
+from ..warp.rim import SKIN_TONE
 from .draft import (
-    SKIN_TONE,
     TURNS,
     Person,
     Place,
@@ -208,8 +208,8 @@ def mask(encoders: Encoders, request: Request, person: Person, place: Place, i: 
     Behind what stands before it the face is painted, too: so nothing has an edge but what stays.
     """
     mesh, area = repainted(encoders, request, person, place, i)
-    if request.in_front is not None:
-        check_front(mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size), area)
+    if place.given is not None:
+        check_front(place.given, area)
     return mesh, area
 
 

@@ -16,7 +16,8 @@ from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, u
 from ..warp.front import in_front
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
-from ..warp.palette import Palette, led, lit, relit
+from ..warp.palette import Palette, exposed, led, lit
+from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
@@ -25,7 +26,6 @@ from .film import Found, find_all
 from .memo import content
 
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
-SKIN_TONE = 0.6  # how far the selfie's skin tone goes to the background's, the default of Background Condition
 # between them these cover what a face covers with any word, but for a few pixels of a turned one: as wide as it gets, with
 # the corners of the jaw at their lowest, as long as it gets
 EXTREMES = (
@@ -56,6 +56,7 @@ class Place:
     key: str
     free: torch.Tensor | None = None  # [S, S] where no other person's face is, 0 or 1
     found: torch.Tensor | None = None  # [S, S] 0..1 of what stands before it, what was found
+    given: torch.Tensor | None = None  # [S, S], 0 or 1, and what the artist says
 
     def limited(self, area: torch.Tensor) -> torch.Tensor:
         """An area [S, S] without the faces of others."""
@@ -129,7 +130,7 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
         return place
-    return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found)
+    return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found, given=given)
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:
@@ -151,13 +152,19 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
 
 
 def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
-    """The face of a place in light enough to draw in, and the logarithm of the gain, see `palette.lit`; remembered."""
+    """The face of a place in light enough to draw in, and the logarithm of the gain, see `palette.lit`.
 
-    def make() -> tuple[BackgroundFace, float]:
+    Remembered by the picture alone: what stands before the face may be another mask each time.
+    """
+
+    def make() -> tuple[BackgroundFace | None, float]:
         image, gain = lit(place.face.image)
-        return (BackgroundFace.of(replace(place.face, image=image), topology()), gain) if gain else (place.background, 0.0)
+        return BackgroundFace.of(replace(place.face, image=image), topology()) if gain else None, gain
 
-    return encoders.memo.get("lit place", place.key, make)
+    (bright, gain), front = encoders.memo.get("lit place", place.key, make), place.background.in_front
+    if bright is None:
+        return place.background, 0.0
+    return bright if front is None else bright.behind(front), gain
 
 
 def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
@@ -172,7 +179,7 @@ def drawn(
 ) -> torch.Tensor:
     """The coarse warp [3, S, S] in the light and the palette of its place; looks: see `looks_of`."""
     background, gain = lit_place(encoders, place)
-    warp = relit(morph(led_skin_of(encoders, person, place), background, mesh, area, identity, light, **looks), -gain)
+    warp = exposed(morph(led_skin_of(encoders, person, place), background, mesh, area, identity, light, **looks), -gain)
     palette = encoders.memo.get("palette", place.key, lambda: Palette.of(place.face.image))
     return torch.where(area > 0, palette.on(warp), place.face.image) if gain or palette.share else warp
 

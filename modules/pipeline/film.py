@@ -76,7 +76,7 @@ def same_person(encoders: Encoders, images: torch.Tensor, found: list[Found], ru
     for i in several[:1]:
         with at(f"image {i}"):
             warn_of_others(found[i].faces, found[i].face, rule)
-    if not any(several):
+    if not any(each.others for each in found[1:]):
         return found
     (who,) = vectors(encoders, images[0], [found[0].face])
     return [found[0], *(_like(encoders, image, each, who) for image, each in zip(images[1:], found[1:], strict=True))]

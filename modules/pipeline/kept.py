@@ -1,11 +1,10 @@
 """A person or a face kept for another day: IDENTITY and EXPRESSION as files, one safetensors each, in folders of ours.
 
-A file holds the tensors of the wire under their names ("face.image") and, as metadata, what is not a tensor, and a hash of
-the tensors: a damaged file is refused. What is read belongs to the bundle that it was made with, like the wire itself.
+A file holds the tensors of the wire under their names ("face.image") and, as metadata, what is not a tensor, and a checksum
+of both: a damaged file is refused. What is read belongs to the bundle that it was made with, like the wire itself.
 """
 
 import json
-import logging
 import os
 import re
 from dataclasses import fields, is_dataclass
@@ -16,16 +15,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..bundle import fingerprint
-from ..errors import DiffSFSRError, at, here
+from ..errors import DiffSFSRError, at
 from ..host import folders
 from ..types import Expression, Identity
+from ..weights import CHECKSUM, check_whole, checksum, read_weights
 
 KINDS = {"identity": Identity, "expression": Expression}
 FORMAT = "diffsfsr-{}"  # of a kind
 NOTHING = "(none saved yet)"
 LONGEST = 80  # characters of a name
-log = logging.getLogger(__name__)
 
 
 def save(kind: str, value: Identity | Expression, name: str) -> Path:
@@ -36,7 +34,8 @@ def save(kind: str, value: Identity | Expression, name: str) -> Path:
         tensors, told = {}, {}
         _take_apart(value, "", tensors, told)
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        metadata = {"format": FORMAT.format(kind), "told": json.dumps(told), "content": _content(tensors, told)}
+        metadata = {"format": FORMAT.format(kind), "told": json.dumps(told)}
+        metadata[CHECKSUM] = checksum(tensors, metadata)
         folder = folders.saved_folders(kind)[0]
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -48,22 +47,17 @@ def save(kind: str, value: Identity | Expression, name: str) -> Path:
 def load(kind: str, name: str) -> Identity | Expression:
     """The wire that was saved under a name of `folders.saved_names`."""
     with at(f"Load {kind.title()}", name):
-        path = path_of(kind, name)
-        try:
-            with safe_open(path, "pt") as file:
-                metadata, keys = file.metadata() or {}, file.keys()
-                tensors = {key: file.get_tensor(key) for key in keys}
-            told = json.loads(metadata.get("told", "{}"))
-        except (OSError, SafetensorError, ValueError) as error:
-            raise _damaged(kind, str(error)) from error
+        path, anew = path_of(kind, name), f"Save the {kind.upper()} anew"
+        metadata, tensors = read_weights(path, "The file is damaged", anew)
         if metadata.get("format") != FORMAT.format(kind):
             raise DiffSFSRError(f"This file holds no {kind.upper()}", f"Choose one that Save {kind.title()} wrote")
-        if metadata.get("content") != _content(tensors, told):
-            raise _damaged(kind, "its content is not what was saved")
+        if not {CHECKSUM, "told"} <= set(metadata):
+            raise DiffSFSRError("The file is damaged: it says nothing of its contents", anew)
+        check_whole(path, metadata, tensors, anew)
         try:
-            return _put_together(KINDS[kind], "", tensors, told)
+            return _put_together(KINDS[kind], "", tensors, json.loads(metadata["told"]))
         except (KeyError, TypeError) as error:
-            raise DiffSFSRError(f"It was saved by another version, {error} is missing", "Save it anew") from error
+            raise DiffSFSRError(f"It was saved by another version, {error} is missing", anew) from error
 
 
 def stamp(kind: str, name: str) -> str:
@@ -126,10 +120,6 @@ def _put_together(kind: type, prefix: str, tensors: dict, told: dict) -> Any:
     return kind(**made)
 
 
-def _content(tensors: dict[str, torch.Tensor], told: dict) -> str:
-    return f"{fingerprint(tensors)} {json.dumps(told, sort_keys=True)}"
-
-
 def _written(folder: Path, name: str, tensors: dict, metadata: dict) -> Path:
     for number in range(1, 10_000):
         path = folder / f"{name if number == 1 else f'{name} {number}'}.safetensors"
@@ -155,8 +145,3 @@ def _holds(path: Path, tensors: dict, metadata: dict) -> bool:
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and one.dtype == other.dtype and torch.allclose(one, other, 1e-6, 1e-9)
-
-
-def _damaged(kind: str, why: str) -> DiffSFSRError:
-    log.debug("%s: %s", here(), why)
-    return DiffSFSRError(f"The file is damaged ({why})", f"Save the {kind.upper()} anew")

@@ -5,6 +5,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..errors import DiffSFSRError, at, check_count
+from ..host.saving import to_pil
 from ..images import checked_image
 
 MOST, LARGEST, LINE = 400, 16384, 20  # pictures; pixels of a side of the sheet; pixels of a name
@@ -44,8 +45,7 @@ def _drawn(pictures: list[torch.Tensor], names: list[str], across: int, side: in
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for i, picture in enumerate(pictures):
         x, y = i % across * side, i // across * (side + LINE * bool(names))
-        drawn = Image.fromarray((picture[..., :3].clamp(0, 1) * 255).round().byte().cpu().numpy())
-        sheet.paste(ImageOps.pad(drawn, (side, side), Image.Resampling.LANCZOS, color=GREY), (x, y))
+        sheet.paste(ImageOps.pad(to_pil(picture), (side, side), Image.Resampling.LANCZOS, color=GREY), (x, y))
         if names:
             draw.text((x + side / 2, y + side + LINE / 2), _fitting(names[i], font, side), "black", font, "mm")
     return torch.from_numpy(np.array(sheet))[None].float() / 255

@@ -88,10 +88,10 @@ def lit(crop: torch.Tensor) -> tuple[torch.Tensor, float]:
     """
     exposure = Exposure.of(crop)
     gain = exposure.dark * max(math.log(USUAL) - exposure.middle, 0.0)
-    return (relit(crop, gain), gain) if gain > 0 else (crop, 0.0)
+    return (exposed(crop, gain), gain) if gain > 0 else (crop, 0.0)
 
 
-def relit(image: torch.Tensor, gain: float) -> torch.Tensor:
+def exposed(image: torch.Tensor, gain: float) -> torch.Tensor:
     """A picture [*, 3, H, W] whose linear light has a gain, given as a logarithm."""
     return image if gain == 0 else gained(image, image.new_tensor(gain).exp())
 
@@ -104,7 +104,7 @@ def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin
     """
     image, mine, theirs = skin.image, Exposure.of(skin.image), Exposure.of(place)
     share = max(mine.dark, mine.burnt, theirs.burnt)
-    image = relit(image, share * (theirs.middle - mine.middle))
+    image = exposed(image, share * (theirs.middle - mine.middle))
     bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt))
     if bare > 0:
         image = coloured(image, own, Skin(place, there), bare)

@@ -19,6 +19,7 @@ STIFF = 0.0, 0.02, 0.02, 0.1, 0.1, 0.1  # ridge on 1, x, y, xy, xx, yy, for each
 DOUBT = 22.0  # pixels of the grid that speak for no gain: where less of the rim is skin, less is done
 NEAR, LOCAL = 24.0, 0.3  # how far what the fit leaves reaches into the face, pixels of the 256 px crop, and the most of it
 SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fades, at the mask's border and at hair
+SKIN_TONE = 0.6  # the default `share` of `match_rim`: how far the selfie's skin tone goes to the background's
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
 
 

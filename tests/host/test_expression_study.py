@@ -28,6 +28,20 @@ def nearness(studies):
     return studies.nearness
 
 
+def test_bundles_draw_with_another_face_model(studies):
+    """Also with one that has fewer directions than the bundle's tokens read."""
+    from diffsfsr.modules.bundle import load_bundle
+    from diffsfsr.modules.host.folders import BUILT_IN
+    from diffsfsr.modules.pipeline.encoders import build_encoders
+    from diffsfsr.training.movement import strip
+
+    bundle = load_bundle(BUILT_IN)
+    plain = strip(build_encoders(bundle).shape)
+    state = {name: value.float() for name, value in plain.state_dict().items()}
+    drawn = build_encoders(studies.expressions._with(bundle, state))
+    assert len(drawn.shape.basis) == len(plain.basis) < len(build_encoders(bundle).shape.basis)
+
+
 def test_a_part_is_compared_alone(studies):
     difference = lambda a, b: (a - b).abs().mean()[None]  # noqa: E731
     compare = studies.expressions.part_compared

@@ -181,6 +181,12 @@ PROMPT.add("ours", "KSampler", model=["1", 0]).add("made", "VAEDecode", samples=
 PROMPT.add("who", "DiffSFSRIdentityEncoder", image=["made", 0]).add("crop", "SaveImage", images=["who", 1])
 PROMPT.add("size", "GetImageSize", image=["made", 0]).add("blank", "EmptyImage", width=["size", 0])
 PROMPT.add("unknown", "NodeOfAnotherPack", picture=["made", 0]).add("more", "AndAnother", thing=["unknown", 3])
+PROMPT.add("place", "DiffSFSRBackgroundCondition").add("cut", "DiffSFSRFaceCrop", place=["place", 3])
+PROMPT.add("drafted", "SaveImage", images=["cut", 3]).add("original", "SaveImage", images=["cut", 0])
+PROMPT.add("photo", "DiffSFSRFaceCrop", image=["12", 0]).add("bare", "DiffSFSRFaceCrop", place=["photo", 2])
+PROMPT.add("again", "DiffSFSRFaceCrop", place=["cut", 2]).add("drafted 2", "SaveImage", images=["again", 3])
+PROMPT.add("no draft", "SaveImage", images=["bare", 3]).add("of ours", "DiffSFSRFaceCrop", image=["made", 0])
+PROMPT.add("cut of ours", "SaveImage", images=["of ours", 0])
 PROMPT["nothing"] = None
 
 
@@ -188,7 +194,7 @@ PROMPT["nothing"] = None
     ("node", "expected"),
     [("enc", 0), ("dec", 0), ("levels", 1), ("theirs", 0), ("ours", 1), ("made", 1), ("who", 1), ("crop", 1), ("size", 1),
      ("blank", 0), ("unknown", 1), ("more", 1), ("1", 0), ("12", 0), ("12.0.0.1", 0), ("made.0.0.1", 1), ("elsewhere", 1),
-     ("broken", 0), ("nothing", 0)],
+     ("broken", 0), ("nothing", 0), ("drafted", 1), ("original", 0), ("drafted 2", 1), ("no draft", 0), ("cut of ours", 1)],
 )  # fmt: skip
 def test_where_a_face_of_ours_goes(host, node, expected):
     from diffsfsr.modules.host.made import gets_made_face

@@ -237,6 +237,23 @@ def test_what_stands_in_front_stays(studio, pictures):
     assert "covers all of the face" in studio.run(whole).errors[0]
 
 
+def test_what_stands_in_front_counts_whatever_was_drawn_before(studio, pictures):
+    """Its colours are not the face's: neither in a new graph nor where the place is remembered without it."""
+    hand = torch.zeros(1, 512, 512)
+    hand[:, 60:175, 230:290] = 1
+
+    def draft(**masks):
+        graph = portrait(*pictures)
+        for name, mask in masks.items():
+            graph.give(CONDITION, name, "MASK", mask)
+        return run(studio, graph).value(CONDITION, 4)
+
+    studio.reset()
+    fresh = draft(in_front=hand)
+    studio.reset()
+    assert not torch.equal(draft(), fresh) and torch.equal(draft(in_front=hand), fresh)
+
+
 def test_load_image_mask_of_a_picture_without_alpha_is_no_mask(studio, pictures, made):
     graph = portrait(*pictures, steps=2).give(CONDITION, "mask", "MASK", torch.zeros(1, 64, 64))
     assert torch.equal(run(studio, graph).value(COMPOSITE), made.value(COMPOSITE))
