@@ -97,3 +97,10 @@ def sample(
     grid = torch.stack([x, y, torch.ones_like(x)], -1).view(1, -1, 3) @ to_source.to(image).transpose(1, 2)
     grid = grid * torch.tensor([2 / w, 2 / h], dtype=image.dtype, device=image.device) - 1
     return F.grid_sample(image, grid.view(len(to_source), height, width, 2), mode, padding, align_corners=False)
+
+
+def mirrored(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture [3, H, W] and its face points [478, >= 2] as a mirror shows them; mirror: see `FaceNetworks`."""
+    points = points[mirror].clone()
+    points[:, 0] = image.shape[-1] - points[:, 0]
+    return image.flip(-1), points

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..modules.affine import mirrored
 from ..modules.encoders.expression import compound
 from ..modules.faces.landmarker import landmarks_in_crop
-from ..modules.faces.morphable import FaceShape, mirrored
+from ..modules.faces.morphable import FaceShape
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import MIRROR
 from ..modules.types import Face

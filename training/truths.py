@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..modules.affine import FRAME
+from ..modules.affine import FRAME, mirrored
 from ..modules.faces.landmarker import find_faces, landmarks_in_crop
-from ..modules.faces.morphable import FaceShape, mirrored
+from ..modules.faces.morphable import FaceShape
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import MIRROR
 from ..modules.types import Face

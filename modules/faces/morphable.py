@@ -293,10 +293,3 @@ def retarget(shape: FaceShape, selfie: Fit, background: Fit, asked: torch.Tensor
     xy = scale[:, None, None] * (asked_mesh - centre_mine)[..., :2] + shift[:, None]
     z = scale[:, None, None] * (asked_mesh - centre_mine)[..., 2:]
     return torch.cat([xy * torch.tensor([1.0, -1.0], device=xy.device), z], -1).float()
-
-
-def mirrored(image: torch.Tensor, points: torch.Tensor, mirror: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A picture [3, H, W] and its face points [478, >= 2] as a mirror shows them; mirror: see `FaceNetworks`."""
-    points = points[mirror].clone()
-    points[:, 0] = image.shape[-1] - points[:, 0]
-    return image.flip(-1), points

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..affine import FRAME
-from ..faces.morphable import mirrored
+from ..affine import FRAME, mirrored
 from ..types import Face, Topology
 from .front import colours_of, found_in
 from .light import apart, colours, gained, relit

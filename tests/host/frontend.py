@@ -3,6 +3,8 @@
 import copy
 import json
 
+from tests.host.graphs import TWIN
+
 NOTES = {"MarkdownNote", "Note"}  # drawn by the front end alone
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 BYPASSED = 4
@@ -100,3 +102,26 @@ def to_api(host, ui):
                 inputs[entry["name"]] = source(entry["link"])
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
+
+
+# --- API twins of the shipped graphs ---
+
+
+def short(name):
+    """The API twin of a workflow with one step, so that running it takes seconds."""
+    prompt = read(TWIN.with_name(f"{name}.api.json"))
+    for node in prompt.values():
+        if node["class_type"] == "DiffSFSRMidpointSampler":
+            node["inputs"]["steps"] = 1
+    return prompt
+
+
+def node_of(prompt, kind):
+    (found,) = (i for i, node in prompt.items() if node["class_type"] == kind)
+    return found
+
+
+def run_of(studio, prompt):
+    result = studio.run(prompt)
+    assert result.success, result.errors
+    return result

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests.host import sd15
+from tests.host.frontend import node_of
 from tests.host.graphs import TWIN, astronaut, run, somebody_else
-from tests.host.test_workflows import node_of, save
+from tests.host.test_workflows import save
 
 NAMES = {
     "checkpoints": "v1-5-pruned-emaonly-fp16.safetensors", "loras": "my_lora.safetensors",

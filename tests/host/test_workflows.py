@@ -11,7 +11,20 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.host.frontend import NOTES, declared, flat, is_widget, read, real_nodes, subgraphs, to_api, widget_names
+from tests.host.frontend import (
+    NOTES,
+    declared,
+    flat,
+    is_widget,
+    node_of,
+    read,
+    real_nodes,
+    run_of,
+    short,
+    subgraphs,
+    to_api,
+    widget_names,
+)
 from tests.host.graphs import ROOT, TWIN, astronaut, somebody_else
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
@@ -199,30 +212,10 @@ def test_the_twin_runs_and_saves_a_picture(studio, twin, made):
     assert torch.allclose(result.value(COMPOSITE), made.value(COMPOSITE), atol=0.1)
 
 
-def short(name):
-    """The API twin of a workflow with one step, so that running it takes seconds."""
-    prompt = read(TWIN.with_name(f"{name}.api.json"))
-    for node in prompt.values():
-        if node["class_type"] == "DiffSFSRMidpointSampler":
-            node["inputs"]["steps"] = 1
-    return prompt
-
-
-def node_of(prompt, kind):
-    (found,) = (i for i, node in prompt.items() if node["class_type"] == kind)
-    return found
-
-
 def test_the_subgraph_paints_what_the_open_graph_paints(studio, twin):
     opened, closed = short("portrait"), short("all_in_one")
     pictures = [run_of(studio, prompt).value(node_of(prompt, "DiffSFSRCompositeFace")) for prompt in (opened, closed)]
     assert torch.equal(*pictures)
-
-
-def run_of(studio, prompt):
-    result = studio.run(prompt)
-    assert result.success, result.errors
-    return result
 
 
 def test_the_travel_saves_every_face_and_a_film(studio, twin):

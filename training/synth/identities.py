@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...modules.faces.morphable import FaceShape, mirrored
+from ...modules.affine import mirrored
+from ...modules.faces.morphable import FaceShape
 from ...modules.labels import MIRROR
 from ...modules.types import Face, Topology
 from ..data import load_part, load_portraits, read_split
