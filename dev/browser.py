@@ -53,6 +53,11 @@ def opened(page, name: str) -> None:
     page.wait_for_timeout(1500)  # pictures of Load Image come one by one
 
 
+def saves(name: str) -> bool:
+    """Whether a template has a node that saves; *try_words* only shows."""
+    return "SavePortrait" in (ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")
+
+
 def ran(page, name: str) -> list[str]:
     """Presses Run and waits for the end; what went wrong."""
     page.evaluate(NOTED)
@@ -68,9 +73,9 @@ def ran(page, name: str) -> list[str]:
             return [f"{refused} nodes are refused: {page.evaluate('() => JSON.stringify(app.lastNodeErrors)')[:300]}"]
         if any(kind == "execution_success" for kind, _ in heard):
             shown = [data["output"] or {} for kind, data in heard if kind == "executed"]
-            kept = [image for output in shown for image in output.get("images", []) if image["type"] == "output"]
-            if not kept:
-                return ["it saved no picture"]
+            pictures = [image["type"] for output in shown for image in output.get("images", [])]
+            if not pictures or ("output" not in pictures and saves(name)):
+                return ["it saved no picture" if pictures else "it showed no picture"]
             page.wait_for_function(SHOWN, timeout=20_000)
             return []
     return [f"it did not end in {PATIENCE} s"]
