@@ -2,8 +2,8 @@
 
 Below full denoising the nodes start from the coarse warp. A network trained on noised portraits alone keeps the warp's faults.
 So some rows of each step begin at the coarse warp, and the end of their path is compared with the target: by distance, by the
-losses on pictures (`pictures.py`), and by a critic trained to tell it from portraits. The distance alone has its optimum at the
-mean of all plausible skins, which is a smooth one. The critic's gradient on the picture is scaled to a share of the other
+losses on pictures (`pictures.py`), and by a critic trained to tell it from portraits. The distance alone has its optimum at a
+middle of all plausible skins, which is a smooth one. The critic's gradient on the picture is scaled to a share of the other
 losses' gradient (as Esser et al. 2021 balance theirs).
 """
 

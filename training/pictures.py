@@ -20,6 +20,7 @@ from .estimators import midpoint, one_step
 from .perceptual import Stlpips
 
 Estimate = Callable[..., torch.Tensor]
+KEPT = 4096  # targets whose measures are kept, the last ones: 1.6 GB
 WINDOW = 0.5  # of the side: windows in which STLPIPS is taken, see `PictureLosses.patches`
 BOX = 0.23, 0.16, 0.69  # top, left and side of a face in the canonical frame
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses use one
@@ -151,6 +152,8 @@ class PictureLosses:
             return self.seen(target)
         for number, latent in zip(numbers, target, strict=True):
             if number not in self.known:
+                if len(self.known) >= KEPT:
+                    self.known.pop(next(iter(self.known)))
                 seen = self.seen(latent[None]) if self.photo is None else self.measured(self.photo(number)[None])
                 self.known[number] = seen._replace(pictures=seen.pictures.half())
         rows = [self.known[number] for number in numbers]

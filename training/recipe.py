@@ -10,7 +10,7 @@ WEIGHTS = {
     "code": 1.0,  # mean distance of the coefficients
     "stlpips": 0.0,  # STLPIPS inside the face; needs `perceptual/` of the data folder
     "patches": 0.0,  # of the ends of paths: STLPIPS in a window of each face
-    "distance": 1.0,  # of the ends of paths: squared distance of the latents
+    "distance": 1.0,  # of the ends of paths: mean absolute distance of the latents
     "critic": 0.3,  # of the ends of paths: size of the critic's gradient, as a share of that of all other losses
 }
 
