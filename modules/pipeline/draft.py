@@ -14,9 +14,10 @@ from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.front import in_front
+from ..warp.harmony import led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
-from ..warp.palette import Palette, exposed, led, lit
+from ..warp.palette import Palette, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
@@ -168,7 +169,7 @@ def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
 
 
 def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
-    """`skin_of` in the exposure and the colours of a place of another kind, see `palette.led`; remembered."""
+    """`skin_of` in the exposure, the colours and the light of a place of another kind, see `harmony.led`; remembered."""
     skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
     own = own_place(encoders, person).background.mesh
     return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points))

@@ -9,13 +9,7 @@ import torch
 import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
 
-from ..affine import FRAME
-from .eyes import EYES
 from .light import GAMMA, LUMINANCE, gained
-from .masks import blurred, fill
-from .mesh import Mesh
-from .mouth import MOUTH
-from .skin import Skin, put_on
 
 SMALL = 64  # pixels a side at which a palette is read: less noise, and less time
 # CIELAB distance (rms) of a crop's colours from a palette of one colour for each lightness, up to which it has one, and from
@@ -29,9 +23,6 @@ FACE = slice(0.23, 0.9), slice(0.27, 0.73)  # rows and columns of the crop that 
 # dark, and where it wholly is; of 478 portraits the darkest has .23. The same for the share of burnt pixels; the most is .17.
 DARK, BURNT, WHITE = (0.2, 0.08), (0.2, 0.4), 0.97
 USUAL = 0.18  # linear light of the middle of a face in usual light
-# A selfie without colours that gets a face's: by how much of lightness that is darker to count as hair, how much of the colour
-# around them teeth and eyes have, pixels of the 256 px crop over which it is smoothed
-SHADE, PALE, SMOOTH = 20.0, 0.3, 3.0
 
 
 class Palette(NamedTuple):
@@ -51,8 +42,8 @@ class Palette(NamedTuple):
         darkest, brightest = lab[:, 0].quantile(lab.new_tensor([0.02, 0.98])).tolist()
         scale = min(max(brightest, 1.0) / BRIGHT, 1.0)
         off, chroma = (float(x.square().sum(1).mean().sqrt()) / scale for x in (lab[:, 1:] - terms @ curve, lab[:, 1:]))
-        sure = max(_between((brightest - darkest) / scale, RANGE), _between(chroma, TONED[::-1]))
-        return cls(curve, float(lab[:, 0].max()) / 100, sure * _between(off, TONED[::-1]))
+        sure = max(between((brightest - darkest) / scale, RANGE), between(chroma, TONED[::-1]))
+        return cls(curve, float(lab[:, 0].max()) / 100, sure * between(off, TONED[::-1]))
 
     def on(self, image: torch.Tensor) -> torch.Tensor:
         """A picture [3, H, W] in these colours, as bright as it was; without a palette the very same."""
@@ -79,7 +70,7 @@ class Exposure(NamedTuple):
         light = crop.new_tensor(LUMINANCE) @ face**GAMMA
         burnt = float((face.amin(0) > WHITE).float().mean())
         middle = math.log(max(float(light.median()), 1e-5))
-        return cls(middle, _between(float(light.quantile(0.98)), DARK), _between(burnt, BURNT))
+        return cls(middle, between(float(light.quantile(0.98)), DARK), between(burnt, BURNT))
 
 
 def lit(crop: torch.Tensor) -> tuple[torch.Tensor, float]:
@@ -96,40 +87,12 @@ def exposed(image: torch.Tensor, gain: float) -> torch.Tensor:
     return image if gain == 0 else gained(image, image.new_tensor(gain).exp())
 
 
-def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin:
-    """A selfie's skin, ready for a place of another kind: as bright as the face there, where one of them is nearly black or
-    burnt, and in its colours, where the selfie has none. Else the very same.
-
-    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points.
-    """
-    image, mine, theirs = skin.image, Exposure.of(skin.image), Exposure.of(place)
-    share = max(mine.dark, mine.burnt, theirs.burnt)
-    image = exposed(image, share * (theirs.middle - mine.middle))
-    bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt))
-    if bare > 0:
-        image = coloured(image, own, Skin(place, there), bare)
-    return skin if image is skin.image else skin._replace(image=image)
-
-
-def coloured(image: torch.Tensor, own: Mesh, other: Skin, share: float) -> torch.Tensor:
-    """A face's picture [3, S, S] with `share` of the colours of another's skin, point for point: lips get those of lips."""
-    theirs, known = put_on(other, own)
-    lab, pixel = rgb_to_lab(theirs[None].clamp(0, 1)), image.shape[-1] / FRAME
-    usual = lab[0, 0, known > 0].median()
-    known = (known * (lab[0, 0] > usual - SHADE))[None, None]  # no colours of beard, brows and lashes
-    ab = blurred(fill(lab[:, 1:] * known, known), SMOOTH * pixel)[0]
-    openings = torch.stack([opening.soft(own)[0] for opening in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
-    ab = ab * (1 - (1 - PALE) * openings)
-    lab = rgb_to_lab(image[None].clamp(0, 1))[0]
-    return lab_to_rgb(torch.cat([lab[:1], torch.lerp(lab[1:], ab, share)])[None])[0].clamp(0, 1)
-
-
 def _terms(lightness: torch.Tensor) -> torch.Tensor:
     """[*, 4]: powers of lightness / 100."""
     return torch.stack([(lightness / 100) ** k for k in range(4)], -1)
 
 
-def _between(value: float, limits: tuple[float, float]) -> float:
+def between(value: float, limits: tuple[float, float]) -> float:
     """0 at the first limit, 1 at the second and beyond."""
     none, whole = limits
     return min(max((value - none) / (whole - none), 0.0), 1.0)

@@ -6,12 +6,8 @@ import pytest
 import torch
 
 from diffsfsr.modules.affine import FRAME
-from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.mesh import Mesh
-from diffsfsr.modules.warp.palette import Exposure, Palette, led, lit
-from diffsfsr.modules.warp.skin import Skin
+from diffsfsr.modules.warp.palette import Exposure, Palette, lit
 from tests.host.graphs import COMPOSITE, astronaut, portrait, run, somebody_else
-from tests.unit.faces import MODEL, canonical_face
 
 SEPIA = torch.tensor([1.0, 0.8, 0.55])
 
@@ -68,9 +64,7 @@ def test_selfie_in_which_little_can_be_seen_is_warned_of(studio, caplog):
 
 def test_ordinary_pictures_stay_as_they_are():
     """Not one bit of them: the same object comes back."""
-    topology, face = FaceNetworks.load(MODEL).topology, canonical_face()
     image = astronaut()[0, :FRAME, 100 : 100 + FRAME].permute(2, 0, 1)
-    skin, there = Skin(image, face.points), image.flip(-1)
-    assert led(skin, Mesh.of(face.points, topology, FRAME), there, face.points) is skin
+    there = image.flip(-1)
     assert lit(image) == (image, 0.0) and Palette.of(image).on(there) is there
     assert Exposure.of(image)[1:] == (0.0, 0.0)
