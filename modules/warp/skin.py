@@ -23,7 +23,7 @@ FOREHEAD = (
     9, 336, 296, 334, 293, 300, 107, 66, 105, 63, 70,
 )  # fmt: skip
 # CIELAB distance from the face's skin above which the forehead may be hair; and is, if it begins as ROOT
-FRINGE, ROOT = 16.0, 30.0
+FRINGE, ROOT = 14.0, 24.0
 HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
 
 HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and how much nearer the other side must be
