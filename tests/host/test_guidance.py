@@ -149,7 +149,8 @@ def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made
         entries = studio.node(kind).GET_SCHEMA().inputs
         assert [entry.id for entry in entries][-len(names) :] == names
     old = portrait(*pictures, steps=2).drop(SAMPLER, "expression_cfg", "reuse", "same_noise")
-    old.drop(CONDITION, "identity_strength", "expression_strength", "match_light", "wrinkles", "skin_tone", "keep_in_front", "without_face")
+    old.drop(CONDITION, "identity_strength", "expression_strength", "match_light", "wrinkles", "skin_tone", "keep_in_front")
+    old.drop(CONDITION, "without_face")
     old.drop(LOADER, "adapter_strength").drop(EXPRESSION, "source", "words")
     assert torch.equal(run(studio, old).value(SAMPLER)["samples"], made.value(SAMPLER)["samples"])
 

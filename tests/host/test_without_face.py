@@ -126,7 +126,7 @@ def test_nothing_is_marked_where_nobody_was_found(studio, nobody, film):
         graph.add("draft", DRAFT, **draft, face="largest", face_index=0, **PASS, image=graph[CONDITION]["inputs"]["image"])
         return graph
 
-    again = {**saved(nobody), "once more": {"class_type": "SaveImage", "inputs": {"images": ["larger", 0], "filename_prefix": "c"}}}
+    again = saved(nobody).add("once more", "SaveImage", images=["larger", 0], filename_prefix="c")
     first = queued(studio, saved(nobody))
     for file in (*(first[node][0] for node in ("ours", "theirs", "draft", CONDITION)), queued(studio, again)["once more"][0]):
         assert source_type(file) is None and "diffsfsr" not in texts_of(file), file
