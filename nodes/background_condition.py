@@ -7,6 +7,7 @@ from ..modules.types import Strength
 from ..modules.warp.rim import SKIN_TONE
 from .wires import (
     CATEGORY,
+    ESSENTIALS,
     FOUND,
     Encoders,
     Expression,
@@ -35,6 +36,8 @@ class BackgroundCondition(io.ComfyNode):
             category=f"{CATEGORY}/conditioning",
             search_aliases=["face swap", "swap face", "background", "scene", "inpaint face", "reenactment", "reactor"],
             advanced=("grow", "feather", "guide"),
+            essentials_category=ESSENTIALS,
+            has_intermediate_output=True,
             description=(
                 "Prepares the background picture: finds the face in it, cuts it out, masks it, and conditions the model on "
                 "identity, expression and background. Pose and light come from the background."

@@ -17,6 +17,7 @@ class ExpressionFromImage(io.ComfyNode):
                 "emotion from image", "copy expression", "expression transfer", "reenactment", "driving image",
                 "facial expression",
             ],  # fmt: skip
+            has_intermediate_output=True,
             description="Reads the expression of a face in a picture, to transfer it to another person. Identity is not read.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),

@@ -2,7 +2,18 @@ from comfy_api.latest import io
 
 from ..modules.host.saving import preview_of_faces
 from ..modules.pipeline.face_draft import drafts_or_pictures
-from .wires import CATEGORY, Encoders, Expression, Identity, face_choice, landmarks, passed_through, schema, wrinkles
+from .wires import (
+    CATEGORY,
+    ESSENTIALS,
+    Encoders,
+    Expression,
+    Identity,
+    face_choice,
+    landmarks,
+    passed_through,
+    schema,
+    wrinkles,
+)
 
 
 class FaceDraft(io.ComfyNode):
@@ -16,6 +27,7 @@ class FaceDraft(io.ComfyNode):
                 "preview expression", "face warp", "reenactment", "live portrait", "emotion preview", "face swap preview",
             ],  # fmt: skip
             is_output_node=True,
+            essentials_category=ESSENTIALS,
             description=(
                 "The coarse warp, an instant preview without the model: the selfie's face warped to the expression, on the "
                 "selfie itself or in a picture. The Midpoint Sampler then paints it properly."

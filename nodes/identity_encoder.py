@@ -13,6 +13,7 @@ class IdentityEncoder(io.ComfyNode):
             display_name="Identity Encoder",
             category=f"{CATEGORY}/conditioning",
             search_aliases=["selfie", "face id", "faceid", "identity", "person", "reference face", "face swap", "likeness"],
+            has_intermediate_output=True,
             description=(
                 "Encodes the identity. Give one clear photo of the person, or a batch of several photos of the same "
                 "person. Only use pictures of people who agreed to it."

@@ -18,13 +18,15 @@ Expression = io.Custom("DIFFSFSR_EXPRESSION")
 PasteRegion = io.Custom("DIFFSFSR_PLACE")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")  # of hosts newer than 0.3.75
 CATEGORY = "DiffSFSR"
+ESSENTIALS = "Image Tools"  # a part of the Essentials tab of newer hosts
 ADVANCED = ("face_index", "reuse")  # in every node that has them
 FOUND = "what is found"
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
 
 
 def schema(advanced: Collection[str] = (), **about) -> io.Schema:
-    """io.Schema, without the fields that this host does not have yet (search_aliases came after 0.3.75).
+    """io.Schema, without the fields that this host does not have yet: after 0.3.75 came search_aliases, essentials_category
+    (a place in the Essentials tab) and has_intermediate_output (what the node shows is there again after a reload).
 
     advanced: inputs that newer front ends fold away until they are asked for; older hosts have no argument for that, but pass
     it on.
