@@ -3,7 +3,7 @@
 import torch
 
 from ..encoders.expression import split
-from ..errors import at, check_number
+from ..errors import DiffSFSRError, at, check_number
 from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..types import Expression, Identity, check_bundle
@@ -48,6 +48,8 @@ def drafts_or_pictures(
     for wire in (identity, expression):
         check_bundle(wire.bundle, encoders.id)
     person = person_of(identity)
+    if image is None and landmarks is not None:
+        raise DiffSFSRError("There is no picture that they could be of", "Connect image, too", "face landmarks")
     if image is None:
         places = [own_place(encoders, person)]
     else:

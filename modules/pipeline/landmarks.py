@@ -2,11 +2,10 @@
 
 A dictionary: "frames", for each picture a list of faces; "image_size", (height, width). A face has "landmarks_xy" [478, 2]
 in pixels, (0, 0) in the middle of the first one, in the order of our own mesh; "landmarks_3d" [478, 3] in pixels of the
-network's square, z away from the viewer; "score" and, as a logit, "presence". Which face is meant and where it is comes from
-there; all measures are our own, of the crop.
+network's square, z away from the viewer; and more. Which face is meant and where it is comes from there; all measures are
+our own, of the crop.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,8 @@ from ..errors import DiffSFSRError, at
 from ..faces.landmarker import DetectedFace
 from ..labels import BLENDSHAPES
 
-POINTS = 478
+EYES = 33, 263  # their outer corners
+POINTS, MOST = 478, 1e5  # points of a face; pixels that a coordinate may have
 REMEDY = "Connect face_landmarks of MediaPipe Face Landmarker, with the same pictures in it"
 
 
@@ -27,33 +27,48 @@ def faces_of(landmarks: Any, count: int, size: tuple[int, int]) -> list[list[Det
     if landmarks is None:
         return None
     frames = landmarks.get("frames") if isinstance(landmarks, Mapping) else None
-    if not isinstance(frames, list | tuple):
+    if not isinstance(frames, list | tuple) or not all(isinstance(faces, list | tuple) for faces in frames):
         raise DiffSFSRError("These are no face landmarks: there are no 'frames' in them", REMEDY)
     if len(frames) != count:
         raise DiffSFSRError(f"They are of {len(frames)} pictures, and there are {count}", REMEDY)
-    theirs = tuple(landmarks.get("image_size", size))
-    if theirs != tuple(size):
-        what = f"They are of a picture of {theirs[-1]} x {theirs[0]} pixels, this has {size[1]} x {size[0]}"
+    theirs = landmarks.get("image_size", size)
+    if list(theirs if isinstance(theirs, list | tuple) else ()) != list(size):
+        what = f"They are of a picture of the size (height, width) {theirs}, this has {size[0]}, {size[1]}"
         raise DiffSFSRError(what, REMEDY)
-    return [sorted(map(face_of, faces), key=lambda face: -face.size) for faces in frames]
+    found = []
+    for i, faces in enumerate(frames):
+        with at(f"image {i}"):
+            found.append(sorted((face_of(told, size) for told in faces), key=lambda face: -face.size))
+    return found
 
 
-def face_of(told: Any) -> DetectedFace:
-    """One face of theirs as one of ours."""
-    plane = np.asarray(told.get("landmarks_xy", ()) if isinstance(told, Mapping) else (), dtype=np.float32)
-    if plane.shape != (POINTS, 2) or not np.isfinite(plane).all():
-        raise DiffSFSRError(f"A face has points of the shape {list(plane.shape)}, not {POINTS} finite pairs", REMEDY)
+def face_of(told: Any, size: tuple[int, int]) -> DetectedFace:
+    """One face of theirs in a picture of a size (H, W) as one of ours."""
+    plane = _array(told, "landmarks_xy", 2)
+    if plane is None:
+        raise DiffSFSRError(f"A face has no landmarks_xy of {POINTS} finite pairs", REMEDY)
+    low, high = plane.min(0), plane.max(0)
+    if (high < 0).any() or (low > size[::-1]).any():
+        raise DiffSFSRError("A face lies outside the picture", REMEDY)
+    if np.linalg.norm(plane[EYES[0]] - plane[EYES[1]]) <= 0.05 * (high - low).max():
+        raise DiffSFSRError("A face has both eyes in one place", REMEDY)
     points = torch.from_numpy(np.column_stack([plane + 0.5, _depth(told, plane)])).float()
-    known = told.get("blendshapes") or {}
-    box = tuple(torch.cat([points[:, :2].amin(0), points[:, :2].amax(0)]).tolist())
-    presence = 1 / (1 + math.exp(-min(max(float(told.get("presence", 0.0)), -50.0), 50.0)))
-    blendshapes = torch.tensor([float(known.get(name, 0.0)) for name in BLENDSHAPES])
-    return DetectedFace(box, float(told.get("score", 1.0)), points, presence, blendshapes)
+    # what else they measured is not looked at: our own measures are of our own crop
+    return DetectedFace((*low.tolist(), *high.tolist()), 1.0, points, 1.0, torch.zeros(len(BLENDSHAPES)))
 
 
 def _depth(told: Mapping, plane: np.ndarray) -> np.ndarray:
     """z [478] of a face in the pixels of its `plane` [478, 2], towards the viewer; flat where they do not tell it."""
-    solid = np.asarray(told.get("landmarks_3d", ()), dtype=np.float32)
-    if solid.shape != (POINTS, 3) or not np.isfinite(solid).all():
+    solid = _array(told, "landmarks_3d", 3)
+    if solid is None:
         return np.zeros(POINTS, np.float32)
     return -solid[:, 2] * np.ptp(plane, 0).max() / max(float(np.ptp(solid[:, :2], 0).max()), 1e-6)
+
+
+def _array(told: Any, name: str, width: int) -> np.ndarray | None:
+    """Finite numbers [478, width] of that name; None where there are none."""
+    try:
+        values = np.asarray(told[name], dtype=np.float32)
+    except (TypeError, ValueError, KeyError, IndexError):
+        return None
+    return values if values.shape == (POINTS, width) and (np.abs(values) < MOST).all() else None

@@ -244,18 +244,26 @@ def test_a_frame_for_which_they_tell_no_face(studio, given, kind):
     assert len(run(studio, graph.set("asked", without_face=choice)).value("asked", int(kind == READER))) == 2
 
 
+def test_landmarks_without_a_picture(studio, given):
+    graph = asked(portrait(astronaut(), astronaut()).only(IDENTITY, EXPRESSION), DRAFT)
+    graph.give("asked", "face_landmarks", "FACE_LANDMARKS", their_landmarks(astronaut()))
+    assert "Connect image" in refusal(studio, graph, "asked")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda told: [], "no face landmarks"),
         (lambda told: {**told, "frames": told["frames"] * 2}, "of 2 pictures, and there are 1"),
-        (lambda told: {**told, "image_size": (100, 200)}, "200 x 100 pixels, this has 512 x 512"),
-        (lambda told: {**told, "frames": [[{**told["frames"][0][0], "landmarks_xy": [[1.0, 2.0]]}]]}, "shape [1, 2], not 478"),
-        (lambda told: {**told, "frames": [[{}]]}, "not 478"),
+        (lambda told: {**told, "image_size": (100, 200)}, "(100, 200), this has 512, 512"),
+        (lambda told: {**told, "frames": [[{**told["frames"][0][0], "landmarks_xy": [[1.0, 2.0]]}]]}, "landmarks_xy of 478"),
+        (lambda told: {"frames": [[{"landmarks_xy": told["frames"][0][0]["landmarks_xy"] + 600}]]}, "outside the picture"),
+        (lambda told: {"frames": [[{"landmarks_xy": 0 * told["frames"][0][0]["landmarks_xy"] + 9}]]}, "eyes in one place"),
+        (lambda told: {**told, "frames": [[{}]]}, "landmarks_xy of 478"),
     ],
 )
 def test_bad_landmarks(studio, given, change, said):
     told = change(their_landmarks(somebody_else()))
     graph = portrait(astronaut(), somebody_else()).give(CONDITION, "face_landmarks", "FACE_LANDMARKS", told)
     message = refusal(studio, graph, CONDITION)
-    assert message.startswith("Background Condition, face landmarks: ") and said in message and "MediaPipe" in message
+    assert message.startswith("Background Condition, face landmarks") and said in message and "MediaPipe" in message
