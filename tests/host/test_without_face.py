@@ -60,6 +60,17 @@ def test_such_a_frame_goes_through_every_node_untouched(studio, passed, film):
     assert (run(studio, single).value(COMPOSITE)[0] - pictures[2]).abs().max() < 0.02
 
 
+def test_also_with_masks_a_turned_head_and_without_the_guide(studio, film):
+    """What is asked of the faces is asked of those that are there."""
+    frames, mask, hand = film[:2].clone(), torch.zeros(2, 512, 512), torch.zeros(1, 512, 512)
+    mask[:, 60:330, 150:400], hand[:, 190:220, 240:330] = 1, 1
+    graph = portrait(astronaut(), frames.half()).set(CONDITION, **PASS, guide=False, head_yaw=3.0, skin_tone=0.0)
+    graph.give(CONDITION, "mask", "MASK", mask).give(CONDITION, "in_front", "MASK", hand)
+    pictures = run(studio, graph).value(COMPOSITE)
+    assert torch.equal(pictures[1], frames[1].half()) and (pictures[0] - frames[0]).abs().max() > 0.1
+    assert torch.equal(pictures[0, 190:220, 240:330], frames[0, 190:220, 240:330].half())
+
+
 def test_it_has_no_say_in_the_words_of_a_prompt(passed, film, studio, nobody):
     assert "\n" not in passed.value("cut", 4) and "no face" not in passed.value("cut", 4)
     graph = portrait(astronaut(), nobody).set(CONDITION, **PASS)
