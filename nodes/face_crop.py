@@ -62,4 +62,5 @@ class FaceCrop(io.ComfyNode):
     @classmethod
     def execute(cls, size, face, face_index, place=None, image=None, mask=None) -> io.NodeOutput:
         given = face_crops(place, image, size, face, face_index, mask)
-        return io.NodeOutput(*given, ui=preview_of_crops(given[3], cls.hidden, drawn=given[2].warps is not None))
+        drawn = given[2].warps is not None and bool(given[2].mask.any())
+        return io.NodeOutput(*given, ui=preview_of_crops(given[3], cls.hidden, drawn))

@@ -133,20 +133,24 @@ def test_nothing_is_marked_where_nobody_was_found(studio, nobody, film):
         graph.add("larger", "ImageScaleBy", image=[COMPOSITE, 0], upscale_method="area", scale_by=2.0)
         graph.add("ours", "DiffSFSRSavePortrait", images=["larger", 0], filename_prefix="a", format="PNG", quality=90)
         graph.add("theirs", "SaveImage", images=[COMPOSITE, 0], filename_prefix="b")
+        graph.add("cut", "DiffSFSRFaceCrop", place=[CONDITION, 3], size=256, face="largest", face_index=0)
+        graph.add("crops", "SaveImage", images=["cut", 3], filename_prefix="d")
         draft = {"encoders": [LOADER, 2], "identity": [IDENTITY, 0], "expression": [EXPRESSION, 0]}
         graph.add("draft", DRAFT, **draft, face="largest", face_index=0, **PASS, image=graph[CONDITION]["inputs"]["image"])
         return graph
 
     again = saved(nobody).add("once more", "SaveImage", images=["larger", 0], filename_prefix="c")
     first = queued(studio, saved(nobody))
-    for file in (*(first[node][0] for node in ("ours", "theirs", "draft", CONDITION)), queued(studio, again)["once more"][0]):
+    unmarked = ("ours", "theirs", "draft", "cut", "crops", CONDITION)
+    for file in (*(first[node][0] for node in unmarked), queued(studio, again)["once more"][0]):
         assert source_type(file) is None and "diffsfsr" not in texts_of(file), file
     info, place = {}, run(studio, saved(nobody)).value(CONDITION, 3)
     picture, _ = paste(torch.rand(1, 256, 256, 3), place, info)
     assert torch.equal(picture, nobody) and not info
     for files in (queued(studio, saved(film[:2].clone())), queued(studio, saved(film[1:3].clone()))):
         assert source_type(files["ours"][0]) == source_type(files["draft"][0]) == source_type(files[CONDITION][0]) == SOURCE
-        assert "diffsfsr" in texts_of(files["theirs"][0])
+        assert source_type(files["cut"][0]) == SOURCE
+        assert all("diffsfsr" in texts_of(files[node][0]) for node in ("theirs", "crops"))
 
 
 def test_what_passes_keeps_the_face_that_it_came_with(host):
