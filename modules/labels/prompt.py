@@ -1,8 +1,8 @@
 """What a face does, in the words of a prompt: "terrified, wide eyes, raised brows, open mouth".
 
 Image models were trained on captions, which name a feeling and what is plain to see, not coefficients. The feeling is the word
-of the 135, or the everyday face, whose prototype points the same way; where none does, only what is plain to see is said. Which
-coefficients make which phrase is our own reading.
+of the 135, or the everyday face, whose prototype points the same way; of a mix, both of two that make it up. Where none does,
+only what is plain to see is said. Which coefficients make which phrase is our own reading.
 """
 
 from functools import cache
@@ -19,6 +19,7 @@ from .words import WORDS
 NEUTRAL, FAINT = "neutral expression", "subtle expression"  # FAINT: a face that does something for which there is no phrase
 CALM = 0.25  # length of a code below which a face is neutral
 ALIKE = 0.75  # cosine to the nearest prototype below which no feeling is named: of mixes of two feelings 99 % are above
+SURE, MIX, SHARE = 0.95, 0.97, 0.3  # cosine of one that needs no second; of two for both to be named; least length of the less
 WEAK, STRONG = 0.45, 1.35  # times as long as the word's prototype: slightly, extremely
 MOST = 6  # phrases behind the feeling
 ADJECTIVES = {  # where the first of the word's forms is no adjective for a person's face
@@ -132,11 +133,30 @@ def _feeling(code: np.ndarray) -> str:
     length = float(np.linalg.norm(code))
     along = np.maximum(usual @ code, strongest @ code) / length
     best = int(along.argmax())
+    if along[best] < SURE and (both := _mixed(usual, usual @ code / length)):
+        return " and ".join(adjective(NAMED[i]) for i in both)
     if along[best] < ALIKE:
         return ""
     word, amount = NAMED[best], length / lengths[best]
     degree = "slightly " if amount < WEAK else "extremely " if amount > STRONG else ""
     return ("" if word in DONE else degree) + adjective(word)
+
+
+def _mixed(known: np.ndarray, along: np.ndarray) -> tuple[int, int] | None:
+    """The two of `known` directions [N, 52] whose weighted sum is the code, the stronger first; None: no two make it.
+
+    along [N]: their cosines with the code. Least squares of every pair: the share a of the first is (p - g q) / (1 - g^2) for
+    cosines p and q with the code and g with each other, and a p + b q is the square of the sum's cosine.
+    """
+    between = known @ known.T
+    rest = 1 - between**2
+    share = np.divide(along[:, None] - between * along, rest, out=np.zeros_like(between), where=rest > 1e-6)
+    explained = share * along[:, None] + share.T * along
+    explained[(share < SHARE) | (share.T < SHARE)] = 0
+    i, j = np.unravel_index(explained.argmax(), explained.shape)
+    if explained[i, j] < MIX**2:
+        return None
+    return (int(i), int(j)) if share[i, j] >= share[j, i] else (int(j), int(i))
 
 
 @cache

@@ -45,10 +45,17 @@ def test_it_is_never_empty_and_names_no_feeling_that_is_not_there():
         for other in BLENDSHAPES[i + 2 :]:
             first = in_prompt(code(**{name: 0.7, other: 0.7})).split(", ")[0]
             assert first in phrases | {FAINT} or first.removeprefix("slightly ") in feelings | {"parted lips"}, (name, other)
-    rng = np.random.default_rng(0)
+
+
+def test_a_mix_is_both_or_one_that_lies_between():
+    """Never two others; where they are two names of nearly one face, one is enough."""
+    rng, both = np.random.default_rng(0), 0
     for _ in range(300):
-        one, two = (asked(word) for word in rng.choice((*WORDS, *FACES), 2, replace=False))
-        assert in_prompt((0.5 * one + 0.5 * two).clip(0, 1)).strip(", ")
+        words = rng.choice((*WORDS, *FACES), 2, replace=False)
+        said = in_prompt((0.5 * asked(words[0]) + 0.5 * asked(words[1])).clip(0, 1)).split(",")[0]
+        both += " and " in said
+        assert said and (" and " not in said or set(said.split(" and ")) == {adjective(word) for word in words}), words
+    assert both > 150
 
 
 @pytest.mark.parametrize(
@@ -59,6 +66,7 @@ def test_it_is_never_empty_and_names_no_feeling_that_is_not_there():
         (prototype("terror", 0.3), "slightly terrified"),
         (prototype("joy", 0.0), "neutral expression"),
         (asked("asleep"), "asleep, closed eyes"),
+        (0.5 * asked("tired") + 0.5 * asked("happiness"), "happy and tired, smile"),
         (asked("kiss"), "kissing, half-closed eyes, puckered lips"),
         (code(eyeBlinkLeft=1), "one closed eye"),
         (code(browOuterUpLeft=1.0), "one raised brow"),
