@@ -38,7 +38,8 @@ COMPLAINTS = """() => {
   document.querySelectorAll('.p-dialog, .p-toast-message-error').forEach(e => found.push('shown: ' + e.innerText.slice(0, 300)))
   return found
 }"""
-SHOWN = """() => app.graph.nodes.filter(node => node.type === 'SaveImage').every(node => node.imgs?.length)"""
+SAVERS = ["SaveImage", "DiffSFSRSavePortrait"]
+SHOWN = f"() => app.graph.nodes.filter(node => {SAVERS}.includes(node.type)).every(node => node.imgs?.length)"
 NOTED = """() => {
   window.heard = []
   for (const kind of ['executed', 'execution_error', 'execution_success', 'execution_interrupted'])

@@ -1,11 +1,13 @@
 from comfy_api.latest import io
 
-from ..modules.host.saving import preview
-from ..modules.pipeline.background import Request, condition
+from ..modules.host.saving import preview_of_faces
+from ..modules.pipeline.background import condition
+from ..modules.pipeline.request import Request
 from ..modules.types import Strength
 from ..modules.warp.rim import SKIN_TONE
 from .wires import (
     CATEGORY,
+    ESSENTIALS,
     FOUND,
     Encoders,
     Expression,
@@ -14,7 +16,9 @@ from .wires import (
     face_choice,
     head_turn,
     keep_in_front,
+    landmarks,
     match_light,
+    passed_through,
     prompts,
     schema,
     skin_tone,
@@ -32,6 +36,8 @@ class BackgroundCondition(io.ComfyNode):
             category=f"{CATEGORY}/conditioning",
             search_aliases=["face swap", "swap face", "background", "scene", "inpaint face", "reenactment", "reactor"],
             advanced=("grow", "feather", "guide"),
+            essentials_category=ESSENTIALS,
+            has_intermediate_output=True,
             description=(
                 "Prepares the background picture: finds the face in it, cuts it out, masks it, and conditions the model on "
                 "identity, expression and background. Pose and light come from the background."
@@ -84,7 +90,10 @@ class BackgroundCondition(io.ComfyNode):
                 ),
                 *head_turn(),
                 keep_in_front(),
+                passed_through(),
+                landmarks(),
             ],
+            hidden=[io.Hidden.prompt],
             outputs=[
                 io.Conditioning.Output(display_name="positive"),
                 io.Conditioning.Output(display_name="negative", tooltip="Without identity and expression: for cfg."),
@@ -103,12 +112,12 @@ class BackgroundCondition(io.ComfyNode):
         cls, encoders, vae, image, identity, expression, face, face_index, grow, feather, guide, mask=None,
         identity_strength=1.0, expression_strength=1.0, text_positive=None, text_negative=None, match_light=0.0, wrinkles=1.0,
         skin_tone=SKIN_TONE, in_front=None, head_yaw=0.0, head_pitch=0.0, head_roll=0.0,
-        keep_in_front=FOUND,
+        keep_in_front=FOUND, without_face="error", face_landmarks=None,
     ):  # fmt: skip
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
             image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles,
-            skin_tone, in_front, (head_yaw, head_pitch, head_roll), keep_in_front == FOUND,
+            skin_tone, in_front, (head_yaw, head_pitch, head_roll), keep_in_front == FOUND, without_face, face_landmarks,
         )  # fmt: skip
         given = condition(encoders, vae, request)
-        return io.NodeOutput(*given, ui=preview(given[-1], made=True))
+        return io.NodeOutput(*given, ui=preview_of_faces(given[4], cls.hidden, made=bool(given[3].mask.any())))

@@ -2,7 +2,8 @@ from comfy_api.latest import io
 
 from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.expression import expressions_of
-from .wires import CATEGORY, Encoders, Expression, face_choice, intensity, schema
+from ..modules.pipeline.faceless import NEUTRAL
+from .wires import CATEGORY, Encoders, Expression, face_choice, intensity, landmarks, schema, without_face
 
 
 class ExpressionFromImage(io.ComfyNode):
@@ -16,6 +17,7 @@ class ExpressionFromImage(io.ComfyNode):
                 "emotion from image", "copy expression", "expression transfer", "reenactment", "driving image",
                 "facial expression",
             ],  # fmt: skip
+            has_intermediate_output=True,
             description="Reads the expression of a face in a picture, to transfer it to another person. Identity is not read.",
             inputs=[
                 Encoders.Input("encoders", tooltip="From the DiffSFSR UNet Loader."),
@@ -28,6 +30,12 @@ class ExpressionFromImage(io.ComfyNode):
                     tooltip="The same person with a neutral face, if you have it: then the person's own features (low brows, a "
                     "wide mouth) are not mistaken for an expression.",
                 ),
+                without_face(
+                    NEUTRAL,
+                    "What to do with a picture in which no face is found: stop, or take a neutral expression for it, so that "
+                    "one frame does not stop a film; a warning names it.",
+                ),
+                landmarks(),
             ],
             outputs=[
                 Expression.Output(display_name="EXPRESSION", tooltip="For Background Condition, Mix or Face Draft."),
@@ -38,6 +46,9 @@ class ExpressionFromImage(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, encoders, image, face, face_index, intensity, neutral=None) -> io.NodeOutput:
-        given, crops, reading = expressions_of(encoders, image, neutral, face, face_index, intensity)
+    def execute(
+        cls, encoders, image, face, face_index, intensity, neutral=None, without_face="error", face_landmarks=None
+    ) -> io.NodeOutput:
+        wanted = (image, neutral, face, face_index, intensity, without_face, face_landmarks)
+        given, crops, reading = expressions_of(encoders, *wanted)
         return io.NodeOutput(given, crops, reading, ui=preview_of_crops(crops, cls.hidden))

@@ -2,7 +2,7 @@ from comfy_api.latest import io
 
 from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.face_crop import CELL, LEAST, MOST, face_crops
-from .wires import CATEGORY, PasteRegion, face_choice, schema
+from .wires import CATEGORY, ESSENTIALS, PasteRegion, face_choice, schema
 
 
 class FaceCrop(io.ComfyNode):
@@ -13,6 +13,8 @@ class FaceCrop(io.ComfyNode):
             display_name="Face Crop",
             category=f"{CATEGORY}/image",
             search_aliases=["crop face", "face detailer", "inpaint crop", "face enhance", "img2img face", "checkpoint"],
+            essentials_category=ESSENTIALS,
+            has_intermediate_output=True,
             description=(
                 "Cuts a face out for any model to paint: the crop, its mask, and the coarse warp at that size. Composite Face "
                 "pastes what was painted back."
@@ -60,4 +62,5 @@ class FaceCrop(io.ComfyNode):
     @classmethod
     def execute(cls, size, face, face_index, place=None, image=None, mask=None) -> io.NodeOutput:
         given = face_crops(place, image, size, face, face_index, mask)
-        return io.NodeOutput(*given, ui=preview_of_crops(given[3], cls.hidden, drawn=given[2].warps is not None))
+        drawn = given[2].warps is not None and bool(given[2].mask.any())
+        return io.NodeOutput(*given, ui=preview_of_crops(given[3], cls.hidden, drawn))

@@ -2,7 +2,7 @@ from comfy_api.latest import io
 
 from ..modules.host.saving import preview_of_crops
 from ..modules.pipeline.identity import WITHOUT_FACE, encode_identity
-from .wires import CATEGORY, Encoders, Identity, face_choice, schema
+from .wires import CATEGORY, Encoders, Identity, face_choice, landmarks, schema
 
 
 class IdentityEncoder(io.ComfyNode):
@@ -13,6 +13,7 @@ class IdentityEncoder(io.ComfyNode):
             display_name="Identity Encoder",
             category=f"{CATEGORY}/conditioning",
             search_aliases=["selfie", "face id", "faceid", "identity", "person", "reference face", "face swap", "likeness"],
+            has_intermediate_output=True,
             description=(
                 "Encodes the identity. Give one clear photo of the person, or a batch of several photos of the same "
                 "person. Only use pictures of people who agreed to it."
@@ -33,6 +34,7 @@ class IdentityEncoder(io.ComfyNode):
                     tooltip="What to do with a picture in which no face is found: stop, leave that picture out, or use the "
                     "whole picture as a face that is already cropped and aligned.",
                 ),
+                landmarks(),
             ],
             outputs=[
                 Identity.Output(display_name="IDENTITY", tooltip="For Background Condition."),
@@ -42,6 +44,6 @@ class IdentityEncoder(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, encoders, image, face, face_index, without_face) -> io.NodeOutput:
-        identity, crops = encode_identity(encoders, image, face, face_index, without_face)
+    def execute(cls, encoders, image, face, face_index, without_face, face_landmarks=None) -> io.NodeOutput:
+        identity, crops = encode_identity(encoders, image, face, face_index, without_face, face_landmarks)
         return io.NodeOutput(identity, crops, ui=preview_of_crops(crops, cls.hidden))

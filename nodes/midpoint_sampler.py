@@ -53,13 +53,22 @@ class MidpointSampler(io.ComfyNode):
                     optional=True,
                 ),
                 reuse_input(),
+                io.Boolean.Input(
+                    "same_noise",
+                    default=False,
+                    optional=True,
+                    display_name="same noise",
+                    tooltip="For films: every picture of a batch gets the noise of the first one, and nothing flickers. Off: "
+                    "picture k gets that of seed + k.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="LATENT", tooltip="For VAE Decode with the bundle's VAE.")],
         )
 
     @classmethod
     def execute(
-        cls, model, positive, negative, latent, seed, steps, cfg, scheduler, denoise, expression_cfg=0.0, reuse=REUSE
-    ) -> io.NodeOutput:
-        how = (seed, steps, (cfg, expression_cfg or cfg), scheduler, denoise, reuse)
+        cls, model, positive, negative, latent, seed, steps, cfg, scheduler, denoise, expression_cfg=0.0, reuse=REUSE,
+        same_noise=False,
+    ) -> io.NodeOutput:  # fmt: skip
+        how = (seed, steps, (cfg, expression_cfg or cfg), scheduler, denoise, reuse, same_noise)
         return io.NodeOutput(sample(model, positive, negative, latent, *how))

@@ -9,20 +9,24 @@ from ..modules.faces.selection import RULES
 from ..modules.host import folders
 from ..modules.pipeline import kept
 from ..modules.pipeline.draft import TURNS
+from ..modules.pipeline.faceless import PASS_ON
 from ..modules.warp.rim import SKIN_TONE
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")
 Identity = io.Custom("DIFFSFSR_IDENTITY")
 Expression = io.Custom("DIFFSFSR_EXPRESSION")
 PasteRegion = io.Custom("DIFFSFSR_PLACE")
+FaceLandmarks = io.Custom("FACE_LANDMARKS")  # of hosts newer than 0.3.75
 CATEGORY = "DiffSFSR"
+ESSENTIALS = "Image Tools"  # a part of the Essentials tab of newer hosts
 ADVANCED = ("face_index", "reuse")  # in every node that has them
 FOUND = "what is found"
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
 
 
 def schema(advanced: Collection[str] = (), **about) -> io.Schema:
-    """io.Schema, without the fields that this host does not have yet (search_aliases came after 0.3.75).
+    """io.Schema, without the fields that this host does not have yet: after 0.3.75 came search_aliases, essentials_category
+    (a place in the Essentials tab) and has_intermediate_output (what the node shows is there again after a reload).
 
     advanced: inputs that newer front ends fold away until they are asked for; older hosts have no argument for that, but pass
     it on.
@@ -108,6 +112,37 @@ def keep_in_front() -> io.Input:
         display_name="keep in front",
         tooltip="What stands before the face and stays: hair, a scarf, a hat's brim, a mask or glasses that are found, and the "
         "mask at in front; or only that mask. What has the colour of skin, as a hand, is not found.",
+    )
+
+
+def without_face(instead: str, tooltip: str) -> io.Input:
+    """What to do with a picture in which no face is found."""
+    return io.Combo.Input(
+        "without_face",
+        options=["error", instead],
+        default="error",
+        optional=True,
+        display_name="without a face",
+        tooltip=tooltip,
+    )
+
+
+def passed_through() -> io.Input:
+    return without_face(
+        PASS_ON,
+        "What to do with a picture in which no face is found: stop, or let it through as it is, so that one frame does not "
+        "stop a film; a warning names it.",
+    )
+
+
+def landmarks() -> io.Input:
+    """Faces that the host's own node has found."""
+    return FaceLandmarks.Input(
+        "face_landmarks",
+        optional=True,
+        display_name="face landmarks",
+        tooltip="From MediaPipe Face Landmarker of newer ComfyUI, with the same pictures: the faces that are there to choose "
+        "from, in place of our own search.",
     )
 
 

@@ -15,7 +15,7 @@ from dev.pack import ROOT
 from ...modules.errors import DiffSFSRError
 from ...modules.host.saving import MARKED_JPEG
 from ...modules.labels import FAMILIES, family_of, subcluster_of
-from ...modules.pipeline.draft import face_drafts
+from ...modules.pipeline.face_draft import face_drafts
 from ..pictures import painted, strip, to_pil
 from ..pipeline import Pipeline
 from .tables import everyday_table, word_table

@@ -20,8 +20,8 @@ from ...modules.encoders.expression import COEFFICIENTS, encode_label, split
 from ...modules.faces.morphable import TEETH, FaceShape
 from ...modules.host.folders import bundle_path
 from ...modules.labels import index
-from ...modules.pipeline.draft import face_drafts
 from ...modules.pipeline.encoders import Encoders, build_encoders, face_networks
+from ...modules.pipeline.face_draft import face_drafts
 from ...modules.pipeline.identity import encode_identity
 from ...modules.types import Expression, Face, Identity
 from ...modules.warp.aperture import Aperture

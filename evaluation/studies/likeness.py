@@ -12,8 +12,8 @@ import torch
 
 from ...modules.encoders.expression import encode_label
 from ...modules.labels import FAMILIES, family_of
-from ...modules.pipeline.draft import face_drafts
 from ...modules.pipeline.encoders import Encoders
+from ...modules.pipeline.face_draft import face_drafts
 from ...modules.pipeline.identity import encode_identity
 from ...modules.types import Expression
 from ..metrics.figures import cosines, interval, ranks

@@ -93,9 +93,9 @@ def guider(model, positive, negative, identity: float, expression: float) -> Ide
 
 
 @at("Midpoint Sampler")
-def sample(model, positive, negative, latent, seed, steps, weights, scheduler, denoise, reuse) -> dict:
+def sample(model, positive, negative, latent, seed, steps, weights, scheduler, denoise, reuse, same_noise=False) -> dict:
     """LATENT in, LATENT out; arguments as the host's KSampler has them, `weights` the cfg of identity and of expression,
-    `reuse` whether evaluations are used again.
+    `reuse` whether evaluations are used again, `same_noise` whether all rows get the noise of the first.
     """
     check_numbers(steps, weights, denoise)
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
@@ -105,7 +105,7 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
     if denoise == 0:
         return latent.copy()
     samples = comfy.sample.fix_empty_latent_channels(model, samples)
-    noise = noise_for(samples, seed, latent.get("batch_index"))
+    noise = noise_for(samples, seed, latent.get("batch_index"), same_noise)
     sigmas = schedule(model, scheduler, steps, denoise)
     try:
         result = guide.sample(
@@ -134,12 +134,15 @@ def schedule(model, scheduler: str, steps: int, denoise: float) -> torch.Tensor:
     return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, count)[-(steps + 1) :]
 
 
-def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None) -> torch.Tensor:
-    """Noise by index: picture k of a batch gets the noise of seed + k, so that it can be made again alone.
+def noise_for(samples: torch.Tensor, seed: int, batch_index: list[int] | None, same: bool = False) -> torch.Tensor:
+    """Noise by index: picture k of a batch gets the noise of seed + k, so that it can be made again alone; or all the `same`
+    as the first, so that a film does not flicker.
 
     The host draws one stream for a whole batch, which is the same for its first picture only.
     """
     index = batch_index if batch_index is not None else range(len(samples))
+    if same:
+        index = [index[0]] * len(samples)
     return torch.cat([comfy.sample.prepare_noise(samples[:1], (seed + int(k)) % 2**64) for k in index])
 
 

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import DiffSFSRError, here
 from .credentials import signed
-from .made import gets_made_face, running_node
+from .made import gets_made_face, remember, running_node
 from .provenance import KEY, NOTE, XMP
 
 SUFFIX = {"PNG": ".png", "WebP": ".webp", "JPEG": ".jpg"}
@@ -80,6 +80,13 @@ def preview(images: torch.Tensor, made: bool):
         (Path(folder) / file).write_bytes(encoded(to_pil(image), "PNG", {}, made, compress=1))
         results.append(ui.SavedResult(file, subfolder, types.FolderType.temp))
     return ui.SavedImages(results)
+
+
+def preview_of_faces(images: torch.Tensor, hidden, made: bool):
+    """`preview` of pictures into which a node drew a face, or of which none has any: then none counts as ours further on."""
+    prompt = hidden.prompt if hidden else None
+    remember(prompt, running_node(), made)
+    return preview(images, made or gets_made_face(prompt, running_node(), unknown=False))
 
 
 def preview_of_crops(images: torch.Tensor, hidden, drawn: bool = False):

@@ -23,7 +23,8 @@ def paste(
     """Crops [n, S, S, 3] and their paste region -> pictures [n, H, W, C] and the soft mask [n, H, W].
 
     detail: 0..1, how much of the selfie's own skin is added to what the crops are too small for.
-    `metadata` is the host's extra_pnginfo of this queue item: whatever saves a PNG later writes our note into it.
+    `metadata` is the host's extra_pnginfo of this queue item: whatever saves a PNG later writes our note into it. Where no
+    picture had a face there is nothing to note.
     """
     check_number("detail", detail, 1.0, 1)
     with at("image"):
@@ -35,7 +36,7 @@ def paste(
     if crops.shape[1] != crops.shape[2]:
         what = f"The crop is {crops.shape[2]} x {crops.shape[1]} pixels, it should be square"
         raise DiffSFSRError(what, "Connect VAE Decode directly, or give back the whole of what Face Crop cut")
-    if metadata is not None:
+    if metadata is not None and region.mask.any():
         metadata["diffsfsr"] = NOTE
     if detail > 0 and (coarser := how_much_coarser(region)) > NOTICED:
         what = "the face in the selfie is %.1f times smaller than its place in the picture and stays that much softer"

@@ -1,17 +1,14 @@
-"""What Face Draft does: the coarse warp alone, at once. Background Condition draws by the same functions."""
+"""A person drawn in the place of a face: what Face Draft and Background Condition share."""
 
 from dataclasses import dataclass, replace
 
 import torch
 
 from ..affine import FRAME, apply
-from ..encoders.expression import split
-from ..errors import at, check_number
+from ..errors import at
 from ..faces.pose import turned
-from ..host.progress import steps
-from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
-from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
+from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.front import in_front
 from ..warp.harmony import led
@@ -23,7 +20,9 @@ from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
 from .face import aligned
+from .faceless import Faceless
 from .film import Found, find_all
+from .landmarks import faces_of
 from .memo import content
 
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
@@ -83,12 +82,25 @@ def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> 
     return places_of(encoders, image[None], rule, index)[0]
 
 
-def places_of(encoders: Encoders, images: torch.Tensor, rule: str, index: int) -> list[Place]:
-    """The face that is meant in each picture [B, H, W, 3], see `film.find_all`; remembered."""
-    found, places = find_all(encoders, images, rule, index), []
-    for i, (image, one) in enumerate(zip(images, found, strict=True)):
+def places_of(
+    encoders: Encoders,
+    images: torch.Tensor,
+    rule: str,
+    index: int,
+    pass_on: bool = False,
+    landmarks: dict | None = None,
+) -> list[Place | Faceless]:
+    """The face that is meant in each picture [B, H, W, 3], see `film.find_all`; remembered. pass_on: where there is none, the
+    picture stays as it is; landmarks: FACE_LANDMARKS of the host.
+    """
+    given = faces_of(landmarks, len(images), tuple(images.shape[1:3]))
+    places = []
+    for i, one in enumerate(find_all(encoders, images, rule, index, "the picture stays as it is" if pass_on else "", given)):
+        if one is None:
+            places.append(Faceless.of(images[i], encoders.size))
+            continue
         with at(f"image {i}"):
-            places.append(encoders.memo.get("place", (one.key, one.which), lambda: _place(encoders, image, one)))  # noqa: B023
+            places.append(encoders.memo.get("place", (one.key, one.which), lambda: _place(encoders, images[i], one)))  # noqa: B023
     return places
 
 
@@ -251,36 +263,3 @@ def coarse_warp_of(
     area = area_of(encoders, person, place, mesh, GROW)
     looks = looks_of(encoders, person, place, mesh, geometry, USUAL, wrinkles)
     return drawn(encoders, person, place, mesh, area, looks, 1.0, 0.0)
-
-
-@at("Face Draft")
-@torch.inference_mode()
-def face_drafts(
-    encoders: Encoders,
-    identity: Identity,
-    expression: Expression,
-    image: torch.Tensor | None,
-    rule: str,
-    index: int,
-    wrinkles: float = 1.0,
-) -> torch.Tensor:
-    """Coarse warps [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
-    check_number("wrinkles", wrinkles, 1.5, 1)
-    for wire in (identity, expression):
-        check_bundle(wire.bundle, encoders.id)
-    person = person_of(identity)
-    if image is not None:
-        with at("image"):
-            image = checked_image(image)
-    places = [own_place(encoders, person)] if image is None else places_of(encoders, image, rule, index)
-    places = [behind(encoders, person, place, None, image is not None) for place in places]
-    total = max(len(places), len(expression.codes))
-    broadcast(len(places), total, "pictures")
-    broadcast(len(expression.codes), total, "expressions")
-    geometry, results = split(expression.codes)[1], []
-    for i in steps(range(total)):
-        place = places[i % len(places)]
-        drawn = coarse_warp_of(encoders, person, place, geometry[i % len(geometry)], wrinkles)
-        results.append(place.background.covering(drawn))
-    return torch.stack(results).permute(0, 2, 3, 1)
-

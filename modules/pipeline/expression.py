@@ -11,7 +11,10 @@ from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES, MAX_INTENSITY, nearest_words
 from ..types import Expression, Face
 from .encoders import Encoders
-from .face import find_face
+from .face import aligned, find_face
+from .faceless import NEUTRAL, Faceless, passes_on
+from .film import Found, find_all
+from .landmarks import faces_of
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +22,20 @@ log = logging.getLogger(__name__)
 @at("Expression From Image")
 @torch.inference_mode()
 def expressions_of(
-    encoders: Encoders, images: torch.Tensor, neutral: torch.Tensor | None, rule: str, index: int, intensity: float
+    encoders: Encoders,
+    images: torch.Tensor,
+    neutral: torch.Tensor | None,
+    rule: str,
+    index: int,
+    intensity: float,
+    without: str = "error",
+    landmarks: dict | None = None,
 ) -> tuple[Expression, torch.Tensor, str]:
     """Pictures [E, H, W, 3] -> Expression with E codes, the aligned crops [E, S, S, 3], and what was read, for people.
 
     neutral: the same person with a neutral face, one picture or E; without it the neutral face is estimated from the picture.
+    without: what to do with a picture that has no face; NEUTRAL gives its middle and a neutral expression. landmarks:
+    FACE_LANDMARKS of the host, in place of our own search.
     """
     check_number("intensity", intensity, MAX_INTENSITY, 1)
     with at("image"):
@@ -32,20 +44,33 @@ def expressions_of(
         with at("neutral"):
             neutral = checked_image(neutral)
         broadcast(len(neutral), len(images), "neutral pictures")
-    codes, crops, lines = [], [], []
+    given = faces_of(landmarks, len(images), tuple(images.shape[1:3]))
+    instead = "a neutral face is taken for it" if passes_on(without, NEUTRAL) else ""
+    found = find_all(encoders, images, rule, index, instead, given)
+    read = []
     for i, image in enumerate(steps(images)):
         with at(f"image {i}"):
             calm = None
-            if neutral is not None:
+            if neutral is not None and found[i] is not None:
                 with at("neutral"):
                     calm = find_face(encoders, neutral[i % len(neutral)], rule, index)[0]
-            face, _ = find_face(encoders, image, rule, index)
-        code = scaled(code_of_face(encoders, face, calm), intensity)
-        codes.append(code)
-        crops.append(face.image.permute(1, 2, 0))
-        lines.append(in_words(code[:52]))
+            read.append(_read(encoders, image, found[i], calm, intensity))
+    codes, crops, lines = zip(*read, strict=True)
     names = tuple(f"picture {i}" for i in range(len(codes)))
     return Expression(torch.stack(codes), names, encoders.id), torch.stack(crops), "\n".join(lines)
+
+
+def _read(
+    encoders: Encoders, image: torch.Tensor, found: Found | None, calm: Face | None, intensity: float
+) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """Of one picture [H, W, 3]: code [52 + K], crop [S, S, 3], and the line for people."""
+    if found is None:
+        code = torch.zeros(len(BLENDSHAPES) + len(encoders.shape.basis))
+        crop = Faceless.of(image, encoders.size).image
+        return code, crop.permute(1, 2, 0), "no face: neutral"
+    face, _ = aligned(encoders, image, found.face)
+    code = scaled(code_of_face(encoders, face, calm), intensity)
+    return code, face.image.permute(1, 2, 0), in_words(code[:52])
 
 
 def expression_of_picture(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> torch.Tensor:

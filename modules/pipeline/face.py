@@ -10,7 +10,7 @@ from .. import affine
 from ..errors import DiffSFSRError, here
 from ..faces.detector import LEAST_FACE
 from ..faces.landmarker import DetectedFace, find_faces, landmarks_in_crop
-from ..faces.selection import choose_face
+from ..faces.selection import RULES, choose_face
 from ..types import Face
 from ..warp.paste import cut
 from ..warp.unseen import completed, inside
@@ -20,14 +20,24 @@ log = logging.getLogger(__name__)
 TILTED = 60.0  # degrees, from which on a face is measured again where it stands upright
 
 
-def find_face(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> tuple[Face, torch.Tensor]:
+def check_choice(rule: str) -> None:
+    """Also what would be asked in vain of every single picture: an unreadable face model is no picture without a face."""
+    if rule not in RULES:
+        remedy = f"Choose one of: {', '.join(RULES)}"
+        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", remedy, "image 0")
+    face_networks()
+
+
+def find_face(
+    encoders: Encoders, image: torch.Tensor, rule: str, index: int, given: list[DetectedFace] | None = None
+) -> tuple[Face, torch.Tensor]:
     """The chosen face of a picture [H, W, 3] in the canonical frame, and the matrix [2, 3] that leads there."""
-    return aligned(encoders, image, chosen(image, rule, index))
+    return aligned(encoders, image, chosen(image, rule, index, given))
 
 
-def chosen(image: torch.Tensor, rule: str, index: int) -> DetectedFace:
-    """The chosen face of a picture [H, W, 3], in its pixels."""
-    faces = find_faces(face_networks().ready(), image)
+def chosen(image: torch.Tensor, rule: str, index: int, given: list[DetectedFace] | None = None) -> DetectedFace:
+    """The chosen face of a picture [H, W, 3], in its pixels; given: its faces, where they were found elsewhere."""
+    faces = find_faces(face_networks().ready(), image) if given is None else given
     found = choose_face(faces, rule, index, tuple(image.shape[:2]))
     warn_of_others(faces, found, rule)
     check_size(found.points)

@@ -18,6 +18,7 @@ from .draft import GROW, topology
 from .face import chosen
 
 LEAST, MOST, CELL = 256, 1536, 8  # pixels of a crop, and of a latent's cell
+NOBODY = "no face"
 FEATHER = 8.0  # pixels of the 256 px crop, the default of Background Condition
 
 
@@ -36,7 +37,8 @@ def face_crops(
 
     region: of Background Condition or of another Face Crop. image: pictures [B, H, W, C], whose faces are looked for by the
     rule; with a region it is what the crops are cut from, in place of its background. mask [B or 1, H, W]: the artist's own.
-    Where no one was drawn the coarse warps are the crops, and there are no words.
+    Where no one was drawn the coarse warps are the crops, and there are no words. A picture that passed through Background
+    Condition without a face passes here, too: its mask is empty.
     """
     check_size(size)
     if region is None:
@@ -45,13 +47,22 @@ def face_crops(
         region = region if image is None else elsewhere(region, image)
         region = region if mask is None else limited(region, mask)
     crops, masks = crops_of(region, size), masks_of(region, size)
-    if not masks.flatten(1).any(1).all():
+    painted = region.mask.flatten(1).any(1)
+    if not masks.flatten(1).any(1)[painted].all() or (region.warps is None and not painted.all()):
         what, remedy = "The mask does not touch the chosen face", "Paint over the face, or choose another face"
         raise DiffSFSRError(what, remedy, "mask")
     warps = crops if region.warps is None else warps_of(region, crops, masks)
-    said = [] if region.codes is None else [in_prompt(code.numpy()) for code in region.codes]
-    text = "\n".join(said[:1] if len(set(said)) == 1 else said)
-    return crops.permute(0, 2, 3, 1), masks, region, warps.permute(0, 2, 3, 1), text
+    return crops.permute(0, 2, 3, 1), masks, region, warps.permute(0, 2, 3, 1), in_words(region)
+
+
+def in_words(region: PasteRegion) -> str:
+    """What the faces show, one a line, or one line where it is the same for all; of a picture that has no face it says so."""
+    if region.codes is None:
+        return ""
+    faces = region.mask.flatten(1).any(1).tolist()
+    said = [in_prompt(code.numpy()) if face else NOBODY for code, face in zip(region.codes, faces, strict=True)]
+    of_faces = {line for line in said if line != NOBODY}
+    return next(iter(of_faces)) if len(of_faces) == 1 else "\n".join(said if of_faces else [NOBODY])
 
 
 def check_size(size: int) -> None:

@@ -10,15 +10,15 @@ from ..encoders.identity import INPUT, Pooled, pool
 from ..errors import DiffSFSRError, at, here
 from ..faces.morphable import FaceShape
 from ..faces.pose import angles
-from ..faces.selection import RULES
 from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
 from ..warp.detail import photo_of
 from ..warp.palette import Exposure
 from ..warp.unseen import inside, missing
-from .encoders import Encoders, face_networks
-from .face import face_of, find_face
+from .encoders import Encoders
+from .face import check_choice, face_of, find_face
+from .landmarks import faces_of
 
 TURNED = 25.0  # degrees to a side, from which on half a face is a mirror image
 WITHOUT_FACE = ("error", "skip this image", "treat as an aligned crop")
@@ -28,11 +28,15 @@ log = logging.getLogger(__name__)
 @at("Identity Encoder")
 @torch.inference_mode()
 def encode_identity(
-    encoders: Encoders, images: torch.Tensor, rule: str, index: int, without: str
+    encoders: Encoders, images: torch.Tensor, rule: str, index: int, without: str, landmarks: dict | None = None
 ) -> tuple[Identity, torch.Tensor]:
-    """Photos [B, H, W, 3] of one person -> Identity and the aligned crops [P, 256, 256, 3]; a stranger's is not among them."""
+    """Photos [B, H, W, 3] of one person -> Identity and the aligned crops [P, 256, 256, 3]; a stranger's is not among them.
+
+    landmarks: FACE_LANDMARKS of the host, in place of our own search.
+    """
     images = checked(images, rule, without)
-    found = [_face(encoders, image, rule, index, without, i) for i, image in enumerate(steps(images))]
+    given = faces_of(landmarks, len(images), tuple(images.shape[1:3])) or [None] * len(images)
+    found = [_face(encoders, image, (rule, index, given[i]), without, i) for i, image in enumerate(steps(images))]
     numbers = [i for i, each in enumerate(found) if each is not None]
     if not numbers:
         raise DiffSFSRError("None of the pictures shows a usable face", "Connect a clear photo of the person")
@@ -56,10 +60,7 @@ def checked(images: torch.Tensor, rule: str, without: str) -> torch.Tensor:
     if without not in WITHOUT_FACE:
         remedy = f"Choose one of: {', '.join(WITHOUT_FACE)}"
         raise DiffSFSRError(f"'{without}' is no way to treat a picture without a face", remedy)
-    if rule not in RULES:
-        remedy = f"Choose one of: {', '.join(RULES)}"
-        raise DiffSFSRError(f"'{rule}' is no rule for choosing a face", remedy, "image 0")
-    face_networks()  # an unreadable face model is no picture without a face: it must not be skipped
+    check_choice(rule)
     return images
 
 
@@ -95,14 +96,14 @@ def _warn_of_light(pictures: torch.Tensor, numbers: list[int]) -> None:
 
 
 def _face(
-    encoders: Encoders, image: torch.Tensor, rule: str, index: int, without: str, number: int
+    encoders: Encoders, image: torch.Tensor, which: tuple, without: str, number: int
 ) -> tuple[Face, torch.Tensor] | None:
     """The face of one photo and the matrix [2, 3] from its pixels to the crop; without a face what `without` says: the error,
-    None, or the whole picture as the crop.
+    None, or the whole picture as the crop. which: the last arguments of `find_face`.
     """
     try:
         with at(f"image {number}"):
-            return find_face(encoders, image, rule, index)
+            return find_face(encoders, image, *which)
     except DiffSFSRError as error:
         if without == "error":
             raise

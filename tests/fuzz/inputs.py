@@ -94,11 +94,27 @@ def paste_region(rng: random.Random, usual):
     return rng.choice(kinds)()
 
 
+def landmarks(rng: random.Random, usual: None) -> object:
+    """FACE_LANDMARKS for one picture; the nodes are tried without it as a rule."""
+    ring = torch.linspace(0, 6.28, 478)
+    plane = torch.stack([ring.sin(), ring.cos()], 1).numpy()
+    one = lambda xy, **more: {"frames": [[{"landmarks_xy": xy, **more}]]}  # noqa: E731
+    kinds = (
+        lambda: {}, lambda: [], lambda: {"frames": None}, lambda: {"frames": [[]]}, lambda: {"frames": []},
+        lambda: {"frames": [{}]}, lambda: {"frames": [[None]]}, lambda: {"frames": [[{}]]},
+        lambda: {"frames": [[]], "image_size": 3},
+        lambda: one(plane * NAN), lambda: one(plane * 1e30), lambda: one(plane * 0), lambda: one(plane - 500), lambda: one("x"),
+        lambda: one(plane.tolist()), lambda: one(plane * 90 + 200), lambda: one(plane * 90 + 200, landmarks_3d=plane),
+        lambda: one(plane * 9000), lambda: one(plane[:468] * 90 + 200),
+    )  # fmt: skip
+    return rng.choice(kinds)()
+
+
 def odd(kind: str, usual, rng: random.Random):
     """An odd value of a wire's type, and whether it has to be refused where it is none of a widget's values."""
     made = {
         "IMAGE": image, "MASK": mask, "LATENT": latent, "CONDITIONING": conditioning, "SIGMAS": sigmas,
-        "DIFFSFSR_PLACE": paste_region,
+        "DIFFSFSR_PLACE": paste_region, "FACE_LANDMARKS": landmarks,
     }  # fmt: skip
     if kind in made:
         return made[kind](rng, usual)

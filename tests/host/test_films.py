@@ -55,11 +55,18 @@ def sides(places):
 
 
 def test_the_same_person_through_a_batch(encoders, places_of, people):
-    """The larger face is now the one, now the other; who is none of the first picture's people is chosen by the rule."""
+    """The larger face is now the one, now the other; who is none of the first picture's people is chosen by the rule. Whose
+    expression is read is decided in the same way.
+    """
+    from diffsfsr.modules.pipeline.expression import expressions_of
+
     a, b, c = people
     film_of_two = torch.cat([frame(a, small(b)), frame(small(a), b), frame(small(b), a)])
     assert sides(places_of(encoders, film_of_two, "largest", 0)) == ["left", "left", "right"]
     assert sides(places_of(encoders, film_of_two[1:2], "largest", 0)) == ["right"]
+    read = expressions_of(encoders, film_of_two, None, "largest", 0, 1.0)[1]
+    places = places_of(encoders, film_of_two, "largest", 0)
+    assert all(torch.equal(crop, place.face.image.permute(1, 2, 0)) for crop, place in zip(read, places, strict=True))
     strangers = torch.cat([frame(a, a[:, :1, :1]), frame(small(b), c)])
     assert sides(places_of(encoders, strangers, "largest", 0)) == ["left", "right"]
 

@@ -134,20 +134,23 @@ def advanced(graph, identity, expression, sampler=None, steps=2):
 def test_new_widgets_stand_last_and_old_graphs_stay_valid(studio, pictures, made):
     """A saved graph holds values by position; a saved prompt does not name what did not exist."""
     for kind, names in (
-        ("DiffSFSRBackgroundCondition", ["in_front", "head_yaw", "head_pitch", "head_roll", "keep_in_front"]),
-        ("DiffSFSRFaceDraft", ["image", "wrinkles"]),
+        ("DiffSFSRBackgroundCondition", ["head_roll", "keep_in_front", "without_face", "face_landmarks"]),
+        ("DiffSFSRFaceDraft", ["image", "wrinkles", "without_face", "face_landmarks"]),
+        ("DiffSFSRExpressionFromImage", ["intensity", "neutral", "without_face", "face_landmarks"]),
+        ("DiffSFSRIdentityEncoder", ["face_index", "without_face", "face_landmarks"]),
         ("DiffSFSRExpressionLabelEncoder", ["source", "words"]),
         ("DiffSFSRExpressionSliders", ["left_gaze_sideways", "left_gaze_up", "right_gaze_sideways", "right_gaze_up"]),
         ("DiffSFSRCompositeFace", ["image", "place", "detail"]),
         ("DiffSFSRSavePortrait", ["images", "filename_prefix", "format", "quality"]),
         ("DiffSFSRUNetLoader", ["bundle", "weight_dtype", "model", "vae", "adapter_strength"]),
-        ("DiffSFSRMidpointSampler", ["expression_cfg", "reuse"]),
+        ("DiffSFSRMidpointSampler", ["expression_cfg", "reuse", "same_noise"]),
         ("DiffSFSRMidpointSamplerSelect", ["reuse", "churn", "churn_noise"]),
     ):
         entries = studio.node(kind).GET_SCHEMA().inputs
         assert [entry.id for entry in entries][-len(names) :] == names
-    old = portrait(*pictures, steps=2).drop(SAMPLER, "expression_cfg", "reuse")
+    old = portrait(*pictures, steps=2).drop(SAMPLER, "expression_cfg", "reuse", "same_noise")
     old.drop(CONDITION, "identity_strength", "expression_strength", "match_light", "wrinkles", "skin_tone", "keep_in_front")
+    old.drop(CONDITION, "without_face")
     old.drop(LOADER, "adapter_strength").drop(EXPRESSION, "source", "words")
     assert torch.equal(run(studio, old).value(SAMPLER)["samples"], made.value(SAMPLER)["samples"])
 

@@ -1,5 +1,6 @@
 """What every node declares in the real host: names, types, tooltips, ranges."""
 
+import inspect
 from dataclasses import field, make_dataclass
 
 import pytest
@@ -65,14 +66,25 @@ def test_the_menu_holds_all_words_by_family(host):
 
 
 def test_later_hosts_get_search_aliases_and_this_one_advanced_inputs(host, monkeypatch):
-    """Later hosts find nodes by aliases; the schema of older ones refuses the very name. Both pass `advanced` on."""
+    """Later hosts find nodes by aliases, and have more; the schema of older ones refuses the very names. Both pass `advanced`
+    on. What a node shows is kept over a reload by later hosts: of output nodes in any case.
+    """
     from diffsfsr.nodes import NODES, wires
 
-    later = make_dataclass("Schema", [("search_aliases", list, field(default_factory=list))], bases=(wires.io.Schema,))
+    news = [("search_aliases", list, field(default_factory=list)), ("essentials_category", str, None)]
+    news.append(("has_intermediate_output", bool, False))
+    later = make_dataclass("Schema", news, bases=(wires.io.Schema,))
     monkeypatch.setattr(wires.io, "Schema", later)
     aliases = {alias for node in NODES for alias in node.define_schema().search_aliases}
     assert {"emotion", "selfie", "face swap", "reenactment", "facial expression"} <= aliases
-    assert all(node.define_schema().search_aliases for node in NODES)
+    found = [node.define_schema() for node in NODES]
+    assert all(each.search_aliases for each in found)
+    assert {each.node_id for each in found if each.essentials_category == "Image Tools"} == {
+        "DiffSFSRBackgroundCondition", "DiffSFSRFaceDraft", "DiffSFSRFaceCrop",
+    }  # fmt: skip
+    shows = {node.__name__ for node in NODES if "ui=" in inspect.getsource(node)}
+    kept = [each.has_intermediate_output or each.is_output_node for each in found]
+    assert {node.__name__ for node, keeps in zip(NODES, kept, strict=True) if keeps} == shows
     told = host.node("DiffSFSRBackgroundCondition").INPUT_TYPES()
     marked = {name for part in told.values() for name, spec in part.items() if len(spec) > 1 and spec[1].get("advanced")}
     assert marked == {"face_index", "grow", "feather", "guide"}

@@ -264,7 +264,7 @@ def test_the_reference_drives_the_face(studio, twin):
     assert result.success, result.errors
     read_, asked = node_of(prompt, "DiffSFSRExpressionFromImage"), node_of(prompt, "DiffSFSRExpressionSliders")
     assert torch.allclose(result.value(read_).codes, result.value(asked).codes, atol=1e-5), "sliders at 0 change nothing"
-    assert result.outputs[node_of(prompt, "PreviewImage")]["images"]
+    assert result.outputs[node_of(prompt, "DiffSFSRFaceDraft")]["images"], "it shows itself"
 
 
 def test_the_saved_picture_says_that_it_was_generated(studio, twin):

@@ -1,5 +1,6 @@
 """Words as people type them: each gets a face that a person would accept, or a no; and the list offers the common ones."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,10 @@ def test_what_is_not_understood(choice, text, fault, remedy):
     with pytest.raises(DiffSFSRError) as caught:
         chosen(choice, text)
     assert fault in caught.value.what and remedy in caught.value.remedy and ("words" in caught.value.where) == bool(text)
+
+
+def test_names_are_names_of_files():
+    """Expression Words gives them to the node that saves, behind the name of a folder."""
+    texts = (*WORDS, *FACES, *SYNONYMS, "happily surprised", "a bit worried, very tired", "joy + fear", "neutral")
+    for text in texts:
+        assert re.fullmatch(r"[\w +.-]*[\w]", read(text).name(1.5)), text
