@@ -22,6 +22,7 @@ from .outline import warp_surroundings
 from .plain_mouth import paint_plainly
 from .rim import match_rim
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on, uncovered
+from .strands import without_strands
 from .unseen import gives_way
 from .wrinkles import Shade
 
@@ -91,7 +92,7 @@ def keep_mask(mesh: Mesh) -> torch.Tensor:
 def unoccluded(face: Face, topology: Topology) -> Skin:
     """The face's skin without what stands before it or hides one side of it: for another place, where that is another."""
     mesh = Mesh.of(face.points, topology, face.size)
-    return Skin(uncovered(fill_occlusion(face.image, mesh), mesh), face.points)
+    return Skin(uncovered(fill_occlusion(without_strands(face.image, mesh), mesh), mesh), face.points)
 
 
 def coarse_warp(

@@ -1,0 +1,42 @@
+"""Single strands of hair over a selfie's forehead, thin dark lines that hang from the border of the face; and skin instead."""
+
+import torch
+import torch.nn.functional as F
+
+from ..affine import FRAME
+from .front import BROW
+from .light import luma
+from .masks import blurred, connected, fill, grow
+from .mesh import Mesh
+
+# pixels of the 256 px crop: half of the widest strand, how near to the border of the face it begins, its edge, that of brows
+WIDTH, ROOT, EDGE, BROWS = 4.0, 6.0, 1.0, 2.0
+DARK = 0.02  # luma that is added, so that black has a logarithm
+DEEP, FAINT = 0.35, 0.2  # log luma below what is to both sides: of a strand where it begins, and as far as it goes on
+
+
+def without_strands(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """A face's picture [3, S, S] without single strands over its forehead; mesh: the face where it stands.
+
+    Only sideways is a strand thinner than skin, so wrinkles, which lie, are none; nor frown lines and moles, which do not begin
+    at the border of the face.
+    """
+    pixel, other = image.shape[-1] / FRAME, tuple(int(mesh.topology.mirror[p]) for p in BROW)
+    brows = torch.stack([mesh.between(points) for points in (BROW, other)]).any(0).float()[None, None]
+    row = torch.arange(len(mesh.covered), device=image.device)[:, None]
+    forehead = (mesh.covered & (row < mesh.points[[*BROW, *other], 1].max())) * (1 - grow(brows, BROWS * pixel))
+    light, reach = torch.log(luma(image[None]) + DARK), round(WIDTH * pixel)
+    depth = (-beside(-beside(light, reach), reach) - light) * forehead
+    root = (depth > DEEP) * grow((~mesh.covered).float()[None, None], ROOT * pixel)
+    strands = connected((depth > FAINT).to(image.dtype), root)
+    if not strands.any():
+        return image
+    strands = grow(strands, EDGE * pixel) * mesh.covered
+    known = (1 - strands) * mesh.covered
+    skin = fill(image[None] * known, known)[0]
+    return torch.lerp(image, skin, blurred(strands, 0.5 * pixel)[0, 0])
+
+
+def beside(values: torch.Tensor, reach: int) -> torch.Tensor:
+    """The largest of values [1, 1, S, S] so many pixels to both sides."""
+    return F.max_pool2d(values, (1, 2 * reach + 1), 1, (0, reach))

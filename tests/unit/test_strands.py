@@ -1,0 +1,43 @@
+"""Strands of hair over a forehead go; wrinkles, frown lines and moles stay."""
+
+import pytest
+import torch
+
+from diffsfsr.modules.warp.strands import without_strands
+from tests.unit.faces import HAIR, SKIN, canonical_face, skin_picture
+
+TOP, BROW = 10, 105  # points at the border of the forehead's middle, and of a brow
+
+
+@pytest.fixture(scope="module")
+def face():
+    return canonical_face()
+
+
+def forehead(face):
+    """x, first and last row between the border of the face and the brows."""
+    return int(face.points[TOP, 0]), int(face.points[TOP, 1]) + 1, int(face.points[BROW, 1]) - 8
+
+
+def test_strand_goes(face):
+    image, (x, top, bottom) = skin_picture(), forehead(face)
+    for row in range(top - 4, bottom):
+        image[:, row, x + (row - top) // 3 : x + (row - top) // 3 + 3] = HAIR[:, None]
+    made = without_strands(image, face)
+    inside = face.covered & (torch.arange(256)[:, None] < bottom + 4)
+    assert (made[:, inside] - SKIN[:, None]).abs().max() < 0.08
+    assert torch.equal(made[:, ~face.covered], image[:, ~face.covered])
+
+
+@pytest.mark.parametrize("what", ["wrinkle", "frown line", "mole"])
+def test_what_is_the_persons_own_stays(face, what):
+    """To the bit."""
+    image, (x, top, bottom) = skin_picture(), forehead(face)
+    middle = (top + bottom) // 2
+    rows, columns = {
+        "wrinkle": (slice(middle, middle + 3), slice(0, 256)),
+        "frown line": (slice(bottom - 12, bottom), slice(x, x + 2)),
+        "mole": (slice(middle, middle + 4), slice(x, x + 4)),
+    }[what]
+    image[:, rows, columns] *= 0.4
+    assert without_strands(image, face) is image
