@@ -34,7 +34,7 @@ def without_strands(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     strands = grow(strands, EDGE * pixel) * mesh.covered
     known = (1 - strands) * mesh.covered
     skin = fill(image[None] * known, known)[0]
-    return torch.lerp(image, skin, blurred(strands, 0.5 * pixel)[0, 0])
+    return torch.lerp(image, skin, blurred(strands, 0.5 * pixel)[0, 0] * mesh.covered)
 
 
 def beside(values: torch.Tensor, reach: int) -> torch.Tensor:
