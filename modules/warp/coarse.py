@@ -26,6 +26,8 @@ from .strands import without_strands
 from .unseen import gives_way
 from .wrinkles import Shade
 
+FADING = 10.0  # pixels of the 256 px crop over which a face fades into another's forehead at its upper end
+UPPER, BROWS = 10, (105, 334)  # points of that end, and of the brows
 KEPT = 1.0  # pixels of the 256 px crop that the rim of the background's own face is kept: sharper than what would fill it
 
 
@@ -141,10 +143,20 @@ def coarse_warp(
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
+    if rim:
+        soft = fading_upwards(soft, feather(covered[None, None] * mask, FADING * len(mask) / FRAME), mesh)
     own = torch.maximum(torch.maximum(around.keep_mask, way) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
     return (both + fill(both / known.clamp_min(1e-6), known) * (1 - known))[0].clamp(0, 1)
+
+
+def fading_upwards(soft: torch.Tensor, softer: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """Masks [1, 1, S, S]: `soft` below the brows, `softer` at the upper end of the forehead, and all between them."""
+    brows, upper = mesh.points[list(BROWS), 1].min(), mesh.points[UPPER, 1]
+    row = torch.arange(soft.shape[-1], dtype=soft.dtype, device=soft.device)[:, None]
+    share = ((brows - row) / (brows - upper).clamp_min(1)).clamp(0, 1)
+    return torch.lerp(soft, torch.minimum(soft, softer), share)
 
 
 def morph(

@@ -137,3 +137,14 @@ def test_bare_skin_hangs_together_with_the_face(face):
     neck[205:240, 104:152] = True
     assert (found[face.covered] == 1).all() and found[neck & ~face.covered].mean() > 0.9
     assert not found[5:25, 5:25].any() and found[:150, :30].sum() == 0
+
+
+def test_a_face_fades_softly_into_anothers_forehead(face):
+    """More rows are between one tone and the other than where it is drawn into its own photo."""
+    top = int(face.points[10, 1])
+
+    def between(rim):
+        light = drawn_in(face, skin_picture() * 0.4, skin_picture(), colour=0.0, rim=rim)[0][:, top - 4 : top + 20, 128].mean(0)
+        return int(((light > 1.05 * light.min()) & (light < 0.95 * light.max())).sum())
+
+    assert between(True) > 1.5 * between(False)
