@@ -16,9 +16,9 @@ from .eyeball import lids_met
 from .eyes import paint_eyes
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
-from .mesh import Mesh
+from .mesh import Mesh, sampled
 from .mouth import MOUTH, Interior, paint_mouth, parted
-from .outline import warp_surroundings
+from .outline import surroundings_place, warp_surroundings
 from .plain_mouth import paint_plainly
 from .rim import match_rim
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on, uncovered
@@ -134,7 +134,7 @@ def coarse_warp(
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
     if rim:
-        drawn, lit = match_rim(drawn, covered, around.image, mask, colour)
+        drawn, lit = match_rim(drawn, covered * bare(background, mesh, mask), around.image, mask, colour)
         around = around._replace(image=lit)
     if shade is not None:
         drawn = shade.on(drawn)
@@ -157,6 +157,13 @@ def fading_upwards(soft: torch.Tensor, softer: torch.Tensor, mesh: Mesh) -> torc
     row = torch.arange(soft.shape[-1], dtype=soft.dtype, device=soft.device)[:, None]
     share = ((brows - row) / (brows - upper).clamp_min(1)).clamp(0, 1)
     return torch.lerp(soft, torch.minimum(soft, softer), share)
+
+
+def bare(background: BackgroundFace, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor | float:
+    """Where the background shows its face's own skin [S, S] 0..1, in the drawn face's shape; 1: all of it."""
+    if background.in_front is None:
+        return 1.0
+    return 1 - sampled(background.in_front[None], surroundings_place(background.face.points, mesh, mask))[0]
 
 
 def morph(

@@ -10,7 +10,7 @@ from diffsfsr.modules.warp.light import colours, match_colour, tone
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.plain_mouth import paint_plainly
-from diffsfsr.modules.warp.skin import Skin, hair_mask
+from diffsfsr.modules.warp.skin import FOREHEAD, Skin, hair_mask
 from tests.unit.faces import HAIR, SKIN, moved, photo, skin_picture
 
 
@@ -38,6 +38,18 @@ def test_a_fringe_is_found_and_plain_skin_is_not(face):
     inside = covered[: line - 6] > 0
     assert found[: line - 6][inside].mean() > 0.8
     assert found[int(points[1, 1]) :].max() == 0  # from the nose down nothing is hair
+
+
+def test_a_mask_over_most_of_a_face_says_nothing_of_its_tone(face):
+    """The forehead that is seen takes the light of the skin around it, as without the mask."""
+    side = torch.linspace(0.4, 1.0, 256) ** (1 / 2.2)
+    picture, selfie = skin_picture() * side, Skin(skin_picture() * side.flip(0), face.points)
+    low = face.covered & (torch.arange(256)[:, None] > face.points[6, 1])
+    masked = torch.where(low, torch.tensor([0.6, 0.75, 0.85])[:, None, None], picture)
+    places = in_place(face, picture), in_place(face, masked).behind(low.float())
+    made = [coarse_warp(selfie, place, face, face_mask(place, face, 9), colour=0.6, rim=True) for place in places]
+    bare, seen, untouched = (image.mean(0)[face.between(FOREHEAD) & ~low] for image in (*made, selfie.image))
+    assert (seen - bare).abs().mean() < 0.2 * (untouched - bare).abs().mean()
 
 
 def test_brows_and_lone_shadows_are_no_fringe_but_what_hangs_on_to_the_hair_is(face):
