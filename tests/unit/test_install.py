@@ -1,5 +1,6 @@
 """install.py: it says whether the pack is complete, in any Python and on any console, and changes nothing."""
 
+import ast
 import importlib.util
 import os
 import shutil
@@ -44,11 +45,42 @@ def test_a_whole_pack_is_said_to_be_whole():
     assert done.returncode == 0 and b"everything is there" in done.stdout and not done.stderr
 
 
-def test_without_any_package_it_names_what_to_install(install):
+def test_a_python_that_is_not_the_hosts_is_said(install):
     """-S: a Python that has the standard library alone, as a user's wrong Python may."""
     done = as_script(python=("-S", "-E"), PYTHONIOENCODING="cp1252")
-    assert done.returncode == 1 and not done.stderr
-    assert all(name.encode() in done.stdout for name in install.PACKAGES) and b"requirements.txt" in done.stdout
+    assert done.returncode == 1 and not done.stderr and done.stdout.count(b"\n") == 1
+    assert b"torch is not installed" in done.stdout and b"the Python that starts ComfyUI" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["numpy", "PIL"])
+@pytest.mark.parametrize("fault", ["missing", "broken"])
+def test_a_package_that_is_missing_or_broken_is_named(install, tmp_path, package, fault):
+    """In a console that knows Windows' letters only: one sentence, whatever the package says."""
+    name = next(name for name, module in install.PACKAGES.items() if module == package)
+    if fault == "broken":
+        (tmp_path / f"{package}.py").write_text("raise RuntimeError('\u6f22\\nDLL load failed')", encoding="utf-8")
+        done = as_script(PYTHONIOENCODING="cp1252", PYTHONPATH=str(tmp_path))
+    else:
+        code = "import importlib.util as u, runpy, sys; find = u.find_spec; sys.argv = ['install.py']; " \
+            f"u.find_spec = lambda name, *a: None if name == {package!r} else find(name, *a); " \
+            f"runpy.run_path({str(ROOT / 'install.py')!r}, run_name='__main__')"
+        environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    said = done.stdout.decode("cp1252")
+    assert done.returncode == 1 and not done.stderr and said.count("\n") == 1 and name in said
+    assert "What to do: python -m pip install" in said and ("does not start" in said) == (fault == "broken")
+
+
+def test_a_python_that_is_too_old_is_told_so(install, monkeypatch, capsys):
+    """The file itself has nothing that Python 3.6 does not know."""
+    ast.parse((ROOT / "install.py").read_text(), feature_version=(3, 6))
+    monkeypatch.setattr(install.sys, "version_info", (3, 8, 0))
+    assert install.main([]) == 1 and "this Python is 3.8" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_mistyped_is_not_made(tmp_path):
+    done = as_script("--models-dir", str(tmp_path / "modles"), str(tmp_path / "\u00fc"), PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0 and b"not needed any more" in done.stdout and not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("options", [["--models-dir", "x"], ["--wheel", "x"], ["--task", "x"]])
