@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def index(folder: Path, table: Path | None, bundle: Path, workers: int) -> None:
     """Measures what is new in `folder`, into its index."""
-    maker, stored = maker_of(build_encoders(load_bundle(bundle))), library.load(folder, ())
+    maker = maker_of(build_encoders(load_bundle(bundle)))
+    stored = library.load(folder, (), maker=maker)
     if stored is not None and stored.fixed and table is None:
         remedy = f"Name the table with --table, or delete {library.FILE} for an index of the folders"
         raise DiffSFSRError("This index was made from a table, which would be lost", remedy, str(folder))
@@ -103,7 +104,7 @@ def understood(said: str) -> str | None:
 
 def known(folder: Path, maker: str, word: str) -> dict[Picture, bytes | str]:
     """What these networks made of the pictures of one word: a code, or why it is not used."""
-    stored = library.load(folder, (word,))
+    stored = library.load(folder, (word,), maker=maker)
     return stored.pictures if stored is not None and stored.maker == maker else {}
 
 

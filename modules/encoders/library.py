@@ -4,10 +4,13 @@ As in the paper a word may stand for pictures of it instead of a prototype. Here
 of codes: which files are in the folders, what is known of them, which picture is nearest to a word's prototype. A library may
 have a million pictures: only the rows of the words that are asked for are read.
 
+Rows of other networks have a database of their own beside it: servers with different bundles may share a library.
+
 Every change is one transaction, and a second writer waits for the first. The journal is sqlite's default one, not WAL, which
 needs a folder that can be written even to read, and does not work on network shares.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -20,10 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 
-from .expression import COEFFICIENTS
+from .nearest import gaps, packed, placed, unpacked
 from .picture_folders import READ, SORTED, Picture, hints, pictures_of, scan, still_there
 
 __all__ = [
@@ -41,10 +43,8 @@ SCHEMA = {
     " changed INTEGER NOT NULL, code BLOB, refused TEXT, PRIMARY KEY (word, file),"
     " CHECK ((code IS NULL) != (refused IS NULL))) WITHOUT ROWID",
 }
-# both blocks of a code say much in their own unit: so the 135 prototypes have about the same length in each of them
-GEOMETRY_SCALE = 0.18
-BLOCK = 2048  # rows made single precision at a time
 NAMED = 20  # rows in one warning
+FROM_TABLE = "it was made from a table"
 log = logging.getLogger(__name__)
 try:
     import fcntl
@@ -68,37 +68,60 @@ class Index:
 # --- the database ---------------------------------------------------------------------------------
 
 
-def load(root: Path, words: Collection[str] = SORTED, width: int | None = None) -> Index | None:
+def load(
+    root: Path, words: Collection[str] = SORTED, width: int | None = None, maker: str | None = None
+) -> Index | None:  # fmt: skip
     """The stored index with the pictures of these words; None where there is none that can be used. Raises nothing.
 
+    maker: whose rows are wanted; those of others only where there are none of it. None: of whoever was first.
     A damaged or foreign file is set aside as `index.sqlite.unusable`. An index of version 2 is taken over, once. Rows whose
     code has another length than `width` (None: than most have) or holds what is no number are named and left out.
     """
-    path = root / FILE
-    seen = _stamp(path)
+    first = _load(root, FILE, words, width)
+    if maker is None or first is None or first.maker == maker:
+        return first
+    own = _load(root, own_file(maker), words, width)
+    return first if own is None else own
+
+
+def own_file(maker: str) -> str:
+    """The name of the database for networks other than those that `FILE` is of."""
+    return f"index-{hashlib.sha256(maker.encode()).hexdigest()[:12]}.sqlite"
+
+
+def _load(root: Path, name: str, words: Collection[str], width: int | None) -> Index | None:
+    path = root / name
+    seen, imported = _stamp(path), lambda: _imported(root, words, width) if name == FILE else None
     try:
-        return (_read(path, words, width) if seen else None) or _imported(root, words, width)
+        return (_read(path, words, width) if seen else None) or imported()
     except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
             # locked for too long, or a share that cannot lock: no fault of the file
             log.warning("The index %s cannot be read (%s)", path, error)
             return None
-        log.warning("The index %s cannot be used (%s): it is kept as %s.unusable and made again", path, error, FILE)
+        log.warning("The index %s cannot be used (%s): it is kept as %s.unusable and made again", path, error, name)
         _set_aside(path, seen)
-        return _imported(root, words, width)
+        return imported()
 
 
 def stamp(root: Path) -> str:
     """Changes when a command has made another index from a table; "" for an index that follows what lies in the folders."""
-    seen = _stamp(root / FILE)
-    if seen is None:  # sqlite would make the file
-        return ""
     try:
-        with closing(_connect(root / FILE)) as db, db:
-            fixed = _settings(db).get("fixed") == "1"
-    except sqlite3.Error:
+        files = sorted({root / FILE, *root.glob("index-*.sqlite")})
+    except OSError:
         return ""
-    return f"{seen}" if fixed else ""
+    return "".join(f"{_stamp(path)}" for path in files if _is_fixed(path))
+
+
+def _is_fixed(path: Path) -> bool:
+    """Whether an index was made from a table."""
+    if _stamp(path) is None:  # sqlite would make the file
+        return False
+    try:
+        with closing(_connect(path)) as db, db:
+            return _settings(db).get("fixed") == "1"
+    except sqlite3.Error:
+        return False
 
 
 def _stamp(path: Path) -> tuple | None:
@@ -128,7 +151,7 @@ def save(
     root: Path, maker: str, rows: Iterable[Row], gone: Iterable[Picture] = (), unknown: tuple[str, ...] | None = None,
     fixed: bool | None = None, first: bool = False,
 ) -> None:  # fmt: skip
-    """Adds `rows` and deletes the pictures `gone`, in one transaction; rows of another maker are all deleted.
+    """Adds `rows` and deletes the pictures `gone`, in one transaction; rows of another maker stay, in a database of their own.
 
     unknown None leaves it as it is. Only fixed True, rows of a table, goes into an index that was made from one; None, for the
     node, leaves `fixed` as it is. first leaves any index alone. Raises sqlite3.Error where folder or file cannot be written.
@@ -138,20 +161,34 @@ def save(
         stored = _settings(db)  # read under the lock: another process may have written since `load`
         if stored and first:
             return
-        if not fixed and stored.get("fixed") == "1":
-            raise sqlite3.OperationalError("it was made from a table")
-        if not stored:
-            for table in SCHEMA.values():
-                db.execute(table)
-        if stored.get("maker") != maker:
-            db.execute("DELETE FROM pictures")
-        folders = stored.get("unknown", "[]") if unknown is None else json.dumps(unknown)
-        settings = {"version": VERSION, "maker": maker, "fixed": str(int(fixed or False)), "unknown": folders}
-        db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", settings.items())
-        # a row that another process has renewed since has another size or time, and stays
-        db.executemany("DELETE FROM pictures WHERE word = ? AND file = ? AND size = ? AND changed = ?", map(_columns, gone))
-        new = ((*_columns(p), v if isinstance(v, bytes) else None, v if isinstance(v, str) else None) for p, v in rows)
-        db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", new)
+        if stored.get("maker", maker) == maker:
+            _write(db, stored, maker, rows, gone, unknown, fixed)
+            return
+        own = root / own_file(maker)
+        if not fixed and stored["fixed"] == "1" and not own.exists():
+            raise sqlite3.OperationalError(FROM_TABLE)
+    with closing(_connect(own)) as db, db:
+        db.execute("BEGIN IMMEDIATE")
+        _write(db, _settings(db), maker, rows, gone, unknown, fixed)
+
+
+def _write(
+    db: sqlite3.Connection, stored: dict[str, str], maker: str, rows: Iterable[Row], gone: Iterable[Picture],
+    unknown: tuple[str, ...] | None, fixed: bool | None,
+) -> None:  # fmt: skip
+    """`save` under the lock; `stored` are the settings as they are."""
+    if not fixed and stored.get("fixed") == "1":
+        raise sqlite3.OperationalError(FROM_TABLE)
+    if not stored:
+        for table in SCHEMA.values():
+            db.execute(table)
+    folders = stored.get("unknown", "[]") if unknown is None else json.dumps(unknown)
+    settings = {"version": VERSION, "maker": maker, "fixed": str(int(fixed or False)), "unknown": folders}
+    db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", settings.items())
+    # a row that another process has renewed since has another size or time, and stays
+    db.executemany("DELETE FROM pictures WHERE word = ? AND file = ? AND size = ? AND changed = ?", map(_columns, gone))
+    new = ((*_columns(p), v if isinstance(v, bytes) else None, v if isinstance(v, str) else None) for p, v in rows)
+    db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", new)
 
 
 def _read(path: Path, words: Collection[str], width: int | None) -> Index | None:
@@ -248,33 +285,3 @@ def _settings(db: sqlite3.Connection) -> dict[str, str]:
     if tables and (stored.get("version") != VERSION or not stored.keys() >= {"maker", "fixed", "unknown"}):
         raise sqlite3.DatabaseError("it is of another version")
     return stored
-
-
-# --- retrieval ------------------------------------------------------------------------------------
-
-
-def packed(code: torch.Tensor) -> bytes:
-    """Code [52 + K] -> as it is stored, in half precision."""
-    return code.half().numpy().tobytes()
-
-
-def unpacked(codes: Collection[bytes]) -> torch.Tensor:
-    """Stored codes, at least one -> [n, 52 + K] float16."""
-    return torch.frombuffer(bytearray(b"".join(codes)), dtype=torch.float16).view(len(codes), -1)
-
-
-def gaps(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Codes [n, 52 + K] -> [n], ordered as their distances to the wanted code.
-
-    |c - w|^2 = |c|^2 - 2 c w + |w|^2, the last of which is the same for all rows. Coefficients weigh 1, geometry so that both
-    blocks count alike.
-    """
-    scale = torch.full((len(wanted),), GEOMETRY_SCALE**2)
-    scale[:COEFFICIENTS] = 1.0
-    way = 2 * scale * wanted
-    return torch.cat([(part**2) @ scale - part @ way for part in (block.float() for block in codes.split(BLOCK))])
-
-
-def placed(gaps: torch.Tensor, place: int) -> int:
-    """The row whose gap is number `place` (0: the nearest) of all [n]; n >= 1."""
-    return int(gaps.argmin() if place == 0 else gaps.argsort(stable=True)[place])

@@ -116,10 +116,11 @@ def current(encoders: Encoders, root: Path, word: str) -> list[Row]:
     Other words are not looked at; but the first time all are, and so they are when the networks are others.
     """
     # read before the folder is scanned: a picture that another process takes in meanwhile must not count as gone
-    index, maker = library.load(root, (word,), width_of(encoders)), maker_of(encoders)
+    maker = maker_of(encoders)
+    index = library.load(root, (word,), width_of(encoders), maker)
     fresh = index is None or index.maker != maker
     if index is not None and fresh:
-        log.info("%s: the index of %s was made with another face model and is made again", WHERE, root)
+        log.info("%s: the index of %s is of another bundle or face model, one for this is made beside it", WHERE, root)
         if index.fixed:
             what = f"The index of {root} was made from a table, and with other networks"
             raise DiffSFSRError(what, f"Make it again: {COMMAND}", "source")

@@ -214,7 +214,7 @@ def test_an_interrupted_build_is_taken_up_again(studio, pictures, root, monkeypa
     assert len(seen) == 3 and len(measured(root, "joy", "rage")) == 3
 
 
-def test_another_face_model_makes_the_index_again(studio, pictures, root, monkeypatch, caplog):
+def test_another_face_model_makes_an_index_beside_the_first(studio, pictures, root, monkeypatch, caplog):
     from diffsfsr.modules.pipeline import library
 
     caplog.set_level(logging.INFO)
@@ -222,7 +222,11 @@ def test_another_face_model_makes_the_index_again(studio, pictures, root, monkey
     monkeypatch.setattr(library, "maker_of", lambda encoders: "somebody else")
     studio.reset()
     run(studio, graph_of(pictures))
-    assert "made with another face model" in caplog.text and caplog.text.count("3 pictures measured") == 2
+    assert "of another bundle or face model" in caplog.text and caplog.text.count("3 pictures measured") == 2
+    monkeypatch.undo()
+    studio.reset()
+    run(studio, graph_of(pictures))
+    assert caplog.text.count("pictures measured") == 2, "the first index is as it was"
 
 
 def test_an_index_that_cannot_be_opened(studio, pictures, root, caplog):

@@ -77,7 +77,9 @@ def test_rows_are_added_renewed_and_deleted(tmp_path):
     library.save(tmp_path, "me", [], gone=[A], unknown=())
     assert library.load(tmp_path).pictures.keys() == {newer, B}, "a row that was renewed meanwhile is not the one that is gone"
     library.save(tmp_path, "others", rows_of(C).items())
-    assert library.load(tmp_path) == Index("others", False, (), rows_of(C)), "codes of different networks are never mixed"
+    assert library.load(tmp_path, maker="others") == Index("others", False, (), rows_of(C)), "networks are never mixed"
+    assert library.load(tmp_path, maker="me").pictures.keys() == {newer, B}, "and never lose each other's rows"
+    assert library.load(tmp_path, maker="new").maker == "me", "who has none is told whose there are"
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
@@ -107,7 +109,8 @@ def test_the_node_leaves_an_index_from_a_table_alone(tmp_path):
         library.save(tmp_path, "others", rows_of(B).items(), fixed=False)
     assert library.load(tmp_path) == Index("me", True, (), rows_of(A))
     library.save(tmp_path, "others", rows_of(B).items(), fixed=True)
-    assert library.load(tmp_path) == Index("others", True, (), rows_of(B)), "another table does"
+    assert library.load(tmp_path, maker="others") == Index("others", True, (), rows_of(B)), "another table does, beside it"
+    assert library.load(tmp_path) == Index("me", True, (), rows_of(A))
 
 
 def damaged_page(path):

@@ -41,13 +41,13 @@ def rows_from(number, count=20):
     return [(Picture("joy", f"joy/{number}-{k:02d}.png", 1, 1), code) for k in range(count)]
 
 
-def writer(folder, number):
+def writer(folder, number, maker="me"):
     """Stores one by one, as a server does that measures now and then."""
 
     def write():
         for row in rows_from(number):
-            library.load(folder)
-            library.save(folder, "me", [row], gone=[C])
+            library.load(folder, maker=maker)
+            library.save(folder, maker, [row], gone=[C])
 
     return write
 
@@ -70,6 +70,17 @@ def test_servers_that_begin_at_the_same_time_lose_nothing(tmp_path, before):
     assert together(*(writer(tmp_path, number) for number in range(3))) == [0, 0, 0]
     pictures = library.load(tmp_path).pictures
     assert len(pictures) == 60 and {float(library.unpacked([code])[0, 0]) for code in pictures.values()} == {0, 1, 2}
+
+
+@needs_fork
+def test_servers_with_different_bundles_keep_their_rows(tmp_path):
+    """Two of one bundle, one of another, on one library: each bundle finds all of its rows again, and no other's."""
+    makers = ["one", "one", "other"]
+    assert together(*(writer(tmp_path, number, maker) for number, maker in enumerate(makers))) == [0, 0, 0]
+    for maker, numbers in (("one", {0, 1}), ("other", {2})):
+        found = library.load(tmp_path, maker=maker)
+        assert found.maker == maker and len(found.pictures) == 20 * len(numbers)
+        assert {float(library.unpacked([code])[0, 0]) for code in found.pictures.values()} == numbers
 
 
 def test_a_late_finding_of_damage_leaves_the_new_index(tmp_path):
@@ -107,12 +118,12 @@ def test_a_table_that_is_made_while_a_server_runs_stays_and_is_seen(tmp_path):
     library.save(tmp_path, "me", rows_of(A).items())
     known = library.load(tmp_path)
     assert library.stamp(tmp_path) == "", "an index of folders follows what lies in them"
-    assert together(lambda: library.save(tmp_path, "new", rows_of(B, C).items(), fixed=True)) == [0]
+    assert together(lambda: library.save(tmp_path, "me", rows_of(B, C).items(), known.pictures, fixed=True)) == [0]
     with pytest.raises(sqlite3.OperationalError, match="table"):
         library.save(tmp_path, known.maker, rows_of(D).items(), known.pictures)
-    assert library.load(tmp_path) == Index("new", True, (), rows_of(B, C))
+    assert library.load(tmp_path) == Index("me", True, (), rows_of(B, C))
     first = library.stamp(tmp_path)
-    library.save(tmp_path, "new", rows_of(D).items(), fixed=True)
+    library.save(tmp_path, "me", rows_of(D).items(), fixed=True)
     assert "" != first != library.stamp(tmp_path) != ""
 
 

@@ -9,6 +9,7 @@ import torch
 
 from diffsfsr.modules.encoders import library
 from diffsfsr.modules.encoders.library import Picture
+from diffsfsr.modules.encoders.nearest import GEOMETRY_SCALE
 from tests.unit.test_library import WIDTH, codes
 
 
@@ -18,7 +19,7 @@ def nearest(codes, wanted, place=0):
 
 def by_distance(codes, wanted):
     scale = torch.ones(len(wanted), dtype=torch.float64)
-    scale[52:] = library.GEOMETRY_SCALE
+    scale[52:] = GEOMETRY_SCALE
     return ((codes.double() - wanted) * scale).norm(dim=1).argsort()
 
 
@@ -33,7 +34,7 @@ def test_retrieval_is_the_order_of_distances():
 def test_both_blocks_of_a_code_count():
     wanted = torch.zeros(WIDTH)
     matrix = torch.zeros(2, WIDTH)
-    matrix[0, 3], matrix[1, 55] = 0.5, 0.5 / library.GEOMETRY_SCALE * 0.9
+    matrix[0, 3], matrix[1, 55] = 0.5, 0.5 / GEOMETRY_SCALE * 0.9
     assert nearest(matrix, wanted) == 1
     matrix[1, 55] *= 1.3
     assert nearest(matrix, wanted) == 0
