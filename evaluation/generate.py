@@ -1,6 +1,7 @@
 """One picture for each row of a CSV, by the nodes' own code. A bad row is noted and never stops the others."""
 
 import csv
+import difflib
 import io
 import json
 import logging
@@ -8,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..modules.errors import DiffSFSRError
+from ..modules.errors import DiffSFSRError, at
 from .cluster import results_of
 from .pictures import load, save_png
 from .pipeline import PAINTING, Kept, Pipeline, warnings_heard
@@ -16,6 +17,7 @@ from .pipeline import PAINTING, Kept, Pipeline, warnings_heard
 SETTINGS = ("bundle", "steps", "seed", "cfg", "scheduler")
 COLUMNS = ("selfie", "background", "label", "intensity")
 HEADER = ",".join(COLUMNS)
+DIVIDERS = {"semicolons": ";", "tabs": "\t"}  # of tables as other programs write them
 log = logging.getLogger(__name__)
 
 
@@ -52,13 +54,28 @@ def read_pairs(path: Path) -> list[Row]:
     if not lines:
         raise DiffSFSRError("The table is empty", f"Its first line must be: {HEADER}", where)
     header = [name.lower() for name in lines[0][1]]
-    missing = [name for name in COLUMNS[:3] if header.count(name) != 1]
-    if missing:
-        what = f"The first line must name each column once; not so: {', '.join(missing)} (found: {', '.join(header)})"
-        raise DiffSFSRError(what, f"Write as the first line: {HEADER}", f"{where}, line {lines[0][0]}")
+    with at(where, f"line {lines[0][0]}"):
+        check_header(header)
     if len(lines) == 1:
         raise DiffSFSRError("The table has a header but no rows", "Add a row: selfie.jpg,place.jpg,amazement,1", where)
     return [_row(line, header, cells) for line, cells in lines[1:]]
+
+
+def check_header(header: list[str]) -> None:
+    """Refuses a first line without the columns, or with one that was meant to be `intensity`; names those that are not used."""
+    for name, sign in DIVIDERS.items():
+        if len(header) == 1 and sign in header[0]:
+            raise DiffSFSRError(f"The cells are divided by {name}", f"Save the table with commas: {HEADER}")
+    missing = [name for name in COLUMNS[:3] if header.count(name) != 1]
+    if missing:
+        what = f"The first line must name each column once; not so: {', '.join(missing)} (found: {', '.join(header)})"
+        raise DiffSFSRError(what, f"Write as the first line: {HEADER}")
+    unknown = [name for name in header if name and name not in COLUMNS]
+    for name in unknown:
+        if "intensity" not in header and difflib.get_close_matches(name, ("intensity",)):
+            raise DiffSFSRError(f"There is no column '{name}'", "Did you mean 'intensity'?")
+    if unknown:
+        print(f"columns that are not used: {', '.join(unknown)} (used: {HEADER})", flush=True)
 
 
 def _row(line: int, header: list[str], cells: list[str]) -> Row:
@@ -90,7 +107,10 @@ class Maker:
         return self.pipeline.identity(picture)[0]
 
     def path(self, name: str) -> Path:
-        return (self.base / Path(name).expanduser()).resolve()
+        try:
+            return (self.base / Path(name).expanduser()).resolve()
+        except (RuntimeError, ValueError) as error:  # ~somebody; or a letter that no file has
+            raise DiffSFSRError(f"'{name}' is no path ({error})", "Write the whole path of a picture") from error
 
     def picture(self, name: str, where: str):
         return self.pictures.get(self.path(name), lambda: load(self.path(name), where))

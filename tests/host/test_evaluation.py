@@ -81,6 +81,7 @@ ROWS = {
     "selfie.png,grey.png,rage,1": "No face was found",
     "pairs.csv,place.png,rage,1": "cannot be read as a picture",
     "tiny.png,place.png,rage,1": "only 1 x 1 pixels",
+    "~nobody-has-this-name/a.png,place.png,rage,1": "'~nobody-has-this-name/a.png' is no path",
 }
 
 
@@ -93,7 +94,7 @@ def test_generate_names_the_fault_of_each_row(comfy, people, capsys):
     assert len(rows) == len(ROWS)
     for row, expected in zip(rows, ROWS.values(), strict=True):
         assert row["file"] is None and expected in row["error"], row
-    assert "0 of 9 rows made" in capsys.readouterr().out
+    assert "0 of 10 rows made" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,9 @@ def test_generate_names_the_fault_of_each_row(comfy, people, capsys):
         (HEADER, "no rows"),
         ("selfie,label\na,b\n", "not so: background"),
         ("a.png,b.png,rage,1\n", "not so: selfie, background, label"),
+        ("selfie;background;label;intensity\na.png;b.png;rage;0,5\n", "divided by semicolons"),
+        ("selfie\tbackground\tlabel\na.png\tb.png\trage\n", "divided by tabs"),
+        ("selfie,background,label,intensty\na.png,b.png,rage,0.5\n", "no column 'intensty'. Did you mean 'intensity'"),
         ('selfie,background,label\n"a,b,c\n', "not a CSV in UTF-8"),
         (b"selfie,background,label\n\xff\xfe,b,c\n", "not a CSV in UTF-8"),
         (None, "cannot be read"),
@@ -115,6 +119,15 @@ def test_generate_refuses_a_table_it_cannot_read(comfy, tmp_path, capsys, text, 
     assert run("generate", "--pairs", table, "--out", tmp_path / "out") == 1
     shown = capsys.readouterr().err.strip()
     assert complaint in shown and "pairs.csv" in shown and "\n" not in shown
+
+
+def test_generate_names_columns_it_does_not_use_and_finds_the_home_folder(comfy, people, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(people))
+    monkeypatch.setenv("USERPROFILE", str(people))
+    (people / "home.csv").write_text("selfie,background,label,mood\n~/selfie.png,~/place.png,rage,bright\n")
+    assert run("generate", "--pairs=~/home.csv", "--out=~/at home", "--steps", 1) == 0
+    assert "columns that are not used: mood" in capsys.readouterr().out
+    assert (people / "at home" / "00000.png").exists()
 
 
 @pytest.mark.parametrize("flag", [("--steps", 0), ("--cfg", "nan"), ("--bundle", "none"), ("--seed", -1)])
