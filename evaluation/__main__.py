@@ -18,6 +18,7 @@ MODULES = {  # by command
     "demo": "demo",
     "evaluate": "metrics.evaluate",
     "bench": "bench.bench",
+    "film": "bench.film",
     **{name: f"studies.{name}" for name in ("ablation", "blind", "curve", "estimates", "expression")},
     **{name: f"studies.{name}" for name in ("expressions", "identity", "seen", "versions")},
     **{name: f"media.{name}" for name in ("balance", "thumbnails")},
@@ -71,6 +72,11 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     bench.add_argument("--prompts", type=int, default=200, help="length of the long queue (five minutes at most)")
     bench.add_argument("--compiled", action="store_true", help="try torch.compile too (two minutes more, needs a compiler)")
     bench.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    film = commands.add_parser("film", help="time and memory of a film (five minutes of a core)")
+    film.add_argument("--frames", type=int, default=100, help="how many, of 1280 x 720")
+    film.add_argument("--out", type=path, default=ROOT / "runs" / "film")
+    film.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
+    film.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     ablation = commands.add_parser("ablation", help="what each condition does, and what balance prevents")
     ablation.add_argument("--data", type=path, required=True, help="the data folder (faces/, portraits/, teachers/)")
     ablation.add_argument("--out", type=path, default=ROOT / "runs" / "ablation")
@@ -128,7 +134,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
     studies = (ablation, balance, unseen, seen, known, reading, true, ends, clean)
-    for command in (generate, evaluate, rows, demo, bench, beside, sheet, *studies):
+    for command in (generate, evaluate, rows, demo, bench, film, beside, sheet, *studies):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)
 

@@ -84,6 +84,7 @@ def cast(values: torch.Tensor) -> torch.Tensor:
     8-bit whole numbers, and others of which one is above 1, count to 255. Half precision of bfloat16's kind becomes single: no
     node after ours could save it.
     """
+    check_held(values)
     values = values.detach().cpu()
     if values.is_floating_point():
         return values if values.dtype in (torch.float16, torch.float32, torch.float64) else values.float()
@@ -91,11 +92,18 @@ def cast(values: torch.Tensor) -> torch.Tensor:
         raise DiffSFSRError("The values are complex numbers", "Give floating-point values from 0 to 1")
     if values.dtype == torch.bool or values.numel() == 0:
         return values.float()
-    most = int(values.max())
+    most = int(values.double().max())  # not all whole numbers have a maximum in torch
     if most > 255:
         what = f"The pixels are whole numbers up to {most}"
         raise DiffSFSRError(what, "Give floating-point pixels from 0 to 1, as all nodes of ComfyUI do")
     return values.float() / (255 if most > 1 or values.dtype == torch.uint8 else 1)
+
+
+def check_held(values: torch.Tensor) -> None:
+    """Refuses tensors that few operations are there for: a node that gives one should give plain numbers."""
+    if values.layout != torch.strided or values.is_quantized or values.is_meta:
+        what = "The values are not plain numbers in memory, but sparse, quantised or none at all"
+        raise DiffSFSRError(what, "Look at the node before: it should give dense floating-point values")
 
 
 def checked_image(image: torch.Tensor) -> torch.Tensor:

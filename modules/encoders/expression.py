@@ -15,7 +15,7 @@ import logging
 
 import torch
 
-from ..errors import DiffSFSRError, at, here
+from ..errors import DiffSFSRError, at, check_count, check_number, here
 from ..faces.morphable import FaceShape
 from ..images import broadcast
 from ..labels import (
@@ -99,10 +99,8 @@ def mix(first: Expression, second: Expression, t: float, steps: int = 1, curve: 
     Each may hold one code or a batch; travelling needs one of each. Returns [n or E, 52 + K].
     """
     check_bundle(second.bundle, first.bundle)
-    if not 0 <= t <= 1:
-        raise DiffSFSRError(f"{t} is outside 0 to 1", "Set 0 for the first expression, 1 for the second", "t")
-    if not 1 <= steps <= MAX_STEPS:
-        raise DiffSFSRError(f"{steps} is outside 1 to {MAX_STEPS}", "Set how many faces you want", "steps")
+    check_number("t", t, 1.0, 1)
+    check_count("steps", steps, MAX_STEPS, 1)
     if curve not in CURVES:
         raise DiffSFSRError(f"'{curve}' is no curve", f"Choose one of: {', '.join(CURVES)}", "curve")
     count = max(len(first.codes), len(second.codes))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import DiffSFSRError, here
+from ..errors import DiffSFSRError, check_number, here
 from ..labels import BLENDSHAPES, index
 
 MAX_ALONE = 1.0  # of a coefficient
@@ -81,8 +81,7 @@ def coefficients(positions: dict[str, float], asymmetry: float = 0.0) -> torch.T
 
 
 def check(name: str, value: float, low: float, high: float = MAX_ALONE) -> None:
-    if not low <= value <= high:  # written so that NaN is refused too
-        raise DiffSFSRError(f"{value} is outside {low:g} to {high:g}", "Move it into that range", name)
+    check_number(name, value, high, 0, low)
 
 
 def named(text: str) -> dict[int, float]:

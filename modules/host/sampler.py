@@ -1,6 +1,7 @@
 """Our sampler and our guider on the host's sampling machinery: its noise, progress, preview, patches and interruption."""
 
 import math
+from numbers import Integral
 
 import comfy.model_management
 import comfy.sample
@@ -10,7 +11,7 @@ import torch
 
 from ..denoiser.midpoint import sample_midpoint
 from ..errors import DiffSFSRError, at, check_count, check_number
-from ..images import cast
+from ..images import cast, check_held
 from ..types import check_bundle
 from .adapter import adapted_for
 from .conditioning import KEY, identity_only
@@ -98,6 +99,8 @@ def sample(model, positive, negative, latent, seed, steps, weights, scheduler, d
     `reuse` whether evaluations are used again, `same_noise` whether all rows get the noise of the first.
     """
     check_numbers(steps, weights, denoise)
+    if not isinstance(seed, Integral):
+        raise DiffSFSRError(f"{seed} is no whole number", "Give a whole number; any will do", "seed")
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
         known = ", ".join(comfy.samplers.SCHEDULER_NAMES)
         raise DiffSFSRError(f"'{scheduler}' is no scheduler", f"Choose one of: {known}")
@@ -173,7 +176,10 @@ def checked_latent(latent: dict) -> tuple[torch.Tensor, torch.Tensor | None]:
     if not isinstance(samples, torch.Tensor) or samples.ndim != 4 or 0 in samples.shape or not samples.is_floating_point():
         said = f"{list(samples.shape)} {samples.dtype}" if isinstance(samples, torch.Tensor) else type(samples).__name__
         raise DiffSFSRError(f"A LATENT is [batch, channels, height, width] of floating-point numbers, this is {said}", remedy)
+    check_held(samples)
     mask, index = latent.get("noise_mask"), latent.get("batch_index")
+    if mask is not None and not isinstance(mask, torch.Tensor):
+        raise DiffSFSRError(f"The noise mask is no MASK but {type(mask).__name__}", "Connect Set Latent Noise Mask, or no mask")
     for name, value in (("latent", samples), ("noise mask", mask)):
         if value is not None and not value.isfinite().all():
             raise DiffSFSRError(f"The {name} has values that are not numbers (NaN or infinite)", remedy)

@@ -5,6 +5,7 @@ import json
 import logging
 import random
 import string
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,11 @@ def preview(images: torch.Tensor, made: bool):
     results = []
     for k, image in enumerate(images, count):
         file = f"{stem}_{k:05}_.png"
-        (Path(folder) / file).write_bytes(encoded(to_pil(image), "PNG", {}, made, compress=1))
+        try:
+            (Path(folder) / file).write_bytes(encoded(to_pil(image), "PNG", {}, made, compress=1))
+        except OSError as error:  # what the node has made is worth more than its preview
+            log.warning("%s: the preview cannot be written (%s)", here(), error)
+            break
         results.append(ui.SavedResult(file, subfolder, types.FolderType.temp))
     return ui.SavedImages(results)
 
@@ -120,7 +125,8 @@ def keep(images: torch.Tensor, prefix: str, kind: str, quality: int, texts: dict
         except (OSError, ValueError) as error:
             if isinstance(error, DiffSFSRError):
                 raise
-            (Path(folder) / file).unlink(missing_ok=True)
+            with suppress(OSError):  # a name that is too long is none to remove either
+                (Path(folder) / file).unlink(missing_ok=True)
             remedy = "Look at its size and at the room in the output folder, or choose PNG"
             raise DiffSFSRError(f"{file} cannot be written ({error})", remedy) from error
         results.append(ui.SavedResult(file, subfolder, types.FolderType.output))

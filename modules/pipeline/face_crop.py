@@ -6,7 +6,7 @@ import torch
 
 from .. import affine
 from ..affine import FRAME
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, check_count
 from ..images import broadcast, cast, checked_image, checked_mask
 from ..labels.prompt import in_prompt
 from ..types import PasteRegion
@@ -66,7 +66,8 @@ def in_words(region: PasteRegion) -> str:
 
 
 def check_size(size: int) -> None:
-    if not LEAST <= size <= MOST or size % CELL:
+    check_count("size", size, MOST, 512, LEAST)
+    if size % CELL:
         what = f"A crop of {size} pixels cannot be made"
         near = min(max(round(size / CELL) * CELL, LEAST), MOST)
         raise DiffSFSRError(what, f"Choose {LEAST} to {MOST} in steps of {CELL}, for example {near}", "size")

@@ -6,6 +6,7 @@ from ..errors import DiffSFSRError, at, check_count
 from ..host.made import gets_made_face, running_node
 from ..host.provenance import KEY
 from ..host.saving import SUFFIX, keep
+from ..images import cast
 
 
 @at("Save Portrait")
@@ -17,9 +18,12 @@ def save_portraits(images: torch.Tensor, prefix: str, kind: str, quality: int, p
     check_count("quality", quality, 100, 95)
     if kind not in SUFFIX:
         raise DiffSFSRError(f"'{kind}' is no format", f"Choose one of {', '.join(SUFFIX)}", "format")
-    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3, 4):
-        what = f"An IMAGE is [batch, height, width, colour], this has {tuple(images.shape)}"
+    shape = tuple(images.shape) if isinstance(images, torch.Tensor) else (type(images).__name__,)
+    if len(shape) != 4 or not shape[0] or shape[-1] not in (1, 3, 4):
+        what = f"An IMAGE is [batch, height, width, colour], this has {shape}"
         raise DiffSFSRError(what, "Connect the output of Composite Face", "images")
+    with at("images"):
+        images = cast(images)
     if not torch.isfinite(images).all():
         remedy = "Look at the node before: a VAE Decode in half precision is the usual cause"
         raise DiffSFSRError("The picture has pixels that are not numbers (NaN or infinite)", remedy, "images")

@@ -53,6 +53,7 @@ def _drawn(pictures: list[torch.Tensor], names: list[str], across: int, side: in
 
 def _fitting(name: str, font, width: int) -> str:
     """As much of a name as fits below its picture."""
+    name = name if len(name) <= width else name[:width] + "…"  # no letter is narrower than a pixel
     while name and font.getlength(name) > width - 4:
         name = name.rstrip("…")[:-1].rstrip() + "…" if len(name) > 2 else ""
     return name

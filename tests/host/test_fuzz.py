@@ -78,6 +78,16 @@ def test_damaged_bundles(studio, tmp_path, monkeypatch, checksum):
 # --- what the fuzz has found, by name ------------------------------------------------------------------------------------
 
 
+def test_a_preview_that_cannot_be_written_is_no_reason_to_fail(table, tmp_path, monkeypatch, caplog):
+    """A full disk, or a folder that was taken away while the host ran: what the node has made goes on."""
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_temp_directory", lambda: str(tmp_path))
+    monkeypatch.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert len(table.run("DiffSFSRExpressionSheet")[0]) == 1
+    assert "the preview cannot be written" in caplog.text and "No space left" in caplog.text
+
+
 def levels(*values):
     return torch.tensor(values)
 
@@ -106,6 +116,18 @@ def levels(*values):
         (CONDITION, {"feather": -1}, "feather"),
         (LOADER, {"adapter_strength": NAN}, "adapter strength"),
         ("DiffSFSRExpressionFromImage", {"intensity": NAN}, "intensity"),
+        (SAMPLER, {"seed": NAN}, "Midpoint Sampler, seed: nan is no whole number"),
+        (SAMPLER, {"seed": None}, "seed: None is no whole number"),
+        (SAMPLER, {"latent": {"samples": torch.ones(1, 16, 32, 32), "noise_mask": "x"}}, "noise mask is no MASK but str"),
+        (SAMPLER, {"latent": {"samples": torch.ones(1, 16, 32, 32, device="meta")}}, "latent: The values are not plain"),
+        ("DiffSFSRExpressionSliders", {"smile": None}, "smile: None is outside"),
+        ("DiffSFSRExpressionSliders", {"jaw": [0.5]}, "jaw: [0.5] is outside 0 to 1"),
+        ("DiffSFSRExpressionMix", {"t": "3"}, "t: 3 is outside 0 to 1"),
+        ("DiffSFSRExpressionMix", {"steps": 2.5}, "steps: 2.5 is no whole number"),
+        ("DiffSFSRFaceCrop", {"size": [512]}, "size: [512] is outside 256 to 1536"),
+        ("DiffSFSRSavePortrait", {"images": [1]}, "this has ('list',)"),
+        ("DiffSFSRSavePortrait", {"images": torch.ones(1, 9, 9, 3).to_sparse()}, "images: The values are not plain numbers"),
+        ("DiffSFSRSavePortrait", {"filename_prefix": "a" * 400}, "cannot be written"),
     ],
 )
 def test_values_that_widgets_refuse(refused, node, values, said):

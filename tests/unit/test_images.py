@@ -60,6 +60,21 @@ def test_something_else_than_a_picture():
     assert "list" in refused(checked_image, [torch.rand(1, 40, 40, 3)]).what
 
 
+@pytest.mark.parametrize("odd", [lambda x: x.to("meta"), lambda x: x.to_sparse(),
+                                 lambda x: torch.quantize_per_tensor(x, 1 / 255, 0, torch.quint8)])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:torch.quantize")
+def test_values_that_are_not_plain_numbers_in_memory(odd):
+    assert "not plain numbers" in refused(checked_image, odd(torch.rand(1, 40, 40, 3))).what
+    assert "not plain numbers" in refused(checked_mask, odd(torch.rand(1, 40, 40)), 1, 40, 40).what
+
+
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64, torch.int32])
+def test_whole_numbers_of_any_width(dtype):
+    image = torch.arange(40 * 40 * 3).remainder(256).view(1, 40, 40, 3)
+    assert torch.equal(checked_image(image.to(dtype)), image / 255)
+    assert "whole numbers up to 65535" in refused(checked_image, (image * 257).to(dtype)).what
+
+
 def test_empty_batch():
     assert "empty" in refused(checked_image, torch.zeros(0, 40, 40, 3)).what
 

@@ -1,5 +1,7 @@
 """Many pictures on one: where each stands, its name, and what is refused."""
 
+import time
+
 import pytest
 import torch
 
@@ -18,6 +20,12 @@ def test_pictures_stand_row_by_row_and_names_below():
     assert [round(float(sheet[y, x, 0]), 1) for y, x in middles] == [0.2, 0.4, 0.6, 1]
     assert all((sheet[64:84, x : x + 64] < 0.5).any() for x in (0, 64)), "names are drawn"
     assert contact_sheet([plain(*[0.5] * 9)], None, 0, 48).shape == (1, 144, 144, 3)
+
+
+def test_a_name_without_end_is_cut_at_once():
+    start = time.process_time()
+    contact_sheet([plain(0.5)], ["joy, " * 20_000], 0, 64)
+    assert time.process_time() - start < 5, "it is not shortened letter by letter"
 
 
 @pytest.mark.parametrize(
