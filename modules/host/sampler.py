@@ -177,6 +177,7 @@ def checked_latent(latent: dict) -> tuple[torch.Tensor, torch.Tensor | None]:
         said = f"{list(samples.shape)} {samples.dtype}" if isinstance(samples, torch.Tensor) else type(samples).__name__
         raise DiffSFSRError(f"A LATENT is [batch, channels, height, width] of floating-point numbers, this is {said}", remedy)
     check_held(samples)
+    samples = samples.float() if samples.element_size() == 1 else samples  # torch cannot ask eight bits for NaN
     mask, index = latent.get("noise_mask"), latent.get("batch_index")
     if mask is not None and not isinstance(mask, torch.Tensor):
         raise DiffSFSRError(f"The noise mask is no MASK but {type(mask).__name__}", "Connect Set Latent Noise Mask, or no mask")

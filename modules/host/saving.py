@@ -125,10 +125,11 @@ def keep(images: torch.Tensor, prefix: str, kind: str, quality: int, texts: dict
         except (OSError, ValueError) as error:
             if isinstance(error, DiffSFSRError):
                 raise
-            with suppress(OSError):  # a name that is too long is none to remove either
+            with suppress(OSError, ValueError):  # a name that is too long is none to remove either
                 (Path(folder) / file).unlink(missing_ok=True)
             remedy = "Look at its size and at the room in the output folder, or choose PNG"
-            raise DiffSFSRError(f"{file} cannot be written ({error})", remedy) from error
+            shown = file.encode("utf-8", "replace").decode()
+            raise DiffSFSRError(f"{shown} cannot be written ({error})", remedy) from error
         results.append(ui.SavedResult(file, subfolder, types.FolderType.output))
     return ui.SavedImages(results)
 

@@ -14,12 +14,15 @@ from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
 from ..warp.detail import photo_of
+from ..warp.front import in_front
+from ..warp.mesh import Mesh
 from ..warp.palette import Exposure
 from ..warp.unseen import inside, missing
 from .encoders import Encoders
 from .face import check_choice, face_of, find_face
 from .landmarks import faces_of
 
+BRIDGE, COVERED = 6, 0.05  # the point between the eyes; share of the face below it: of 25 bare ones 24 have 0, one .011
 TURNED = 25.0  # degrees to a side, from which on half a face is a mirror image
 WITHOUT_FACE = ("error", "skip this image", "treat as an aligned crop")
 log = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ def encode_identity(
     _warn_of_light(pictures, numbers)
     k = max(who.kept, key=lambda k: float(vectors[k] @ who.vector))  # most like all of them: drawn from
     _warn_unseen(encoders.shape, faces[k], found[numbers[k]][1], images[numbers[k]], numbers[k])
+    _warn_covered(faces[k], numbers[k])
     best = replace(faces[k], photo=photo_of(images[numbers[k]], found[numbers[k]][1], encoders.size))
     return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
 
@@ -85,6 +89,18 @@ def _warn_unseen(shape: FaceShape, face: Face, matrix: torch.Tensor, image: torc
     if turn > TURNED:
         what = "its far side is drawn from the near one's mirror image; a photo from the front helps"
         log.warning("%s: the selfie is turned by %.0f degrees: %s", where, turn, what)
+
+
+def _warn_covered(face: Face, number: int) -> None:
+    """Says that a mask, a hand or the like hides much of the photo's face below the eyes: it would be drawn as skin."""
+    mesh = Mesh.of(face.points, face_networks().ready().topology.to("cpu"), face.size)
+    low = mesh.covered & (torch.arange(face.size)[:, None] > face.points[BRIDGE, 1])
+    share = float(in_front(face.image, mesh)[low].mean()) if low.any() else 0.0
+    if share > COVERED:
+        what = "%.0f %% of the selfie's face below the eyes is covered, and what covers it is taken for skin"
+        log.warning(f"%s: {what}; a photo without it helps", here(f"image {number}"), 100 * share)
+
+
 def _warn_of_light(pictures: torch.Tensor, numbers: list[int]) -> None:
     """Says in which crops [P, 3, S, S] hardly anything of the person can be seen."""
     for picture, number in zip(pictures, numbers, strict=True):

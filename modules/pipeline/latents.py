@@ -39,5 +39,10 @@ def what_is_lost(encoders: Encoders, vae, warps: torch.Tensor, guide: torch.Tens
     """
     if encoders.config.unet.text_width:
         return None
-    back = torch.cat([vae.decode(latent[None]).float().cpu() for latent in guide]).permute(0, 3, 1, 2)
-    return (warps - back).half() if back.shape == warps.shape else None
+    found = []
+    for warp, latent in zip(warps, guide, strict=True):
+        back = vae.decode(latent[None])[0].float().cpu().permute(2, 0, 1)
+        if back.shape != warp.shape:
+            return None
+        found.append((warp - back).half())
+    return torch.stack(found)

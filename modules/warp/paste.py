@@ -1,5 +1,6 @@
 """A face cut out of a picture, what of it is repainted, and the crop pasted back."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -41,11 +42,12 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
     Where the mask is 0 the background's very values remain. detail: 0..1, how much of what a crop is too small for is added
     from the selfie's own pixels, see `detail.py`.
     """
-    count, crops = len(region.to_frame), whole(crops, region, detail)
+    count, scale = len(region.to_frame), crops.shape[1] / region.size
     pictures = region.background.expand(count, -1, -1, -1).clone()
-    masks, scale = torch.zeros(pictures.shape[:3]), crops.shape[1] / region.size
+    masks = torch.from_numpy(np.zeros(pictures.shape[:3], np.float32))  # no memory where nobody writes
     for i, (rows, columns, window, alpha) in enumerate(_windows(region)):
-        painted = affine.sample(crops[i : i + 1].permute(0, 3, 1, 2).float(), window * scale, alpha.shape)[0].clamp(0, 1)
+        crop = whole(crops[i], region, i, detail)
+        painted = affine.sample(crop.permute(2, 0, 1)[None], window * scale, alpha.shape)[0].clamp(0, 1)
         old = pictures[i, rows, columns, :3]
         if detail > 0 and region.fine is not None and alpha.any():
             part, moved = _touched(alpha, window)
@@ -65,37 +67,35 @@ def _crop(region: PasteRegion, i: int) -> torch.Tensor:
     return affine.sample(picture.float(), affine.invert(region.to_frame[i : i + 1]), region.size)[0]
 
 
-def whole(crops: torch.Tensor, region: PasteRegion, detail: float) -> torch.Tensor:
-    """Crops [n, S, S, 3] with what the autoencoder takes from such pictures, by `detail` 0..1; of another size: as they are.
+def whole(crop: torch.Tensor, region: PasteRegion, i: int, detail: float) -> torch.Tensor:
+    """Crop i [S, S, 3] with what the autoencoder takes from such pictures, by `detail` 0..1; of another size: as it is.
 
     What it takes from the coarse warp is known, so that gets the model's change and not a blurred picture. As much is added as
     a crop lacks: none to the coarse warp itself.
     """
-    if detail == 0 or region.lost is None or region.fine is None or crops.shape[1] != region.size:
-        return crops
-    found = []
-    for crop, fine, lost, mask in zip(crops.float(), region.fine, region.lost.float(), region.mask, strict=True):
-        change = (crop.permute(2, 0, 1) - (fine.warp - lost)) * mask
-        has = (change * lost).sum() / (lost * lost * mask).sum().clamp_min(1e-6)
-        found.append(crop + detail * (1 - has.clamp(0, 1)) * lost.permute(1, 2, 0))
-    return torch.stack(found).clamp(0, 1)
+    crop = crop.float()
+    if detail == 0 or region.lost is None or region.fine is None or len(crop) != region.size:
+        return crop
+    fine, lost, mask = region.fine[i], region.lost[i].float(), region.mask[i]
+    change = (crop.permute(2, 0, 1) - (fine.warp - lost)) * mask
+    has = (change * lost).sum() / (lost * lost * mask).sum().clamp_min(1e-6)
+    return (crop + detail * (1 - has.clamp(0, 1)) * lost.permute(1, 2, 0)).clamp(0, 1)
 
 
-def soft_masks(region: PasteRegion) -> torch.Tensor:
-    """What each crop is pasted with [n, 1, S, S] 0..1, but for the artist's own mask and what stands in front."""
-    inside = torch.zeros_like(region.mask)
-    inside[:, 1:-1, 1:-1] = region.mask[:, 1:-1, 1:-1]  # a chin at the crop's edge fades there too, and is not cut off
+def soft_masks(region: PasteRegion, rows: slice = slice(None)) -> torch.Tensor:
+    """What some crops are pasted with [n, 1, S, S] 0..1, but for the artist's own mask and what stands in front."""
+    inside = torch.zeros_like(region.mask[rows])
+    inside[:, 1:-1, 1:-1] = region.mask[rows, 1:-1, 1:-1]  # a chin at the crop's edge fades there too, and is not cut off
     return feather(inside[:, None], region.feather)
 
 
 def _windows(region: PasteRegion):
     """For each crop: rows and columns of the picture that it touches, the matrix from there to the crop, the soft mask."""
-    soft = soft_masks(region)
     for i in range(len(region.to_frame)):
         matrix = region.to_frame[i : i + 1]
         top, bottom, left, right = affine.extent(matrix, region.size, region.background.shape[1:3])
         window = affine.shifted(matrix, left, top)
-        alpha = affine.sample(soft[i : i + 1], window, (bottom - top, right - left), "zeros")[0, 0]
+        alpha = affine.sample(soft_masks(region, slice(i, i + 1)), window, (bottom - top, right - left), "zeros")[0, 0]
         if region.in_front is not None:
             alpha = alpha * (1 - affine.sample(region.in_front[i : i + 1, None], window, alpha.shape)[0, 0])
         alpha = alpha * (alpha > 1e-3)  # what nobody sees stays the background, exactly

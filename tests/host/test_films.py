@@ -7,6 +7,7 @@ from diffsfsr.modules.affine import apply
 from diffsfsr.modules.images import checked_image, read_picture
 from diffsfsr.modules.warp.mesh import Mesh
 from tests.conftest import ROOT
+from tests.fuzz.memory import Peak
 from tests.host import graphs
 from tests.host.graphs import COMPOSITE, CONDITION, IDENTITY, LOADER, astronaut, portrait, run, scaled
 
@@ -106,3 +107,17 @@ def test_a_film_that_is_in_range_is_not_copied():
     images = astronaut()
     assert checked_image(images).data_ptr() == images.data_ptr()
     assert checked_image(images * 1.5 - 0.1).aminmax() == (0, 1)
+
+
+def test_memory_of_a_film_is_bounded_by_its_frames(comfy):
+    """Above the frames that go in and come out, what is kept of each: 10 MB, whatever its length (docs/results.md: 100)."""
+    from diffsfsr.evaluation.bench.film import Camera, frames
+
+    camera, peaks = Camera(steps=1), {}
+    for count in (2, 2, 8):  # the first loads
+        film = frames(count)
+        with Peak() as peak:
+            made = camera.finish(camera.condition(film)[0])
+        peaks[count] = peak.gigabytes * 1e9 - made.nbytes
+        del made
+    assert (peaks[8] - peaks[2]) / 6 < 10e6

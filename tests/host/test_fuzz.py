@@ -128,6 +128,8 @@ def levels(*values):
         ("DiffSFSRSavePortrait", {"images": [1]}, "this has ('list',)"),
         ("DiffSFSRSavePortrait", {"images": torch.ones(1, 9, 9, 3).to_sparse()}, "images: The values are not plain numbers"),
         ("DiffSFSRSavePortrait", {"filename_prefix": "a" * 400}, "cannot be written"),
+        ("DiffSFSRSavePortrait", {"filename_prefix": "a\0b"}, "cannot be written"),
+        ("DiffSFSRSavePortrait", {"filename_prefix": "\ud800"}, "cannot be written"),
     ],
 )
 def test_values_that_widgets_refuse(refused, node, values, said):

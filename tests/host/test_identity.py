@@ -6,12 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from safetensors import safe_open
 
-from dev.people import person
+from dev.people import head, person
+from diffsfsr.modules.faces.landmarker import find_faces
+from diffsfsr.modules.faces.networks import FaceNetworks
+from tests.conftest import ROOT
 from tests.host.graphs import BUILT_IN, IDENTITY, LOADER, portrait, refusal, scaled, shown
 
+MODEL = ROOT / "weights" / "face_landmarker.safetensors"
 ARCFACE = "insightface-arcface"
 
 
@@ -197,3 +201,14 @@ def test_what_the_photo_cuts_off_is_said_once(studio, nobody, caplog, cut, said)
     identity, crops = encoded(studio, cut(nobody))
     assert caplog.text.count("outside the picture") == (said is not None) and (said or "") in caplog.text
     assert (identity.face.shown is None) == (said is None)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_selfie_with_a_mask_before_it_is_said(studio, caplog, masked):
+    picture = head("P008", "portrait")
+    if masked:
+        (face,) = find_faces(FaceNetworks.load(MODEL), torch.from_numpy(np.array(picture)).float() / 255)
+        edge = (234, 117, 6, 346, 454, 361, 397, 378, 152, 149, 172, 132)
+        ImageDraw.Draw(picture).polygon([tuple(face.points[k, :2].tolist()) for k in edge], fill=(170, 200, 220))
+    encoded(studio, torch.from_numpy(np.array(picture)).float()[None] / 255)
+    assert ("face below the eyes is covered" in caplog.text) == masked
