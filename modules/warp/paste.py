@@ -46,18 +46,19 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
     pictures = region.background.expand(count, -1, -1, -1).clone()
     masks = torch.from_numpy(np.zeros(pictures.shape[:3], np.float32))  # no memory where nobody writes
     for i, (rows, columns, window, alpha) in enumerate(_windows(region)):
-        crop = whole(crops[i], region, i, detail)
+        if not alpha.any():
+            continue
+        (part, moved), crop = _touched(alpha, window), whole(crops[i], region, i, detail)
         painted = affine.sample(crop.permute(2, 0, 1)[None], window * scale, alpha.shape)[0].clamp(0, 1)
         old = pictures[i, rows, columns, :3]
-        if detail > 0 and region.fine is not None and alpha.any():
-            part, moved = _touched(alpha, window)
+        if detail > 0 and region.fine is not None:
             there, here = old[part].permute(2, 0, 1).float(), (slice(None), *part)
             finer = add_detail(painted[here], crops.shape[1], there, region.fine[i], region.mask[i], moved, detail)
             painted[here] = finer
         painted = Palette.of(_crop(region, i)).on(painted)
         new = old.float() + alpha[..., None] * (painted.permute(1, 2, 0) - old.float())
         pictures[i, rows, columns, :3] = torch.where(alpha[..., None] > 0, new.to(old.dtype), old)
-        masks[i, rows, columns] = alpha
+        masks[i, rows, columns][part] = alpha[part]
     return pictures, masks
 
 
