@@ -15,6 +15,7 @@ from .wires import (
     PasteRegion,
     face_choice,
     head_turn,
+    is_looked_for,
     keep_in_front,
     landmarks,
     match_light,
@@ -117,7 +118,7 @@ class BackgroundCondition(io.ComfyNode):
         strength, text = Strength(identity_strength, expression_strength), (text_positive, text_negative)
         request = Request(
             image, identity, expression, mask, face, face_index, grow, feather, guide, strength, match_light, text, wrinkles,
-            skin_tone, in_front, (head_yaw, head_pitch, head_roll), keep_in_front == FOUND, without_face, face_landmarks,
+            skin_tone, in_front, (head_yaw, head_pitch, head_roll), is_looked_for(keep_in_front), without_face, face_landmarks,
         )  # fmt: skip
         given = condition(encoders, vae, request)
         return io.NodeOutput(*given, ui=preview_of_faces(given[4], cls.hidden, made=bool(given[3].mask.any())))

@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from comfy_api.latest import io
 
+from ..modules.errors import DiffSFSRError
 from ..modules.faces.selection import RULES
 from ..modules.host import folders
 from ..modules.pipeline import kept
@@ -20,7 +21,7 @@ FaceLandmarks = io.Custom("FACE_LANDMARKS")  # of hosts newer than 0.3.75
 CATEGORY = "DiffSFSR"
 ESSENTIALS = "Image Tools"  # a part of the Essentials tab of newer hosts
 ADVANCED = ("face_index", "reuse")  # in every node that has them
-FOUND = "what is found"
+FOUND, MASK_ALONE = "what is found", "only the mask"  # what is kept before a face
 REUSE = True  # by default: a fifth of the distance to the converged end at the same cost (docs/results.md)
 
 
@@ -103,10 +104,18 @@ def wrinkles() -> io.Input:
     )  # fmt: skip
 
 
+def is_looked_for(kept: str) -> bool:
+    """Whether what stands before a face is looked for; a text over a wire may be none of the two."""
+    if kept not in (FOUND, MASK_ALONE):
+        where = "Background Condition, keep in front"
+        raise DiffSFSRError(f"'{kept}' is no choice", f"Choose '{FOUND}' or '{MASK_ALONE}'", where)
+    return kept == FOUND
+
+
 def keep_in_front() -> io.Input:
     return io.Combo.Input(
         "keep_in_front",
-        options=[FOUND, "only the mask"],
+        options=[FOUND, MASK_ALONE],
         default=FOUND,
         optional=True,
         display_name="keep in front",

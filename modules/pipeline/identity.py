@@ -18,7 +18,7 @@ from ..warp.front import in_front
 from ..warp.mesh import Mesh
 from ..warp.palette import Exposure
 from ..warp.unseen import inside, missing
-from .encoders import Encoders
+from .encoders import Encoders, face_networks
 from .face import check_choice, face_of, find_face
 from .landmarks import faces_of
 

@@ -114,6 +114,7 @@ def levels(*values):
         (SELECT, {"churn_noise": 3.0}, "churn noise: 3.0 is outside"),
         (CONDITION, {"grow": 65}, "Background Condition, mask grow: 65 is outside -32 to 64"),
         (CONDITION, {"feather": -1}, "feather"),
+        (CONDITION, {"keep_in_front": "jawOpen 1e400"}, "keep in front: 'jawOpen 1e400' is no choice"),
         (LOADER, {"adapter_strength": NAN}, "adapter strength"),
         ("DiffSFSRExpressionFromImage", {"intensity": NAN}, "intensity"),
         (SAMPLER, {"seed": NAN}, "Midpoint Sampler, seed: nan is no whole number"),
