@@ -132,6 +132,15 @@ class PasteRegion:
         return replace(self, **each, fine=None if self.fine is None else self.fine * times)
 
 
+def check_place(region: PasteRegion) -> None:
+    """Refuses a region whose parts are of different batches: a node that changed one of them would mix up the faces."""
+    count = len(region.to_frame)
+    for part in (region.mask, region.fine, region.in_front, region.warps, region.codes, region.lost):
+        if part is not None and len(part) != count:
+            what = f"The place has {count} crops, but {len(part)} of what belongs to them"
+            raise DiffSFSRError(what, "Connect PLACE of Background Condition or Face Crop directly", "place")
+
+
 @dataclass(frozen=True)
 class Strength:
     """Factors 0..2 on what each condition adds, 1 as usual.

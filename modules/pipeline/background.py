@@ -3,12 +3,13 @@
 Five steps: `locate` the face, `mask` what is repainted, `drawn` the person there, `encode` the pictures, `tell` the model.
 """
 
+import logging
 from dataclasses import dataclass
 
 import torch
 
 from ..affine import FRAME
-from ..errors import DiffSFSRError, at
+from ..errors import DiffSFSRError, at, here
 from ..host.conditioning import KEY, seal
 from ..host.progress import steps
 from ..images import cast
@@ -16,6 +17,7 @@ from ..types import Conditioning, FineSkin, PasteRegion
 from ..warp.bare import bare_skin
 from ..warp.mesh import Mesh
 from ..warp.mouth import finer
+from ..warp.palette import Exposure
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from .draft import (
     Person,
@@ -38,7 +40,9 @@ from .latents import encoded, encoded_once, what_is_lost
 from .own_mask import check_front, own_area
 from .request import Request, checked
 
+BURNT = 0.2  # how far a face is burnt out (`palette.Exposure`), from which on it is said: bare ones have 0
 LED = 0.3  # skin tone below which neck, ears and forehead are led to the face's tone, and not the face to theirs
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,7 @@ def condition(encoders: Encoders, vae, request: Request):
     request, wire = checked(encoders, request), cast(request.image)
     person = person_of(request.identity)
     places = stood_before(encoders, request, person, locate(encoders, request))
+    warn_of_burnt(places)
     results = []
     for i in steps(range(request.total)):
         with at(f"image {i}"):
@@ -113,6 +118,16 @@ def stood_before(
             place = behind(encoders, person, place, own, request.find_in_front)
         told.append(place)
     return told
+
+
+def warn_of_burnt(places: list[Place | Faceless]) -> None:
+    """Says which pictures have a face that is white over a large part: in such light no other face can be drawn."""
+    faces = {i: Exposure.of(place.face.image) for i, place in enumerate(places) if isinstance(place, Place)}
+    burnt = [str(i) for i, exposure in faces.items() if exposure.burnt > BURNT]
+    if burnt:
+        names = ", ".join(burnt[:10]) + (" and more" if len(burnt) > 10 else "")
+        what = "the face in the picture is burnt out, and a face drawn there has other colours; a better exposed picture helps"
+        log.warning("%s: %s", here(f"image {names}"), what)
 
 
 def found(results: list[Result]) -> torch.Tensor | None:

@@ -7,7 +7,7 @@ import torch
 from ..errors import DiffSFSRError, at, check_number, here
 from ..host.provenance import NOTE
 from ..images import checked_image
-from ..types import PasteRegion
+from ..types import PasteRegion, check_place
 from ..warp.detail import how_much_coarser
 from ..warp.paste import composite
 
@@ -27,6 +27,7 @@ def paste(
     picture had a face there is nothing to note.
     """
     check_number("detail", detail, 1.0, 1)
+    check_place(region)
     with at("image"):
         crops = checked_image(crops)
     if len(crops) % len(region.to_frame):

@@ -9,7 +9,7 @@ from ..affine import FRAME
 from ..errors import DiffSFSRError, at, check_count
 from ..images import broadcast, cast, checked_image, checked_mask
 from ..labels.prompt import in_prompt
-from ..types import PasteRegion
+from ..types import PasteRegion, check_place
 from ..warp.masks import grow
 from ..warp.mesh import Mesh
 from ..warp.paste import mask_in_crop
@@ -44,6 +44,7 @@ def face_crops(
     if region is None:
         region = region_of(image, rule, index, mask)
     else:
+        check_place(region)
         region = region if image is None else elsewhere(region, image)
         region = region if mask is None else limited(region, mask)
     crops, masks = crops_of(region, size), masks_of(region, size)

@@ -157,6 +157,13 @@ def test_noise_levels_that_lead_nowhere(table, sigmas, said):
         guide.sample(torch.randn(start.shape), start, sampler, sigmas, seed=0, disable_pbar=True)
 
 
+@pytest.mark.parametrize("node", [COMPOSITE, "DiffSFSRFaceCrop"])
+def test_a_place_put_together_from_several_is_refused(table, refused, node):
+    place = table.values["DIFFSFSR_PLACE"]
+    said = refused(node, place=replace(place, to_frame=place.to_frame.repeat(2, 1, 1)), image=torch.rand(2, 256, 256, 3))
+    assert "place: The place has 2 crops, but 1 of what belongs to them" in said
+
+
 # --- masks ---------------------------------------------------------------------------------------------------------------
 
 

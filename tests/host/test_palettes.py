@@ -68,3 +68,10 @@ def test_ordinary_pictures_stay_as_they_are():
     there = image.flip(-1)
     assert lit(image) == (image, 0.0) and Palette.of(image).on(there) is there
     assert Exposure.of(image)[1:] == (0.0, 0.0)
+
+
+def test_a_burnt_face_in_the_picture_is_said(studio, caplog):
+    batch = torch.cat([somebody_else(), (somebody_else() * 2.0).clamp(0, 1)])
+    run(studio, portrait(astronaut(), batch).set("7", steps=1))
+    assert "Background Condition, image 1: the face in the picture is burnt out" in caplog.text
+    assert "image 0" not in caplog.text
