@@ -143,8 +143,7 @@ def test_a_batch_of_expressions_has_a_line_for_each(studio, region):
     from diffsfsr.modules.pipeline.face_crop import face_crops
 
     codes = torch.stack([torch.from_numpy(prototype(word)) for word in ("joy", "anger")])
-    twice = {name: torch.cat([getattr(region, name)] * 2) for name in ("to_frame", "mask", "warps")}
-    both = replace(region, **twice, fine=region.fine * 2, codes=codes)
+    both = replace(region.repeated(2), codes=codes)
     *_, words = face_crops(both, None, 256)
     assert [line.split(",")[0] for line in words.splitlines()] == ["joyful", "angry"]
 
