@@ -4,7 +4,7 @@ Five steps: `locate` the face, `mask` what is repainted, `drawn` the person ther
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -85,14 +85,20 @@ def region_of(
     request: Request, wire: torch.Tensor, results: list[Result], masks: torch.Tensor, lost: torch.Tensor | None, size: int
 ) -> PasteRegion:
     """Where the crops of `size` pixels belong; wire: the pictures as they came, lost: see `PasteRegion`."""
-    fine = None if request.identity.face.photo is None else tuple(one.fine for one in results)
     drafts, matrices = (torch.stack([getattr(one, name) for one in results]) for name in ("draft", "matrix"))
+    fine = None if request.identity.face.photo is None else tuple(map(with_draft, results, drafts))
     codes = request.coefficients() * masks.flatten(1).any(1, keepdim=True)
     feather = float(request.feather) * size / FRAME
     return PasteRegion(
         wire, matrices, masks, request.limit, feather, size, fine,
         in_front=found(results), warps=drafts, codes=codes, lost=lost,
     )  # fmt: skip
+
+
+def with_draft(result: Result, draft: torch.Tensor) -> FineSkin | None:
+    """The fine skin of a result, its coarse warp not twice in memory where nothing stands before it."""
+    alone = result.fine is not None and result.draft is result.warp
+    return replace(result.fine, warp=draft) if alone else result.fine
 
 
 # --- the five steps -------------------------------------------------------------------------------
