@@ -66,7 +66,8 @@ def mask(crop, mesh):
 def test_what_stands_before_a_face_is_found(people, who, cover, least):
     crop, mesh = people[who]
     seen, truth = cover(crop, mesh)
-    found, inside = found_by_colour(seen, mesh), grow(mesh.covered.float()[None, None], -10)[0, 0] > 0  # where no hair of their own is
+    found = found_by_colour(seen, mesh)
+    inside = grow(mesh.covered.float()[None, None], -10)[0, 0] > 0  # where no hair of their own is
     right = (found * truth)[inside].sum()
     assert right / truth[inside].sum() > least, "too little is found"
     assert right / found[inside].sum() > 0.9, "the person's own skin is taken for it"

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save, save_file
+from safetensors.torch import load_file, save, save_file
 
 from dev.seal import sealed
 
 from ...modules.faces.covers import FORMAT, FORMAT_VERSION, SIDE, CoverNetwork, folded
 from ...modules.faces.networks import FaceNetworks
 from ..data import load_part, manifest_hash
-from ..runlog import Run
+from ..runlog import Run, read_curve
 from .paint import KINDS, UNSEEN, Painter, Sample
 from .people import Sitter, parts, sitter
 
@@ -171,10 +171,10 @@ def follow(mean: torch.nn.Module, network: torch.nn.Module, share: float) -> Non
 
 def export(run: Path, out: Path) -> None:
     """The run's network in half precision, with a checksum and what it was made of."""
-    from safetensors.torch import load_file
-
     record = json.loads((run / "run.json").read_text())
-    told = {name: record[name] for name in ("run", "config", "data", "code", "started")}
+    last = {**record, **(record.get("resumed") or [{}])[-1]}
+    told = {name: last[name] for name in ("run", "config", "data", "code", "started")}
+    told["steps"] = int(read_curve(run / "curve.csv")[-1]["step"])
     tensors = {name: value.half().contiguous() for name, value in load_file(run / "network.safetensors").items()}
-    metadata = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "licence": "as the pack", "told": json.dumps(told)}
+    metadata = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "licence": "GPL-3.0-or-later", "told": json.dumps(told)}
     out.write_bytes(sealed(save(tensors, metadata)))
