@@ -9,14 +9,14 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from ..faces.covers import SIDE, CoverNetwork
-from .front import found_by_colour
+from .front import found_by_colour, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
-SURE, LIKELY = 0.7, 0.35  # of the network's answer: where a part begins, and how far it goes on
+SURE, WHOLE, LIKELY = 0.85, 0.55, 0.3  # of the network's answer: where a part begins, hides all, and ends
 SMALLEST = 0.002  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
-BESIDE = 40.0  # and beside it, how far they go on
+BESIDE = 14.0  # and beside it, how far they go on
 THIN = 4.0  # half the width up to which something is thin
 
 
@@ -59,4 +59,5 @@ def standing(share: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     if not begun.any():
         return begun[0, 0]
     likely = (share[None, None] > LIKELY) * grow(face, BESIDE * pixel)
-    return (connected(likely, begun) * share)[0, 0]
+    kept = without_halves(connected(likely, begun), mesh)
+    return kept[0, 0] * ((share - LIKELY) / (WHOLE - LIKELY)).clamp(0, 1)

@@ -28,6 +28,7 @@ from .people import Sitter, parts, sitter
 CONFIG = {"batch": 8, "fresh": 1, "kept": 1536, "lr": 3e-3, "weight_decay": 0.01, "ema": 0.99, "held": 40, "seed": 0}
 WARM, LOOK = 100, 500  # steps: until the full rate; between two looks at the validation people
 WATCHED = 6  # validation samples of each kind, and ten times as many bare faces
+LICENCE = "GPL-3.0-or-later"
 SURE = 0.5  # from which on a pixel counts as in front when it is measured
 
 
@@ -176,5 +177,5 @@ def export(run: Path, out: Path) -> None:
     told = {name: last[name] for name in ("run", "config", "data", "code", "started")}
     told["steps"] = int(read_curve(run / "curve.csv")[-1]["step"])
     tensors = {name: value.half().contiguous() for name, value in load_file(run / "network.safetensors").items()}
-    metadata = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "licence": "GPL-3.0-or-later", "told": json.dumps(told)}
+    metadata = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "licence": LICENCE, "told": json.dumps(told)}
     out.write_bytes(sealed(save(tensors, metadata)))
