@@ -13,8 +13,8 @@ from .front import found_by_colour, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
-SURE, WHOLE, LIKELY = 0.85, 0.55, 0.3  # of the network's answer: where a part begins, hides all, and ends
-SMALLEST = 0.002  # share of a face of which a part must be sure
+SURE, WHOLE, LIKELY = 0.9, 0.7, 0.45  # of the network's answer: where a part begins, hides all, and ends
+SMALLEST = 0.003  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
 BESIDE = 14.0  # and beside it, how far they go on
 THIN = 4.0  # half the width up to which something is thin
