@@ -13,7 +13,7 @@ from .front import found_by_colour, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
-SURE, WHOLE, LIKELY = 0.9, 0.7, 0.45  # of the network's answer: where a part begins, hides all, and ends
+SURE, WHOLE, LIKELY = 0.86, 0.7, 0.45  # of the network's answer: where a part begins, hides all, and ends
 SMALLEST = 0.003  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
 BESIDE = 14.0  # and beside it, how far they go on
@@ -42,10 +42,12 @@ def place_map(mesh: Mesh, places: torch.Tensor) -> torch.Tensor:
 
 
 def answer(network: CoverNetwork, image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """How sure the network is [S, S] 0..1 that something stands before a face, of a picture [3, S, S]."""
+    """How sure the network is [S, S] 0..1 that something stands before a face, of a picture [3, S, S] and its mirror image."""
     both = torch.cat([image.clamp(0, 1), place_map(mesh, network.places)])[None]
     small = F.interpolate(both, size=SIDE, mode="bilinear", align_corners=False, antialias=True).to(network.places.device)
-    logits = network(small[:, :3], small[:, 3:])[None].to(image.device)
+    other = small.flip(-1) * small.new_tensor([1, 1, 1, -1, 1, 1])[:, None, None]
+    one, two = network(*torch.cat([small, other]).split(3, 1))
+    logits = (one + two.flip(-1)).to(image.device)[None, None] / 2
     return F.interpolate(logits, size=image.shape[-1], mode="bicubic", align_corners=False)[0, 0].sigmoid()
 
 
