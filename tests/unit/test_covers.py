@@ -15,13 +15,13 @@ from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.warp.covers import answer, standing
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import cut
-from diffsfsr.training.front import clothes, strands, things
+from diffsfsr.training.front import clothes, hands, strands, things
 from tests.conftest import ROOT
 from tests.unit.faces import MODEL
 
 COVERS = ROOT / "weights" / "in_front.safetensors"
 ROWS, COLUMNS = 4, 4  # of a sheet of emotions
-HAPPY, ANGRY, SURPRISED, THOUGHTFUL, PLAYFUL = (0, 1), (0, 3), (1, 0), (2, 2), (3, 2)
+HAPPY, ANGRY, SURPRISED, EXHAUSTED, PLAYFUL = (0, 1), (0, 3), (1, 0), (3, 0), (3, 2)
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,13 @@ def found_in(networks, covers, crop, mesh=None):
         return standing(answer(covers, crop, mesh), mesh)
 
 
-@pytest.mark.parametrize("who", PEOPLE)
-def test_a_true_hand_is_found(networks, covers, who):
-    """At chin or cheek, thinking: skin before skin."""
-    crop, mesh = seen(networks, who, THOUGHTFUL)
+def test_a_true_hand_is_found(networks, covers):
+    """Before an open mouth: skin before skin."""
+    crop, mesh = seen(networks, "P002", EXHAUSTED)
     found = found_in(networks, covers, crop, mesh) * mesh.covered
-    assert 0.02 < found.sum() / mesh.covered.sum() < 0.4
-    low = torch.arange(256)[:, None] > mesh.points[4, 1]
-    assert (found * low).sum() > 0.8 * found.sum(), "the hand is below the nose"
+    assert 0.05 < found.sum() / mesh.covered.sum() < 0.2
+    low = torch.arange(256)[:, None] > mesh.points[2, 1]
+    assert (found * low).sum() > 0.95 * found.sum(), "the hand is below the nose"
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -75,32 +74,33 @@ def test_nothing_stands_before_a_face_that_moves(networks, covers, who):
             assert not (found_in(networks, covers, picture, mesh) * mesh.covered).any(), cell
 
 
-DRAWN = {
-    "microphone": lambda rng, mesh: things.microphone(256, rng, mesh.points[13, :2].numpy() / 256),
-    "phone": lambda rng, mesh: things.phone(256, rng, mesh.points[50, :2].numpy() / 256),
-    "cup": lambda rng, mesh: things.cup(256, rng, mesh.points[13, :2].numpy() / 256),
-    "thin glasses": lambda rng, mesh: clothes.glasses(256, rng, mesh.points[:, :2].numpy() / 256, False),
-    "mask": lambda rng, mesh: clothes.mask(256, rng, mesh.points[:, :2].numpy() / 256),
-    "strands": lambda rng, mesh: strands.bundle(256, rng, mesh.points[:, :2].numpy() / 256, None, "lock"),
+def skin_of(crop):
+    return np.median(crop[:, 150:170, 90:110].flatten(1).numpy(), 1)
+
+
+DRAWN = {  # over a crop, about places of the face in shares of the side
+    "hand": (lambda rng, crop, at: hands.hand(256, rng, skin_of(crop), at[61]), 0.6, 0.75),
+    "microphone": (lambda rng, crop, at: things.microphone(256, rng, at[13]), 0.4, 0.9),
+    "phone": (lambda rng, crop, at: things.phone(256, rng, at[50]), 0.7, 0.85),
+    "cup": (lambda rng, crop, at: things.cup(256, rng, at[13]), 0.7, 0.75),  # never drawn in training
+    "mask": (lambda rng, crop, at: clothes.mask(256, rng, at), 0.7, 0.85),
+    "fringe": (lambda rng, crop, at: strands.bundle(256, rng, at, None, "fringe"), 0.6, 0.7),
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "least"),
-    [("microphone", 0.7), ("phone", 0.7), ("cup", 0.5), ("thin glasses", 0.4), ("mask", 0.7), ("strands", 0.3)],
-)
-def test_what_is_drawn_over_people_is_found(networks, covers, kind, least):
-    counts = torch.zeros(3)
+@pytest.mark.parametrize("kind", DRAWN)
+def test_what_is_drawn_over_people_is_found(networks, covers, kind):
+    counts, (draw, recall, precision) = torch.zeros(3), DRAWN[kind]
     for k, who in enumerate(PEOPLE):
         crop, mesh = seen(networks, who, (0, 0))
-        layer = DRAWN[kind](np.random.default_rng(k), mesh)
+        layer = draw(np.random.default_rng(k), crop, mesh.points[:, :2].numpy() / 256)
         alpha = torch.from_numpy(layer.alpha)
-        picture = torch.lerp(crop, torch.from_numpy(layer.colour).permute(2, 0, 1), alpha)
+        picture = torch.lerp(crop, torch.from_numpy(layer.colour).float().permute(2, 0, 1), alpha)
         found, true = found_in(networks, covers, picture) > 0.5, alpha > 0.5
         counts += torch.stack([(x & mesh.covered).sum() for x in (found & true, found, true)])
     right, found, true = counts
-    assert right > least * true, "too little is found"
-    assert right > 0.8 * found, "the person's own skin is taken for it"
+    assert right > recall * true, "too little is found"
+    assert right > precision * found, "the person's own skin is taken for it"
 
 
 def test_a_damaged_or_strange_file_is_refused(tmp_path):
