@@ -22,6 +22,7 @@ from ...training.front.people import parts, sitter
 from ..metrics.report import write_docs
 
 MARKS = "<!-- front:begin -->", "<!-- front:end -->"
+PLAIN, MARKED = "nothing, portraits as they are", "nothing, marked and worn"
 SURE, SEED = 0.5, 5
 WAYS = {"colour rules alone": lambda image, mesh, _: found_by_colour(image, mesh), "now": in_front}
 
@@ -38,17 +39,26 @@ def validation_painter(data) -> Painter:
 def counted(painter: Painter, count: int) -> dict[str, dict[str, np.ndarray]]:
     """By way and kind: pixels in the face that are rightly found, found, in front, and there, of each picture [n, 4]."""
     networks, network, made = face_networks().ready(), cover_network().ready(), {way: {} for way in WAYS}
-    for k, kind in enumerate((*KINDS, *UNSEEN, "bare")):
-        for j in range(count * (5 if kind == "bare" else 1)):
-            seen = painter.sample(np.random.default_rng([SEED, k, j]), () if kind == "bare" else (kind,))
-            points = landmarks_in_crop(networks, seen.image[None].to(networks.triangles.device))[0][0].cpu()
-            mesh = Mesh.of(points, networks.topology.to("cpu"), FRAME)
-            here, true = seen.face & (seen.weight > 0), seen.label > SURE
-            for way, find in WAYS.items():
-                found = find(seen.image, mesh, network) > SURE
-                row = [(x & here).sum().item() for x in (found & true, found, true, here)]
-                made[way].setdefault(kind, []).append(row)
+    for kind, image, true, here in pictures(painter, count):
+        points = landmarks_in_crop(networks, image[None].to(networks.triangles.device))[0][0].cpu()
+        mesh = Mesh.of(points, networks.topology.to("cpu"), FRAME)
+        for way, find in WAYS.items():
+            found = find(image, mesh, network) > SURE
+            row = [(x & here).sum().item() for x in (found & true, found, true, here)]
+            made[way].setdefault(kind, []).append(row)
     return {way: {kind: np.array(rows, float) for kind, rows in kinds.items()} for way, kinds in made.items()}
+
+
+def pictures(painter: Painter, count: int):
+    """Kind, picture [3, S, S], what is in front and where that counts [S, S] bool."""
+    for k, kind in enumerate((*KINDS, *UNSEEN, MARKED)):
+        for j in range(count * (5 if kind == MARKED else 1)):
+            seen = painter.sample(np.random.default_rng([SEED, k, j]), () if kind == MARKED else (kind,))
+            yield kind, seen.image, seen.label > SURE, seen.face & (seen.weight > 0)
+    for one in painter.bare:
+        image, place, *_ = painter.seen(one, None)
+        face = torch.from_numpy(place[2] > 0.5)
+        yield PLAIN, torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.zeros_like(face), face
 
 
 def table(made: dict[str, dict[str, np.ndarray]], count: int) -> str:
@@ -60,9 +70,11 @@ def table(made: dict[str, dict[str, np.ndarray]], count: int) -> str:
         lines.append(f"| {name} | {' | '.join(text(made[way][kind]) for way in WAYS)} |")
     every = {way: np.concatenate([made[way][kind] for kind in KINDS]) for way in WAYS}
     lines.append(f"| **all that was in training** | {' | '.join(text(every[way]) for way in WAYS)} |")
-    false = {way: made[way]["bare"][:, 1] / made[way]["bare"][:, 3] for way in WAYS}
-    told = (f"{100 * np.median(f):.2f}, {100 * np.quantile(f, 0.95):.2f}, {100 * f.max():.1f} %" for f in false.values())
-    lines.append(f"| nothing ({5 * count}): median, 95th percentile, most of the face | {' | '.join(told)} |")
+    for kind in (PLAIN, MARKED):
+        false = [made[way][kind][:, 1] / made[way][kind][:, 3] for way in WAYS]
+        told = (f"{(f > 0).sum()}: {100 * np.median(f):.2f}, {100 * np.quantile(f, 0.95):.2f}, {100 * f.max():.1f} %" for f in false)
+        name = f"{kind} ({len(false[0])}): how many with a find; median, 95th percentile, most of the face"
+        lines.append(f"| {name} | {' | '.join(told)} |")
     return "\n".join(lines)
 
 

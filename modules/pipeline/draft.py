@@ -10,7 +10,7 @@ from ..faces.pose import turned
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
-from ..warp.covers import answer, broad, in_front, standing
+from ..warp.covers import before_selfie, broad, in_front
 from ..warp.harmony import led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -165,7 +165,7 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     face, own = person.face, own_place(encoders, person).background.mesh
 
     def make() -> Skin:
-        held = broad(standing(answer(cover_network().ready(), face.image, own), own))
+        held = broad(before_selfie(face.image, own, cover_network().ready()))
         return unoccluded(face, own.topology, held)._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)

@@ -17,12 +17,24 @@ SURE, WHOLE, LIKELY = 0.86, 0.7, 0.45  # of the network's answer: where a part b
 SMALLEST = 0.003  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
 BESIDE = 14.0  # and beside it, how far they go on
+BROWS = 9  # face point between the brows: what stands before a selfie lies below it for the most part, or is hair
 THIN = 4.0  # half the width up to which something is thin
 
 
 def in_front(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
     """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands."""
     return torch.maximum(standing(answer(network, image, mesh), mesh), found_by_colour(image, mesh))
+
+
+def before_selfie(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
+    """What stands before the face of a selfie [3, S, S] and is no hair over its forehead: [S, S] 0..1."""
+    held = standing(answer(network, image, mesh), mesh)
+    low = (torch.arange(len(held), device=held.device)[:, None] > mesh.points[BROWS, 1]).float()
+    kept = torch.zeros_like(held)[None, None]
+    for part in parts((held[None, None] > 0.5).float(), 1):
+        if (part * low).sum() > 0.5 * part.sum():
+            kept = torch.maximum(kept, part)
+    return held * kept[0, 0]
 
 
 def broad(held: torch.Tensor) -> torch.Tensor:
