@@ -72,7 +72,8 @@ def table(made: dict[str, dict[str, np.ndarray]], count: int) -> str:
     lines.append(f"| **all that was in training** | {' | '.join(text(every[way]) for way in WAYS)} |")
     for kind in (PLAIN, MARKED):
         false = [made[way][kind][:, 1] / made[way][kind][:, 3] for way in WAYS]
-        told = (f"{(f > 0).sum()}: {100 * np.median(f):.2f}, {100 * np.quantile(f, 0.95):.2f}, {100 * f.max():.1f} %" for f in false)
+        told = (f"{(f > 0).sum()}: {100 * np.median(f):.2f}, {100 * np.quantile(f, 0.95):.2f}, {100 * f.max():.1f} %"
+                for f in false)  # fmt: skip
         name = f"{kind} ({len(false[0])}): how many with a find; median, 95th percentile, most of the face"
         lines.append(f"| {name} | {' | '.join(told)} |")
     return "\n".join(lines)
