@@ -47,14 +47,18 @@ def glasses(size: int, rng: np.random.Generator, points: np.ndarray, dark: bool)
     picture = np.broadcast_to(tone, (size, size, 3)) * (1 + 0.3 * noise(size, 12, rng))[..., None]
     if rng.random() < 0.5:  # metal or gloss
         picture = picture + (frame * (noise(size, 24, rng) > 0.8))[..., None] * rng.uniform(0.1, 0.7)
-    if not dark:
-        return _clear(size, rng, picture, frame, lens)
-    x, y = grid(size)
-    tint = colour(rng, 0.01, 0.3) + (y - middle[0][1])[..., None] * rng.uniform(-0.5, 1.5) * colour(rng) * (rng.random() < 0.5)
+    return _dark(rng, picture, frame, lens, middle[0][1]) if dark else _clear(size, rng, picture, frame, lens)
+
+
+def _dark(rng: np.random.Generator, picture: np.ndarray, frame: np.ndarray, lens: np.ndarray, level: float) -> Layer:
+    """Dark lenses, some brighter below the level of the eyes, some mirrors: all of a lens is before the face."""
+    size = len(picture)
+    _, y = grid(size)
+    tint = colour(rng, 0.01, 0.3) + (y - level)[..., None] * rng.uniform(-0.5, 1.5) * colour(rng) * (rng.random() < 0.5)
     if rng.random() < 0.35:  # a mirrored world
         world = soft((noise(size, int(rng.integers(3, 9)), rng) > 0.3).astype(np.float32), 0.01)
         tint = tint + world[..., None] * colour(rng) * 0.8
-    cover = lens * rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.35) * ((y - middle[0][1]) / 0.1).clip(0, 1))
+    cover = lens * rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.35) * ((y - level) / 0.1).clip(0, 1))
     share = frame[..., None]
     picture = picture * share + np.broadcast_to(tint, picture.shape).clip(0, 1) * (1 - share)
     shadow, label = rng.uniform(0.1, 0.6), np.maximum(frame, lens)
