@@ -54,6 +54,7 @@ class CoverNetwork(nn.Module):
         self.narrow = nn.ModuleList([nn.Conv2d(d, c, 1), nn.Conv2d(c, b, 1), nn.Conv2d(b, a, 1)])
         self.up = nn.ModuleList([step(c, c), step(b, b), step(a, a)])
         self.out = nn.Conv2d(a, 4, 3, 1, 1)
+        self.register_buffer("places", torch.zeros(468, 2))  # of the canonical face's points, over 8 cm: x, y
 
     def forward(self, image: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         x = F.pixel_unshuffle(torch.cat([2 * image - 1, place], 1), 2)
@@ -101,5 +102,5 @@ def folded(trained: CoverNetwork) -> CoverNetwork:
             state[f"{name}.conv.bias"] = module.norm.bias - module.norm.running_mean * gain
         elif isinstance(module, nn.Conv2d) and not name.endswith(".conv"):
             state[f"{name}.weight"], state[f"{name}.bias"] = module.weight, module.bias
-    plain.load_state_dict(state)
+    plain.load_state_dict({**state, "places": trained.places})
     return plain.eval()

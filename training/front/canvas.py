@@ -13,7 +13,7 @@ FINER = 3  # times more pixels in which outlines are drawn
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """Something drawn: its colours, how much of it covers, how dark a shadow it throws, and how much of it counts (None: alpha)."""
+    """Something drawn: its colours, how much it covers, how dark a shadow it throws, and what counts (None: alpha)."""
 
     colour: np.ndarray  # [S, S, 3]
     alpha: np.ndarray  # [S, S]
@@ -101,8 +101,8 @@ class Body:
         mask = Image.fromarray(((self.height > 0) * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.6))
         return np.asarray(mask, np.float32) / 255
 
-    def lit(self, light: np.ndarray, ambient: float = 0.5, gleam: float = 0.0, rim: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
-        """Shade and gleam [S, S]. light [3] towards it; rim: how much darker the edges are."""
+    def lit(self, light: np.ndarray, ambient: float = 0.5, gleam: float = 0.0, rim: float = 0.3):
+        """Shade and gleam, [S, S] each. light [3] towards it; rim: how much darker the edges are."""
         height = soft_field(self.height.clip(0)) * self.size
         slope_y, slope_x = np.gradient(height)
         length = np.sqrt(slope_x**2 + slope_y**2 + 1)

@@ -8,6 +8,8 @@ EYES = (33, 133), (362, 263)
 TEMPLES = (127, 234), (356, 454)
 BRIDGE, NOSE, CHIN, TOP = 168, 2, 152, 10
 MASK = (234, 117, 6, 346, 454, 361, 397, 378, 152, 149, 172, 132)
+STRAPS = (1, 127), (3, 356), (10, 234), (6, 454)  # from which corner of a mask to which point
+USUAL = (0.62, 0.78, 0.88), (0.92, 0.93, 0.95), (0.05, 0.05, 0.06)  # colours of masks
 
 
 def glasses(size: int, rng: np.random.Generator, points: np.ndarray, dark: bool) -> Layer:
@@ -50,11 +52,13 @@ def glasses(size: int, rng: np.random.Generator, points: np.ndarray, dark: bool)
     x, y = grid(size)
     tint = colour(rng, 0.01, 0.3) + (y - middle[0][1])[..., None] * rng.uniform(-0.5, 1.5) * colour(rng) * (rng.random() < 0.5)
     if rng.random() < 0.35:  # a mirrored world
-        tint = tint + (soft((noise(size, int(rng.integers(3, 9)), rng) > 0.3).astype(np.float32), 0.01))[..., None] * colour(rng) * 0.8
+        world = soft((noise(size, int(rng.integers(3, 9)), rng) > 0.3).astype(np.float32), 0.01)
+        tint = tint + world[..., None] * colour(rng) * 0.8
     cover = lens * rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.35) * ((y - middle[0][1]) / 0.1).clip(0, 1))
     share = frame[..., None]
     picture = picture * share + np.broadcast_to(tint, picture.shape).clip(0, 1) * (1 - share)
-    return Layer(picture.clip(0, 1).astype(np.float32), np.maximum(frame, cover), rng.uniform(0.1, 0.6), np.maximum(frame, lens))
+    shadow, label = rng.uniform(0.1, 0.6), np.maximum(frame, lens)
+    return Layer(picture.clip(0, 1).astype(np.float32), np.maximum(frame, cover), shadow, label)
 
 
 def _clear(size: int, rng: np.random.Generator, picture: np.ndarray, frame: np.ndarray, lens: np.ndarray) -> Layer:
@@ -75,14 +79,14 @@ def mask(size: int, rng: np.random.Generator, points: np.ndarray) -> Layer:
     edge[1:4] += (points[NOSE] - points[6]) * (top + rng.uniform(-0.05, 0.25))
     edge += rng.normal(0, 0.008, edge.shape)
     alpha = outline(size, edge)
-    picture = cloth(size, rng) if rng.random() < 0.35 else np.broadcast_to(colour(rng) if rng.random() < 0.5 else np.array(
-        [(0.62, 0.78, 0.88), (0.92, 0.93, 0.95), (0.05, 0.05, 0.06)][int(rng.integers(3))], np.float32), (size, size, 3))  # fmt: skip
+    plain = colour(rng) if rng.random() < 0.5 else np.array(USUAL[int(rng.integers(3))], np.float32)
+    picture = cloth(size, rng) if rng.random() < 0.35 else np.broadcast_to(plain, (size, size, 3))
     x, y = grid(size)
     middle = points[[234, 454]].mean(0)[0]
     picture = picture * (1 - rng.uniform(0, 0.5) * ((x - middle) / 0.3) ** 2).clip(0.3)[..., None]
     if rng.random() < 0.5:
         picture = picture * (1 + rng.uniform(0.03, 0.12) * np.sin(2 * np.pi * y * rng.uniform(12, 30)))[..., None]
-    straps = [np.array([edge[k], points[j] + [0, rng.uniform(-0.05, 0.02)]]) for k, j in ((1, 127), (3, 356), (10, 234), (6, 454))]
+    straps = [np.array([edge[k], points[j] + [0, rng.uniform(-0.05, 0.02)]]) for k, j in STRAPS]
     alpha = np.maximum(alpha, strokes(size, straps, rng.uniform(0.005, 0.012)))
     return Layer(picture.clip(0, 1).astype(np.float32), alpha, rng.uniform(0.1, 0.6))
 
@@ -100,7 +104,8 @@ def scarf(size: int, rng: np.random.Generator, points: np.ndarray, other: np.nda
         t = np.linspace(0, 2 * np.pi, 24)
         top, foot = points[TOP][1] + rng.uniform(0, 0.08), points[CHIN][1] + rng.uniform(-0.06, 0.1)
         reach = (np.abs(np.cos(t)) ** 2.5 + np.abs(np.sin(t)) ** 2.5) ** (-1 / 2.5)
-        hole = np.stack([box.mean() + reach * np.cos(t) * np.ptp(box) / 2, (top + foot) / 2 + reach * np.sin(t) * (foot - top) / 2], 1)
+        across, down = box.mean() + reach * np.cos(t) * np.ptp(box) / 2, (top + foot) / 2 + reach * np.sin(t) * (foot - top) / 2
+        hole = np.stack([across, down], 1)
         alpha = 1 - outline(size, hole + rng.normal(0, 0.004, hole.shape))
     return Layer(cloth(size, rng, other), alpha, rng.uniform(0.2, 0.8))
 

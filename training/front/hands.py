@@ -9,9 +9,9 @@ LONG = (0.92, 1.05, 1.0, 0.8)  # fingers of a hand, the forefinger first
 POSES = ("spread", "closed", "fist", "pointing", "two", "fingers", "cup")
 
 
-def hand(size: int, rng: np.random.Generator, skin: np.ndarray, target, pose: str | None = None, width: float | None = None) -> Layer:
+def hand(size: int, rng: np.random.Generator, skin: np.ndarray, target) -> Layer:
     """A hand with its fingertips about `target`. skin [3]: its colour in plain light."""
-    pose, width = pose or str(rng.choice(POSES)), width or rng.uniform(0.2, 0.36)
+    pose, width = str(rng.choice(POSES)), rng.uniform(0.2, 0.36)
     body, tips, joints, pads = Body(size), [], [], []
     angle = rng.uniform(-np.pi * 0.9, -np.pi * 0.1) if rng.random() < 0.75 else rng.uniform(-np.pi, np.pi)
     way, across = _turned(angle), _turned(angle + np.pi / 2) * rng.choice((-1, 1))
@@ -55,7 +55,8 @@ def _finger(body: Body, root, way, across, lean: float, bend: float, length: flo
     places, angle = [np.asarray(root)], lean
     for k, share in enumerate(bones):
         end = places[-1] + (way * np.cos(angle) + across * np.sin(angle)) * length * share
-        body.capsule(places[-1], end, radius * 0.95**k, radius * 0.95 ** (k + 1) * (0.9 if k == len(bones) - 1 else 1), 0.006, flat)
+        thinner = 0.95 ** (k + 1) * (0.9 if k == len(bones) - 1 else 1)
+        body.capsule(places[-1], end, radius * 0.95**k, radius * thinner, 0.006, flat)
         places.append(end)
         angle += bend
     return places

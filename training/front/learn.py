@@ -34,11 +34,16 @@ SURE = 0.5  # from which on a pixel counts as in front when it is measured
 def painters(data: Path, face_model: Path) -> dict[str, Painter]:
     """Of training and of validation people."""
     networks = FaceNetworks.load(face_model)
+    places = places_of(networks)
     people = parts({part: load_part(data, part) for part in ("train", "validation")}, CONFIG["held"], CONFIG["seed"])
-    topology, vertices = networks.topology, networks.vertices
-    return {
-        part: Painter([sitter(p, topology, vertices, SIDE) for p in found], SIDE, topology.mirror) for part, found in people.items()
-    }
+    topology = networks.topology
+    made = lambda found: [sitter(p, topology, places, SIDE) for p in found]  # noqa: E731
+    return {part: Painter(made(found), SIDE, topology.mirror) for part, found in people.items()}
+
+
+def places_of(networks: FaceNetworks) -> torch.Tensor:
+    """Of the canonical face's points [468, 2]: x and y over 8 cm, about -1 to 1."""
+    return networks.vertices[:, :2] / 8
 
 
 class Shown:
@@ -50,7 +55,8 @@ class Shown:
     def batch(self, step: int) -> Sample:
         rng = np.random.default_rng([CONFIG["seed"], step])
         fresh = [self.painter.sample(rng) for _ in range(CONFIG["fresh"] if self.samples else CONFIG["batch"])]
-        old = [self.samples[int(k)] for k in rng.integers(0, len(self.samples), CONFIG["batch"] - len(fresh))] if self.samples else []
+        known = len(self.samples)
+        old = [self.samples[int(k)] for k in rng.integers(0, known, CONFIG["batch"] - len(fresh))] if known else []
         self.samples = (self.samples + [Sample(*(x.half() for x in s)) for s in fresh])[-CONFIG["kept"] :]
         return stacked(fresh + [_other_light(Sample(*(x.float() for x in s)), rng) for s in old])
 
@@ -95,7 +101,8 @@ def look(network: CoverNetwork, samples: dict[str, Sample]) -> dict[str, float]:
     """Recall of each kind, precision and recall of all that was trained, and the false area of bare faces (95th percentile)."""
     counts, row = torch.zeros(3), {}
     for kind, seen in samples.items():
-        found = torch.cat([network(i, p) for i, p in zip(seen.image.split(12), seen.place.split(12), strict=True)]).sigmoid() > SURE
+        logits = [network(*rows) for rows in zip(seen.image.split(12), seen.place.split(12), strict=True)]
+        found = torch.cat(logits).sigmoid() > SURE
         counts_here = seen.face.bool() & (seen.weight > 0)
         true = (seen.label > 0.5) & counts_here
         found = found & counts_here
@@ -118,6 +125,7 @@ def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -
     shown, samples = Shown(by_part["train"]), watched(by_part["validation"])
     torch.manual_seed(CONFIG["seed"])
     network = CoverNetwork(norm=True).to(memory_format=torch.channels_last)
+    network.places.copy_(places_of(FaceNetworks.load(face_model)))
     mean = deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), CONFIG["lr"], weight_decay=CONFIG["weight_decay"])
     step, spent, began = 0, 0.0, time.time()
@@ -140,7 +148,8 @@ def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -
         step, elapsed = step + 1, spent + time.time() - began
         if step % LOOK == 0 or elapsed >= minutes * 60:
             run.log(step=step, loss=loss.item(), **look(mean, samples))
-            run.save(network=network.state_dict(), mean=mean.state_dict(), optimiser=optimiser.state_dict(), step=step, elapsed=elapsed)
+            states = {"network": network.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
+            run.save(**states, step=step, elapsed=elapsed)
             save_file(folded(mean).state_dict(), out / "network.safetensors")
 
 

@@ -50,7 +50,8 @@ def make_up(image: np.ndarray, rng: np.random.Generator, points: np.ndarray) -> 
     lips = (outline(size, points[list(LIPS)]) - outline(size, points[list(INNER)])).clip(0, 1)
     image = _tinted(image, soft(lips, 0.003), rng, 0.8)
     if rng.random() < 0.6:
-        lids = outline(size, *[np.concatenate([points[list(a)], points[list(b)][::-1]]) for a, b in zip(LIDS, ABOVE, strict=True)])
+        both = [(points[list(lid)], points[list(brow)][::-1]) for lid, brow in zip(LIDS, ABOVE, strict=True)]
+        lids = outline(size, *map(np.concatenate, both))
         image = _tinted(image, soft(lids, 0.01), rng, 0.6)
     if rng.random() < 0.4:
         line = strokes(size, [points[list(a)] for a in LIDS], rng.uniform(0.005, 0.015))[..., None]

@@ -1,4 +1,4 @@
-"""Samples: a bare face, perhaps marked, with things drawn before it, in a picture of any quality, and where these things are."""
+"""Samples: a bare face, perhaps marked, with things drawn before it, in a picture of any quality, and where they are."""
 
 from typing import NamedTuple
 
@@ -65,7 +65,8 @@ class Painter:
         face = torch.from_numpy(place[2] > 0.5)
         unnamed = torch.from_numpy((doubt & (label < 0.5)) | ~known)
         weight = _weight(face, torch.from_numpy(label)) * ~unnamed
-        return Sample(_worn(picture, rng) if worn else picture, torch.from_numpy(seen_as), torch.from_numpy(label), weight, face)
+        picture = _worn(picture, rng) if worn else picture
+        return Sample(picture, torch.from_numpy(seen_as), torch.from_numpy(label), weight, face)
 
     def seen(self, who: Sitter, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """A sitter in the frame, ill aligned as by wrong landmarks, half of them mirrored: picture, place, doubt, points in
@@ -106,7 +107,9 @@ class Painter:
             return clothes.mask(size, rng, points)
         if kind in ("strands", "fringe", "lock", "curtain"):
             own = np.median(_around(image, points[10] - [0, 0.08], 0.03), 0)
-            return strands.strands(size, rng, points, own) if kind == "strands" else strands.bundle(size, rng, points, own, kind)
+            if kind == "strands":
+                return strands.strands(size, rng, points, own)
+            return strands.bundle(size, rng, points, own, kind)
         if kind == "cut" and self.haired:
             picture, _, found, _ = self.seen(self.haired[int(rng.integers(len(self.haired)))], None)
             turn = slice(None, None, int(rng.choice((-1, 1))))

@@ -13,8 +13,9 @@ from PIL import Image
 from ...modules.affine import FRAME
 from ...modules.labels import BLENDSHAPES
 from ...modules.types import Topology
+from ...modules.warp.covers import place_map
 from ...modules.warp.front import in_front
-from ...modules.warp.mesh import POINTS, Mesh
+from ...modules.warp.mesh import Mesh
 from ..portrait import MARGIN, Portrait
 
 OPEN = 4.0  # times more often a mouth that is wide open is shown
@@ -40,19 +41,13 @@ class Sitter:
     id: str
     image: np.ndarray = field(repr=False)  # [W, W, 3] uint8
     points: np.ndarray = field(repr=False)  # [478, 2] in pixels of the picture
-    place: np.ndarray = field(repr=False)  # [3, W, W] float16: where on a face each pixel is, see `place_map`
+    place: np.ndarray = field(repr=False)  # [3, W, W] float16: where on a face each pixel is, see `warp/covers.py`
     doubt: np.ndarray = field(repr=False)  # [W, W] bool: hair or a shadow that nobody has named
     bare: bool = True
     often: float = 1.0  # how often it is drawn over, beside others: open mouths are rare, and are no holes
 
 
-def place_map(mesh: Mesh, vertices: torch.Tensor) -> torch.Tensor:
-    """Where on a face each pixel is [3, S, S]: x and y of the canonical face over 8 cm (0 beside it), and whether it is on it."""
-    at = mesh.interpolate(vertices[:POINTS, :2].to(mesh.weight) / 8)
-    return torch.cat([at.movedim(-1, 0), mesh.covered[None].to(at)])
-
-
-def sitter(portrait: Portrait, topology: Topology, vertices: torch.Tensor, size: int) -> Sitter:
+def sitter(portrait: Portrait, topology: Topology, places: torch.Tensor, size: int) -> Sitter:
     wide, scale = portrait.wide(), size / FRAME
     side = round(len(wide) * scale)
     small = np.asarray(Image.fromarray(wide).resize((side, side), Image.Resampling.LANCZOS))
@@ -63,7 +58,7 @@ def sitter(portrait: Portrait, topology: Topology, vertices: torch.Tensor, size:
     whole = np.zeros((len(wide), len(wide)), np.float32)
     whole[MARGIN : MARGIN + FRAME, MARGIN : MARGIN + FRAME] = found.numpy()
     found = np.asarray(Image.fromarray(whole).resize((side, side), Image.Resampling.BILINEAR))
-    place = place_map(mesh, vertices).half().numpy()
+    place = place_map(mesh, places).half().numpy()
     often = 1 + OPEN * float(portrait.blendshapes[BLENDSHAPES.index("jawOpen")])
     at = points[:, :2].numpy() * scale
     return Sitter(portrait.id, small, at, place, found > 0.2, portrait.id not in NOT_BARE, often)

@@ -1,4 +1,4 @@
-"""Hair before a face: single strands, bundles, a fringe, hair that hangs over the cheeks. points [478, 2], shares of the side."""
+"""Hair before a face: strands, locks, a fringe, hair that hangs over the cheeks. points [478, 2], in shares of the side."""
 
 import numpy as np
 
@@ -40,8 +40,10 @@ def bundle(size: int, rng: np.random.Generator, points: np.ndarray, own: np.ndar
         foot = points[[105, 334]][:, 1].mean() + rng.uniform(-0.09, 0.06)
         slant, arch = rng.normal(0, 0.15), rng.uniform(-0.3, 0.6)
         xs = rng.uniform(left, right, int(rng.integers(80, 200)))
-        ends = np.stack([xs + rng.normal(0, 0.015, len(xs)) + slant * 0.3, foot + arch * (xs - 0.5) ** 2 + rng.normal(0, 0.02, len(xs))], 1)
-        starts = np.stack([0.5 + (xs - 0.5) * rng.uniform(0.3, 0.9) - slant, np.full(len(xs), points[10][1] - rng.uniform(0.1, 0.2))], 1)
+        low = foot + arch * (xs - 0.5) ** 2 + rng.normal(0, 0.02, len(xs))
+        ends = np.stack([xs + rng.normal(0, 0.015, len(xs)) + slant * 0.3, low], 1)
+        high = np.full(len(xs), points[10][1] - rng.uniform(0.1, 0.2))
+        starts = np.stack([0.5 + (xs - 0.5) * rng.uniform(0.3, 0.9) - slant, high], 1)
     elif kind == "lock":
         root = points[int(rng.choice(HAIRLINE))] - [0, 0.06]
         end = np.array([rng.uniform(0.28, 0.72), rng.uniform(0.4, 0.85)])
@@ -66,7 +68,8 @@ def bundle(size: int, rng: np.random.Generator, points: np.ndarray, own: np.ndar
 
 def _hair(size: int, rng: np.random.Generator, lines, widths, base: np.ndarray, dense: float) -> Layer:
     """Strands in three brightnesses over each other, shining somewhere along their way."""
-    order, picture, alpha = rng.permutation(len(lines)), np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
+    order, alpha = rng.permutation(len(lines)), np.zeros((size, size), np.float32)
+    picture = np.zeros((size, size, 3), np.float32)
     shine = 1 + rng.uniform(0, 0.6) * noise(size, int(rng.integers(3, 8)), rng).clip(-1, 1.5)
     for part, bright in zip(np.array_split(order, 3), (0.55, 0.85, 1.25), strict=True):
         if len(part):
