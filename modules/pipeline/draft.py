@@ -13,14 +13,14 @@ from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
-from ..warp.front import in_front
+from ..warp.covers import in_front
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.palette import Palette, exposed, led, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
-from .encoders import Encoders, face_networks
+from .encoders import Encoders, cover_network, face_networks
 from .face import aligned
 from .film import Found, find_all
 from .memo import content
@@ -126,7 +126,8 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     """
     found, background = None, place.background
     if find and not same_photo(person, place):
-        found = encoders.memo.get("in front", place.key, lambda: in_front(place.face.image, background.mesh))
+        look = lambda: in_front(place.face.image, background.mesh, cover_network().ready())  # noqa: E731
+        found = encoders.memo.get("in front", place.key, look)
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
         return place

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from ..faces.covers import SIDE, CoverNetwork
+from .front import found_by_colour
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
@@ -16,6 +17,11 @@ SURE, LIKELY = 0.7, 0.35  # of the network's answer: where a part begins, and ho
 SMALLEST = 0.002  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
 BESIDE = 40.0  # and beside it, how far they go on
+
+
+def in_front(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
+    """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands."""
+    return torch.maximum(standing(answer(network, image, mesh), mesh), found_by_colour(image, mesh))
 
 
 def place_map(mesh: Mesh, places: torch.Tensor) -> torch.Tensor:
@@ -30,8 +36,8 @@ def place_map(mesh: Mesh, places: torch.Tensor) -> torch.Tensor:
 def answer(network: CoverNetwork, image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """How sure the network is [S, S] 0..1 that something stands before a face, of a picture [3, S, S]."""
     both = torch.cat([image.clamp(0, 1), place_map(mesh, network.places)])[None]
-    small = F.interpolate(both, size=SIDE, mode="bilinear", align_corners=False, antialias=True)
-    logits = network(small[:, :3], small[:, 3:])[None]
+    small = F.interpolate(both, size=SIDE, mode="bilinear", align_corners=False, antialias=True).to(network.places.device)
+    logits = network(small[:, :3], small[:, 3:])[None].to(image.device)
     return F.interpolate(logits, size=image.shape[-1], mode="bicubic", align_corners=False)[0, 0].sigmoid()
 
 

@@ -23,22 +23,28 @@ from ...modules.faces.networks import FaceNetworks
 from ..data import load_part, manifest_hash
 from ..runlog import Run
 from .paint import KINDS, UNSEEN, Painter, Sample
-from .people import parts, sitter
+from .people import Sitter, parts, sitter
 
-CONFIG = {"batch": 24, "fresh": 8, "kept": 1536, "lr": 2e-3, "weight_decay": 0.01, "ema": 0.998, "held": 40, "seed": 0}
-WARM, LOOK = 100, 250  # steps: until the full rate; between two looks at the validation people
+CONFIG = {"batch": 8, "fresh": 2, "kept": 1536, "lr": 2e-3, "weight_decay": 0.01, "ema": 0.99, "held": 40, "seed": 0}
+WARM, LOOK = 100, 500  # steps: until the full rate; between two looks at the validation people
 WATCHED = 6  # validation samples of each kind, and ten times as many bare faces
 SURE = 0.5  # from which on a pixel counts as in front when it is measured
 
 
-def painters(data: Path, face_model: Path) -> dict[str, Painter]:
-    """Of training and of validation people."""
+def painters(data: Path, face_model: Path, kept: Path) -> dict[str, Painter]:
+    """Of training and of validation people; what was made of their portraits is kept in a folder."""
     networks = FaceNetworks.load(face_model)
     places = places_of(networks)
     people = parts({part: load_part(data, part) for part in ("train", "validation")}, CONFIG["held"], CONFIG["seed"])
     topology = networks.topology
-    made = lambda found: [sitter(p, topology, places, SIDE) for p in found]  # noqa: E731
-    return {part: Painter(made(found), SIDE, topology.mirror) for part, found in people.items()}
+    painters = {}
+    for part, found in people.items():
+        file = kept / f"sitters_{part}.pt"
+        if not file.exists():
+            torch.save([sitter(p, topology, places, SIDE).tensors() for p in found], file)
+        sitters = [Sitter.of(row) for row in torch.load(file, weights_only=True)]
+        painters[part] = Painter(sitters, SIDE, topology.mirror)
+    return painters
 
 
 def places_of(networks: FaceNetworks) -> torch.Tensor:
@@ -121,7 +127,7 @@ def look(network: CoverNetwork, samples: dict[str, Sample]) -> dict[str, float]:
 def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -> None:
     """Runs until `minutes` are spent over all its resumptions, and writes `in_front.safetensors`."""
     run = Run(out, CONFIG, manifest_hash(data))
-    by_part = painters(data, face_model)
+    by_part = painters(data, face_model, out)
     shown, samples = Shown(by_part["train"]), watched(by_part["validation"])
     torch.manual_seed(CONFIG["seed"])
     network = CoverNetwork(norm=True).to(memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from ...modules.affine import FRAME
 from ...modules.labels import BLENDSHAPES
 from ...modules.types import Topology
 from ...modules.warp.covers import place_map
-from ...modules.warp.front import in_front
+from ...modules.warp.front import found_by_colour
 from ...modules.warp.mesh import Mesh
 from ..portrait import MARGIN, Portrait
 
@@ -46,6 +46,14 @@ class Sitter:
     bare: bool = True
     often: float = 1.0  # how often it is drawn over, beside others: open mouths are rare, and are no holes
 
+    def tensors(self) -> dict:
+        """To be kept in a file."""
+        return {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, row: dict) -> "Sitter":
+        return cls(**{name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in row.items()})
+
 
 def sitter(portrait: Portrait, topology: Topology, places: torch.Tensor, size: int) -> Sitter:
     wide, scale = portrait.wide(), size / FRAME
@@ -54,7 +62,7 @@ def sitter(portrait: Portrait, topology: Topology, places: torch.Tensor, size: i
     points = portrait.points()
     mesh = Mesh.of(points * scale, topology, side)
     frame = torch.from_numpy(wide[MARGIN : MARGIN + FRAME, MARGIN : MARGIN + FRAME].copy()).permute(2, 0, 1).float() / 255
-    found = in_front(frame, Mesh.of(points - torch.tensor([MARGIN, MARGIN, 0.0]), topology, FRAME))
+    found = found_by_colour(frame, Mesh.of(points - torch.tensor([MARGIN, MARGIN, 0.0]), topology, FRAME))
     whole = np.zeros((len(wide), len(wide)), np.float32)
     whole[MARGIN : MARGIN + FRAME, MARGIN : MARGIN + FRAME] = found.numpy()
     found = np.asarray(Image.fromarray(whole).resize((side, side), Image.Resampling.BILINEAR))
