@@ -16,6 +16,7 @@ from ..weights import check_whole, misfits, read_weights
 FORMAT, FORMAT_VERSION = "diffsfsr.in_front", 1
 SIDE = 192  # pixels of the crop that it looks at
 WIDTHS = 24, 48, 96, 128  # channels at 1/2, 1/4, 1/8 and 1/16 of that
+LEAST = 0.02  # spread of colours that is always granted
 REINSTALL = (
     "Restore weights/in_front.safetensors: update the pack, or clone it again. "
     "If the file named here is in a models folder, delete it: the pack's own is used then."
@@ -38,14 +39,14 @@ class Step(nn.Module):
 class CoverNetwork(nn.Module):
     """Crop [B, 3, S, S] 0..1 and where on a face its pixels are [B, 3, S, S] -> logits [B, S, S]; S is a multiple of 16.
 
-    An encoder and a decoder with sums across (LinkNet, Chaurasia and Culurciello 2017) over blocks of 2x2 pixels.
+    It sees the picture beside its mirror image: faces are alike on both sides, hands and microphones are not. An encoder and a decoder with sums across (LinkNet, Chaurasia and Culurciello 2017) over blocks of 2x2 pixels.
     """
 
     def __init__(self, norm: bool = False):
         super().__init__()
         a, b, c, d = WIDTHS
         step = lambda *shape: Step(*shape, norm=norm)  # noqa: E731
-        self.fine = nn.Sequential(step(24, a), step(a, a))
+        self.fine = nn.Sequential(step(36, a), step(a, a))
         self.down = nn.ModuleList([
             nn.Sequential(step(a, b, 2), step(b, b)),
             nn.Sequential(step(b, c, 2), step(c, c)),
@@ -57,7 +58,8 @@ class CoverNetwork(nn.Module):
         self.register_buffer("places", torch.zeros(468, 2))  # of the canonical face's points, over 8 cm: x, y
 
     def forward(self, image: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        x = F.pixel_unshuffle(torch.cat([2 * image - 1, place], 1), 2)
+        plain = beside_its_mean(image, place[:, 2:])
+        x = F.pixel_unshuffle(torch.cat([plain, plain.flip(-1), place], 1), 2)
         x = self.fine(x.contiguous(memory_format=torch.channels_last))
         seen = []
         for down in self.down:
@@ -90,6 +92,14 @@ class CoverNetwork(nn.Module):
             raise DiffSFSRError(f"The weights do not fit: {', '.join(wrong[:3])}", REINSTALL)
         network.load_state_dict({name: value.float() for name, value in tensors.items()})
         return network.eval().requires_grad_(False)
+
+
+def beside_its_mean(image: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """Pictures [B, 3, S, S] less the mean colour of their faces [B, 1, S, S] 0..1, over its spread: whatever skin and light are."""
+    weight = face / face.sum((2, 3), keepdim=True).clamp_min(1)
+    mean = (image * weight).sum((2, 3), keepdim=True)
+    spread = ((image - mean) ** 2 * weight).sum((1, 2, 3), keepdim=True).sqrt()
+    return (image - mean) / (spread + LEAST)
 
 
 def folded(trained: CoverNetwork) -> CoverNetwork:

@@ -90,7 +90,7 @@ def coloured(image: np.ndarray, rng: np.random.Generator, points: np.ndarray) ->
     return image * (colour(rng, 0.3, 1.3) * share[..., None] + colour(rng, 0.3, 1.3) * (1 - share[..., None])) * 1.2
 
 
-MARKS = {shadow: 0.3, gleams: 0.12, freckles: 0.12, make_up: 0.2, stubble: 0.12, lines: 0.2, coloured: 0.08}
+MARKS = {shadow: 0.2, gleams: 0.06, freckles: 0.06, make_up: 0.1, stubble: 0.06, lines: 0.1, coloured: 0.03}
 
 
 def marked(image: np.ndarray, rng: np.random.Generator, points: np.ndarray) -> np.ndarray:

@@ -165,13 +165,13 @@ def _weight(face: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
 
 def _worn(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """In half of the cases as good as it was; else toned, unsharp, noisy, small, compressed."""
-    if rng.random() < 0.6:
-        image = toned(image, rng, 0.7)
-    if rng.random() < 0.25:
+    if rng.random() < 0.4:
+        image = toned(image, rng, 0.6)
+    if rng.random() < 0.15:
         along = rng.uniform(0, np.pi) if rng.random() < 0.4 else None
         image = unsharp(image, rng.uniform(0.4, 1.5), along)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         image = noisy(image, rng.uniform(0.01, 0.06), rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         image = small(image, float(np.exp(rng.uniform(np.log(40), np.log(105)))))
     return (jpeg(image, int(rng.uniform(25, 92))) if rng.random() < 0.4 else image).clamp(0, 1)

@@ -58,14 +58,14 @@ class Sitter:
 def sitter(portrait: Portrait, topology: Topology, places: torch.Tensor, size: int) -> Sitter:
     wide, scale = portrait.wide(), size / FRAME
     side = round(len(wide) * scale)
-    small = np.asarray(Image.fromarray(wide).resize((side, side), Image.Resampling.LANCZOS))
+    small = np.array(Image.fromarray(wide).resize((side, side), Image.Resampling.LANCZOS))
     points = portrait.points()
     mesh = Mesh.of(points * scale, topology, side)
     frame = torch.from_numpy(wide[MARGIN : MARGIN + FRAME, MARGIN : MARGIN + FRAME].copy()).permute(2, 0, 1).float() / 255
     found = found_by_colour(frame, Mesh.of(points - torch.tensor([MARGIN, MARGIN, 0.0]), topology, FRAME))
     whole = np.zeros((len(wide), len(wide)), np.float32)
     whole[MARGIN : MARGIN + FRAME, MARGIN : MARGIN + FRAME] = found.numpy()
-    found = np.asarray(Image.fromarray(whole).resize((side, side), Image.Resampling.BILINEAR))
+    found = np.array(Image.fromarray(whole).resize((side, side), Image.Resampling.BILINEAR))
     place = place_map(mesh, places).half().numpy()
     often = 1 + OPEN * float(portrait.blendshapes[BLENDSHAPES.index("jawOpen")])
     at = points[:, :2].numpy() * scale
