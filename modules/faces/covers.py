@@ -39,7 +39,8 @@ class Step(nn.Module):
 class CoverNetwork(nn.Module):
     """Crop [B, 3, S, S] 0..1 and where on a face its pixels are [B, 3, S, S] -> logits [B, S, S]; S is a multiple of 16.
 
-    It sees the picture beside its mirror image: faces are alike on both sides, hands and microphones are not. An encoder and a decoder with sums across (LinkNet, Chaurasia and Culurciello 2017) over blocks of 2x2 pixels.
+    It sees the picture beside its mirror image: faces are alike on both sides, hands and microphones are not. An encoder and a
+    decoder with sums across (LinkNet, Chaurasia and Culurciello 2017) over blocks of 2x2 pixels.
     """
 
     def __init__(self, norm: bool = False):
@@ -95,7 +96,7 @@ class CoverNetwork(nn.Module):
 
 
 def beside_its_mean(image: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-    """Pictures [B, 3, S, S] less the mean colour of their faces [B, 1, S, S] 0..1, over its spread: whatever skin and light are."""
+    """Pictures [B, 3, S, S] less the mean colour of their faces [B, 1, S, S] 0..1, over its spread, whatever skin and light."""
     weight = face / face.sum((2, 3), keepdim=True).clamp_min(1)
     mean = (image * weight).sum((2, 3), keepdim=True)
     spread = ((image - mean) ** 2 * weight).sum((1, 2, 3), keepdim=True).sqrt()

@@ -85,7 +85,10 @@ DRAWN = {
 }
 
 
-@pytest.mark.parametrize(("kind", "least"), [("microphone", 0.7), ("phone", 0.7), ("cup", 0.5), ("thin glasses", 0.4), ("mask", 0.7), ("strands", 0.3)])
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [("microphone", 0.7), ("phone", 0.7), ("cup", 0.5), ("thin glasses", 0.4), ("mask", 0.7), ("strands", 0.3)],
+)
 def test_what_is_drawn_over_people_is_found(networks, covers, kind, least):
     counts = torch.zeros(3)
     for k, who in enumerate(PEOPLE):
