@@ -13,7 +13,7 @@ from ..images import broadcast, checked_image
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Expression, Face, Identity, Strength, Topology, check_bundle
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
-from ..warp.covers import in_front
+from ..warp.covers import answer, broad, in_front, standing
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.palette import Palette, exposed, led, lit
@@ -149,7 +149,13 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """What is drawn of the person: in its own photo a face keeps what hangs over it, elsewhere it loses it; remembered."""
     if same_photo(person, place):
         return Skin.of(person.face)
-    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology())._replace(shown=person.face.shown))
+    face, own = person.face, own_place(encoders, person).background.mesh
+
+    def make() -> Skin:
+        held = broad(standing(answer(cover_network().ready(), face.image, own), own))
+        return unoccluded(face, own.topology, held)._replace(shown=face.shown)
+
+    return encoders.memo.get("skin", person.key, make)
 
 
 def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:

@@ -14,12 +14,15 @@ from ..faces.selection import RULES
 from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
+from ..warp.covers import answer, standing
 from ..warp.detail import photo_of
+from ..warp.mesh import Mesh
 from ..warp.palette import Exposure
 from ..warp.unseen import inside, missing
-from .encoders import Encoders, face_networks
+from .encoders import Encoders, cover_network, face_networks
 from .face import face_of, find_face
 
+COVERED = 0.04  # share of a face from which on it is said that something stands before it
 TURNED = 25.0  # degrees to a side, from which on half a face is a mirror image
 WITHOUT_FACE = ("error", "skip this image", "treat as an aligned crop")
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ def encode_identity(
     _warn_of_light(pictures, numbers)
     k = max(who.kept, key=lambda k: float(vectors[k] @ who.vector))  # most like all of them: drawn from
     _warn_unseen(encoders.shape, faces[k], found[numbers[k]][1], images[numbers[k]], numbers[k])
+    _warn_covered(faces[k], numbers[k])
     best = replace(faces[k], photo=photo_of(images[numbers[k]], found[numbers[k]][1], encoders.size))
     return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
 
@@ -84,6 +88,18 @@ def _warn_unseen(shape: FaceShape, face: Face, matrix: torch.Tensor, image: torc
     if turn > TURNED:
         what = "its far side is drawn from the near one's mirror image; a photo from the front helps"
         log.warning("%s: the selfie is turned by %.0f degrees: %s", where, turn, what)
+
+
+def _warn_covered(face: Face, number: int) -> None:
+    """Says when something stands before the face that is drawn from."""
+    mesh = Mesh.of(face.points, face_networks().ready().topology.to("cpu"), face.size)
+    held = standing(answer(cover_network().ready(), face.image, mesh), mesh)
+    share = float((held * mesh.covered).sum() / mesh.covered.sum())
+    if share > COVERED:
+        what = "something stands before %.0f %% of the selfie's face, what it hides is guessed from the rest; a free face helps"
+        log.warning(f"%s: {what}", here(f"image {number}"), 100 * share)
+
+
 def _warn_of_light(pictures: torch.Tensor, numbers: list[int]) -> None:
     """Says in which crops [P, 3, S, S] hardly anything of the person can be seen."""
     for picture, number in zip(pictures, numbers, strict=True):

@@ -17,11 +17,19 @@ SURE, LIKELY = 0.7, 0.35  # of the network's answer: where a part begins, and ho
 SMALLEST = 0.002  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
 BESIDE = 40.0  # and beside it, how far they go on
+THIN = 4.0  # half the width up to which something is thin
 
 
 def in_front(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
     """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands."""
     return torch.maximum(standing(answer(network, image, mesh), mesh), found_by_colour(image, mesh))
+
+
+def broad(held: torch.Tensor) -> torch.Tensor:
+    """What stands before a face [S, S] 0..1 without what is thin, as frames of glasses."""
+    pixel = held.shape[-1] / FRAME
+    core = grow((held[None, None] > 0.5).float(), -THIN * pixel)
+    return held * grow(core, (THIN + 1) * pixel)[0, 0]
 
 
 def place_map(mesh: Mesh, places: torch.Tensor) -> torch.Tensor:
