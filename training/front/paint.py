@@ -24,6 +24,7 @@ BARE, SECOND = 0.3, 0.2  # share of faces with nothing before them, and of the o
 WHERE = (13, 152, 205, 425, 4, 9, 159, 386, 61, 291, 50, 280)  # face points about which things are held
 CHEEKS = (50, 280, 205, 425, 117, 346, 36, 266)
 LEFT_OF = 0.06  # what is outside the face counts in the loss, and
+THIN = 3.0  # what is up to six pixels wide counts so much more
 RIM = 0.3  # what is near its border, where hair begins
 
 
@@ -157,10 +158,12 @@ def _misplaced(place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _weight(face: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-    """How much each pixel counts: the inner face fully, its rim and what is beside it less."""
+    """How much each pixel counts: the inner face fully, its rim and what is beside it less; what is thin, and few, more."""
     inner = -F.max_pool2d(-face[None, None].float(), 9, 1, 4)[0, 0]
     free = torch.where(inner > 0, 1.0, torch.where(face, RIM, LEFT_OF))
-    return torch.where(label > 0.5, torch.where(face, 1.0, 0.25), free)
+    there = (label > 0.3).float()[None, None]
+    thin = there - F.max_pool2d(-F.max_pool2d(-there, 7, 1, 3), 7, 1, 3)
+    return torch.where(label > 0.5, torch.where(face, 1.0, 0.25), free) * (1 + THIN * thin[0, 0].clamp(0, 1))
 
 
 def _worn(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
