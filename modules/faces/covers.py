@@ -16,6 +16,7 @@ from ..weights import check_whole, misfits, read_weights
 FORMAT, FORMAT_VERSION = "diffsfsr.in_front", 1
 SIDE = 192  # pixels of the crop that it looks at
 WIDTHS = 24, 48, 96, 128  # channels at 1/2, 1/4, 1/8 and 1/16 of that
+SLOPE = 0.1  # below 0, so that no feature dies
 LEAST = 0.02  # spread of colours that is always granted
 REINSTALL = (
     "Restore weights/in_front.safetensors: update the pack, or clone it again. "
@@ -24,7 +25,7 @@ REINSTALL = (
 
 
 class Step(nn.Module):
-    """3x3 convolution and ReLU; while it is trained with batch norm between, which `folded` takes into the convolution."""
+    """3x3 convolution and leaky ReLU; in training with batch norm between, which `folded` takes into the convolution."""
 
     def __init__(self, given: int, made: int, stride: int = 1, norm: bool = False):
         super().__init__()
@@ -33,7 +34,7 @@ class Step(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv(x)
-        return F.relu(x if self.norm is None else self.norm(x))
+        return F.leaky_relu(x if self.norm is None else self.norm(x), SLOPE)
 
 
 class CoverNetwork(nn.Module):
