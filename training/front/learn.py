@@ -25,7 +25,7 @@ from ..runlog import Run
 from .paint import KINDS, UNSEEN, Painter, Sample
 from .people import Sitter, parts, sitter
 
-CONFIG = {"batch": 8, "fresh": 1, "kept": 1536, "lr": 2e-3, "weight_decay": 0.01, "ema": 0.99, "held": 40, "seed": 0}
+CONFIG = {"batch": 8, "fresh": 1, "kept": 1536, "lr": 3e-3, "weight_decay": 0.01, "ema": 0.99, "held": 40, "seed": 0}
 WARM, LOOK = 100, 500  # steps: until the full rate; between two looks at the validation people
 WATCHED = 6  # validation samples of each kind, and ten times as many bare faces
 SURE = 0.5  # from which on a pixel counts as in front when it is measured
