@@ -20,7 +20,7 @@ MODULES = {  # by command
     "bench": "bench.bench",
     "film": "bench.film",
     **{name: f"studies.{name}" for name in ("ablation", "blind", "curve", "estimates", "expression")},
-    **{name: f"studies.{name}" for name in ("expressions", "identity", "seen", "versions")},
+    **{name: f"studies.{name}" for name in ("expressions", "front", "identity", "seen", "versions")},
     **{name: f"media.{name}" for name in ("balance", "thumbnails")},
     "words": "media.wordsheet",
 }
@@ -113,6 +113,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     true.add_argument("--people", type=int, default=60, help="how many people of the protocol strong words are drawn on")
     true.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
     true.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
+    before = commands.add_parser("front", help="what is found in front of faces, by kind, on people who were left out")
+    before.add_argument("--data", type=path, required=True, help="the data folder (faces/, portraits/)")
+    before.add_argument("--pictures", type=int, default=12, help="of each kind; five times as many of bare faces")
+    before.add_argument("--write-docs", action="store_true", help="put the table into docs/results.md")
     ends = commands.add_parser("curve", help="samplers: distance to the converged end against model evaluations")
     ends.add_argument("--out", type=path, default=ROOT / "runs" / "curve")
     ends.add_argument("--bundle", help="a name from the loader's list (default: the built-in weights)")
@@ -133,7 +137,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     for command in (generate, evaluate, bench, ablation, balance, sheet):
         add_settings(command)
     ablation.set_defaults(steps=3, cfg=1.0)
-    studies = (ablation, balance, unseen, seen, known, reading, true, ends, clean)
+    studies = (ablation, balance, unseen, seen, known, reading, true, before, ends, clean)
     for command in (generate, evaluate, rows, demo, bench, film, beside, sheet, *studies):
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args(words)

@@ -119,8 +119,8 @@ def keep_in_front() -> io.Input:
         default=FOUND,
         optional=True,
         display_name="keep in front",
-        tooltip="What stands before the face and stays: hair, a scarf, a hat's brim, a mask or glasses that are found, and the "
-        "mask at in front; or only that mask. What has the colour of skin, as a hand, is not found.",
+        tooltip="What stands before the face and stays: hands, hair, cloth, glasses and things that are found, and the mask at "
+        "in front; or only that mask. What is in doubt, as a thin strand, is painted over.",
     )
 
 

@@ -28,6 +28,7 @@ from . import unpack as unpacking
 from .base import load_base
 from .data import load_part, manifest_hash
 from .export import BUILT_IN
+from .front import learn as front_learning
 from .perceptual import FILE, Stlpips
 from .pictures import ESTIMATES, PictureLosses
 from .portrait import FRAME
@@ -228,6 +229,14 @@ def export(args: Namespace) -> None:
         exporting.export_on_base(base, run, args.out or run / f"{kind}.safetensors", kind, args.start, size_of(args))
     else:
         exporting.export(args.data, args.runs, args.out or BUILT_IN, args.start, args.unet_run)
+
+
+def front(args: Namespace) -> None:
+    """Into the run's folder; with --out also as the file that the pack reads."""
+    run = args.runs / "front"
+    front_learning.train(args.data, run, args.face_model, args.minutes or 50, args.precision == "bf16")
+    if args.out is not None:
+        front_learning.export(run, args.out)
 
 
 def unpack(args: Namespace) -> None:

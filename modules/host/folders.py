@@ -11,12 +11,14 @@ from ..errors import DiffSFSRError
 
 KEY = "diffsfsr"
 FACE_MODEL = "face_landmarker.safetensors"
+COVER_MODEL = "in_front.safetensors"
 DEFAULT = "default (built in)"
 EXPRESSIONS = "expressions"  # folder of the expression library: EXPRESSIONS/<word>/*.png
 SAVED = {"identity": "saved_identities", "expression": "saved_expressions"}  # folders of what was saved, by kind
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 BUILT_IN = WEIGHTS / "diffsfsr_default_256.safetensors"
 BUILT_IN_FACE_MODEL = WEIGHTS / FACE_MODEL
+OURS = {FACE_MODEL, COVER_MODEL}  # weights that are no bundles
 
 
 def register() -> None:
@@ -30,7 +32,7 @@ def bundle_names() -> list[str]:
     """The loader's list: the built-in bundle first."""
     register()
     names = folder_paths.get_filename_list(KEY)
-    found = [n for n in names if Path(n).name != FACE_MODEL and Path(n).parts[0] not in (EXPRESSIONS, *SAVED.values())]
+    found = [n for n in names if Path(n).name not in OURS and Path(n).parts[0] not in (EXPRESSIONS, *SAVED.values())]
     return [DEFAULT, *found]
 
 
@@ -64,6 +66,16 @@ def bundle_path(name: str) -> Path:
 
 def face_model() -> Path:
     """The face model's file: the first that a user has in the folders, else the built-in one."""
+    return _own_or(BUILT_IN_FACE_MODEL, FACE_MODEL)
+
+
+def cover_model() -> Path:
+    """The file of the network that tells what stands before a face: a user's own, else the built-in one."""
+    return _own_or(WEIGHTS / COVER_MODEL, COVER_MODEL)
+
+
+def _own_or(built_in: Path, name: str) -> Path:
+    """The first file of that name that a user has in the folders, else the built-in one."""
     register()
-    places = [Path(p) / FACE_MODEL for p in folder_paths.get_folder_paths(KEY)]
-    return next((p for p in places if p.exists()), BUILT_IN_FACE_MODEL)
+    places = [Path(p) / name for p in folder_paths.get_folder_paths(KEY)]
+    return next((p for p in places if p.exists()), built_in)

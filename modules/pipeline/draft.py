@@ -10,7 +10,7 @@ from ..faces.pose import turned
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
-from ..warp.front import in_front
+from ..warp.covers import before_selfie, broad, in_front
 from ..warp.harmony import led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -18,7 +18,7 @@ from ..warp.palette import Palette, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
-from .encoders import Encoders, face_networks
+from .encoders import Encoders, cover_network, face_networks
 from .face import aligned
 from .faceless import Faceless
 from .film import Found, find_all
@@ -139,7 +139,8 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     """
     found, background = None, place.background
     if find and not same_photo(person, place):
-        found = encoders.memo.get("in front", place.key, lambda: in_front(place.face.image, background.mesh))
+        look = lambda: in_front(place.face.image, background.mesh, cover_network().ready())  # noqa: E731
+        found = encoders.memo.get("in front", place.key, look)
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
         return place
@@ -161,7 +162,13 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """What is drawn of the person: in its own photo a face keeps what hangs over it, elsewhere it loses it; remembered."""
     if same_photo(person, place):
         return Skin.of(person.face)
-    return encoders.memo.get("skin", person.key, lambda: unoccluded(person.face, topology())._replace(shown=person.face.shown))
+    face, own = person.face, own_place(encoders, person).background.mesh
+
+    def make() -> Skin:
+        held = broad(before_selfie(face.image, own, cover_network().ready()))
+        return unoccluded(face, own.topology, held)._replace(shown=face.shown)
+
+    return encoders.memo.get("skin", person.key, make)
 
 
 def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:

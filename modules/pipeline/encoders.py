@@ -1,6 +1,7 @@
 """ENCODERS: the bundle's small networks and the face networks, each in the host's memory management."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -8,6 +9,7 @@ from ..bundle import Bundle, BundleConfig, check_fit, check_reach, fill_module
 from ..encoders.identity import ARCFACE, IdentityNetwork, joined
 from ..encoders.regressor import CoefficientRegressor
 from ..encoders.tokens import TokenEncoder
+from ..faces.covers import CoverNetwork
 from ..faces.morphable import FaceShape
 from ..faces.networks import FaceNetworks
 from ..host import folders, insightface
@@ -65,14 +67,22 @@ def build_encoders(bundle: Bundle) -> Encoders:
     return Encoders(config, Managed(stack), shape.double(), arcface)
 
 
-_face_networks: dict[tuple, Managed] = {}
+_read: dict[type, tuple[tuple, Managed]] = {}  # by kind: path and time of its file, and what was read
 
 
 def face_networks() -> Managed:
-    """The landmark networks; read once, again when the file changes."""
-    path = folders.face_model()
+    """The landmark networks."""
+    return _networks(FaceNetworks, folders.face_model())
+
+
+def cover_network() -> Managed:
+    """The network that tells what stands before a face."""
+    return _networks(CoverNetwork, folders.cover_model())
+
+
+def _networks(kind: type, path: Path) -> Managed:
+    """Read once, again when the file changes."""
     stamp = (str(path), path.stat().st_mtime_ns if path.exists() else None)
-    if stamp not in _face_networks:
-        _face_networks.clear()
-        _face_networks[stamp] = Managed(FaceNetworks.load(path))
-    return _face_networks[stamp]
+    if kind not in _read or _read[kind][0] != stamp:
+        _read[kind] = stamp, Managed(kind.load(path))
+    return _read[kind][1]

@@ -13,12 +13,12 @@ from ..faces.pose import angles
 from ..host.progress import steps
 from ..images import checked_image
 from ..types import Face, Identity
+from ..warp.covers import in_front
 from ..warp.detail import photo_of
-from ..warp.front import in_front
 from ..warp.mesh import Mesh
 from ..warp.palette import Exposure
 from ..warp.unseen import inside, missing
-from .encoders import Encoders, face_networks
+from .encoders import Encoders, cover_network, face_networks
 from .face import check_choice, face_of, find_face
 from .landmarks import faces_of
 
@@ -92,12 +92,12 @@ def _warn_unseen(shape: FaceShape, face: Face, matrix: torch.Tensor, image: torc
 
 
 def _warn_covered(face: Face, number: int) -> None:
-    """Says that a mask, a hand or the like hides much of the photo's face below the eyes: it would be drawn as skin."""
+    """Says that a mask, a hand or the like hides much of the photo's face below the eyes."""
     mesh = Mesh.of(face.points, face_networks().ready().topology.to("cpu"), face.size)
     low = mesh.covered & (torch.arange(face.size)[:, None] > face.points[BRIDGE, 1])
-    share = float(in_front(face.image, mesh)[low].mean()) if low.any() else 0.0
+    share = float(in_front(face.image, mesh, cover_network().ready())[low].mean()) if low.any() else 0.0
     if share > COVERED:
-        what = "%.0f %% of the selfie's face below the eyes is covered, and what covers it is taken for skin"
+        what = "%.0f %% of the selfie's face below the eyes is covered, and what is hidden is guessed from the rest"
         log.warning(f"%s: {what}; a photo without it helps", here(f"image {number}"), 100 * share)
 
 

@@ -64,13 +64,15 @@ class Colours(NamedTuple):
         return torch.stack(self.features).any(0)
 
 
-def in_front(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+def found_by_colour(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands."""
     return found_in(colours_of(image, mesh), mesh)
 
 
 def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
-    """`in_front` by the colours. doubt: what a part must be at the least, over what is usual; less finds more, and skin too."""
+    """`found_by_colour`, where the colours are known. doubt: what a part must be at the least, over what is usual; less finds
+    more, and skin too.
+    """
     found, chance = led_inwards(colours, mesh)
     kept = strong(found, chance, colours.unlike, mesh, doubt)
     if not kept.any():

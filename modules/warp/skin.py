@@ -126,14 +126,15 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
     return blurred(hair, 2.0 * pixel)[0, 0] * forehead
 
 
-def uncovered(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None) -> torch.Tensor:
     """A face's picture [3, S, S] with its own skin where something stands before it, as `front.py` tells.
 
-    mesh: the face where it stands in the picture. What is around goes on smoothly there, with the fine structure and the
-    features of the other side, as far as that is free.
+    mesh: the face where it stands in the picture. held [S, S] 0..1: what else stands before it. What is around goes on
+    smoothly there, with the fine structure and the features of the other side, as far as that is free.
     """
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
     front = found_in(seen, mesh, DOUBT)
+    front = front if held is None else torch.maximum(front, held)
     hidden = grow((front > 0).float()[None, None], EDGE * pixel) * mesh.covered
     if not hidden.any():
         return image

@@ -1,4 +1,4 @@
-"""What stands before a face: found on painted people with a fringe, a scarf or a mask drawn over them."""
+"""What stands before a face, by colour: found on painted people with a fringe, a scarf or a mask drawn over them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from dev.people import PEOPLE, PeopleError, head
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.front import in_front
+from diffsfsr.modules.warp.front import found_by_colour
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import cut
@@ -66,7 +66,8 @@ def mask(crop, mesh):
 def test_what_stands_before_a_face_is_found(people, who, cover, least):
     crop, mesh = people[who]
     seen, truth = cover(crop, mesh)
-    found, inside = in_front(seen, mesh), grow(mesh.covered.float()[None, None], -10)[0, 0] > 0  # where no hair of their own is
+    found = found_by_colour(seen, mesh)
+    inside = grow(mesh.covered.float()[None, None], -10)[0, 0] > 0  # where no hair of their own is
     right = (found * truth)[inside].sum()
     assert right / truth[inside].sum() > least, "too little is found"
     assert right / found[inside].sum() > 0.9, "the person's own skin is taken for it"
@@ -78,7 +79,7 @@ def test_nothing_stands_before_a_bare_face(people, who):
     crop, mesh = people[who]
     shade = torch.linspace(0.25, 1.2, 256) ** (1 / 2.2)
     for picture in (crop, (crop * shade).clamp(0, 1)):
-        assert (in_front(picture, mesh) * mesh.covered).sum() < 0.005 * mesh.covered.sum()
+        assert (found_by_colour(picture, mesh) * mesh.covered).sum() < 0.005 * mesh.covered.sum()
 
 
 def test_a_selfie_loses_its_fringe_and_nothing_else(people):

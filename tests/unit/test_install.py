@@ -12,7 +12,7 @@ import pytest
 from safetensors import safe_open
 
 from diffsfsr.modules import bundle
-from diffsfsr.modules.faces import networks
+from diffsfsr.modules.faces import covers, networks
 
 ROOT = Path(__file__).resolve().parents[2]
 FACE = "face_landmarker.safetensors"
@@ -92,6 +92,7 @@ def test_options_of_before_are_answered(install, capsys, options):
 def test_it_knows_the_formats_that_the_pack_reads(install):
     known = {
         FACE: (networks.FORMAT, str(networks.FORMAT_VERSION)),
+        "in_front.safetensors": (covers.FORMAT, str(covers.FORMAT_VERSION)),
         "diffsfsr_default_256.safetensors": (bundle.FORMAT, str(bundle.VERSION)),
     }
     assert {name: expected[:2] for name, expected in install.WEIGHTS.items()} == known

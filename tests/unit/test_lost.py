@@ -19,20 +19,20 @@ def region(**changed):
 
 
 def crop(picture):
-    return picture.permute(1, 2, 0)[None]
+    return picture.permute(1, 2, 0)
 
 
 @pytest.mark.parametrize(("detail", "share"), [(1.0, 1.0), (0.5, 0.5), (0.0, 0.0)])
 def test_a_blurred_crop_gets_it_by_detail_and_keeps_the_models_change(detail, share):
     made = crop(WARP - LOST + CHANGE)
-    assert torch.allclose(whole(made, region(), detail), crop(WARP - (1 - share) * LOST + CHANGE), atol=6e-3)
+    assert torch.allclose(whole(made, region(), 0, detail), crop(WARP - (1 - share) * LOST + CHANGE), atol=6e-3)
 
 
 def test_a_crop_that_has_it_gets_none():
-    assert torch.allclose(whole(crop(WARP), region(), 1.0), crop(WARP), atol=1e-5)
+    assert torch.allclose(whole(crop(WARP), region(), 0, 1.0), crop(WARP), atol=1e-5)
 
 
 @pytest.mark.parametrize("changed", [{"lost": None}, {"fine": None}, {"size": 64}])
 def test_nothing_is_added_where_nothing_is_known(changed):
     made = crop(WARP - LOST)
-    assert torch.equal(whole(made, region(**changed), 1.0), made)
+    assert torch.equal(whole(made, region(**changed), 0, 1.0), made)

@@ -74,10 +74,11 @@ def test_host_reads_our_metadata(comfy):
     assert (found.tool_comfy.publisher_id, found.tool_comfy.display_name) == ("diffsfsr", "DiffSFSR")
 
 
-def test_the_face_networks_ship_with_the_pack():
+@pytest.mark.parametrize(("name", "most"), [("face_landmarker", 4_500_000), ("in_front", 3_000_000)])
+def test_small_networks_ship_with_the_pack(name, most):
     """A user's ComfyUI brings nothing after the clone."""
-    file = "weights/face_landmarker.safetensors"
-    assert (ROOT / file).stat().st_size < 4_500_000
+    file = f"weights/{name}.safetensors"
+    assert (ROOT / file).stat().st_size < most
     done = subprocess.run(["git", "ls-files", "--error-unmatch", file], cwd=ROOT, capture_output=True)
     if done.returncode == 128:
         pytest.skip("not a git checkout")
