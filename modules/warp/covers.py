@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from ..faces.covers import SIDE, CoverNetwork
-from .front import found_by_colour, without_halves
+from .front import EYE, found_by_colour, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
@@ -18,6 +18,7 @@ SMALLEST = 0.003  # share of a face of which a part must be sure
 INSIDE = 2.0  # pixels of the 256 px crop inside the mesh, where parts begin
 BESIDE = 14.0  # and beside it, how far they go on
 BROWS = 9  # face point between the brows: what stands before a selfie lies below it for the most part, or is hair
+LENS = 0.3  # share of each eye that glasses cover
 THIN = 4.0  # half the width up to which something is thin
 
 
@@ -27,12 +28,20 @@ def in_front(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Te
 
 
 def before_selfie(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
-    """What stands before the face of a selfie [3, S, S] and is no hair over its forehead: [S, S] 0..1."""
-    held = standing(answer(network, image, mesh), mesh)
+    """What stands before the face of a selfie [3, S, S] and is neither hair over its forehead nor glasses: [S, S] 0..1."""
+    return beside_glasses(standing(answer(network, image, mesh), mesh), mesh)
+
+
+def beside_glasses(held: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """Of what stands before a selfie [S, S] 0..1 the parts that are mostly below the brows, but for glasses: those that cover
+    an eye, where both are covered and neither tells what the other is like.
+    """
+    eyes = [mesh.between(points) for points in (EYE, tuple(int(mesh.topology.mirror[p]) for p in EYE))]
+    lenses = torch.stack(eyes).any(0) if min(float(held[eye].mean()) for eye in eyes) > LENS else torch.zeros_like(eyes[0])
     low = (torch.arange(len(held), device=held.device)[:, None] > mesh.points[BROWS, 1]).float()
     kept = torch.zeros_like(held)[None, None]
     for part in parts((held[None, None] > 0.5).float(), 1):
-        if (part * low).sum() > 0.5 * part.sum():
+        if (part * low).sum() > 0.5 * part.sum() and not (part * lenses).any():
             kept = torch.maximum(kept, part)
     return held * kept[0, 0]
 
