@@ -1,7 +1,7 @@
 from comfy_api.latest import io
 
 from ..modules.host.saving import preview_of_faces
-from ..modules.pipeline.face_draft import drafts_or_pictures
+from ..modules.pipeline.face_draft import face_drafts
 from .wires import (
     CATEGORY,
     ESSENTIALS,
@@ -54,5 +54,5 @@ class FaceDraft(io.ComfyNode):
         face_landmarks=None,
     ) -> io.NodeOutput:  # fmt: skip
         wanted = (image, face, face_index, wrinkles, without_face, face_landmarks)
-        drafts, made = drafts_or_pictures(encoders, identity, expression, *wanted)
+        drafts, made = face_drafts(encoders, identity, expression, *wanted)
         return io.NodeOutput(drafts, ui=preview_of_faces(drafts, cls.hidden, made))

@@ -61,7 +61,7 @@ def drawn_words(pipeline: Pipeline, draft: bool) -> dict[str, Image.Image]:
         batch = names[first : first + BATCH]
         expression = pipeline.expression([(word, 1.0) for word in batch])
         if draft:
-            crops = face_drafts(pipeline.encoders, identity, expression, picture, "largest", 0)
+            crops, _ = face_drafts(pipeline.encoders, identity, expression, picture, "largest", 0)
         else:
             crops = pipeline.render(identity, picture, expression).crops
         found |= dict(zip(batch, map(_face, crops), strict=True))

@@ -64,7 +64,7 @@ class Way:
 
     def drawn(self, word: str, intensity: float = 1.0) -> torch.Tensor:
         """The coarse warp of the selfie [1, S, S, 3]."""
-        return face_drafts(self.encoders, self.selfie, self.code(word, intensity), None, "largest", 0, self.wrinkles)
+        return face_drafts(self.encoders, self.selfie, self.code(word, intensity), None, "largest", 0, self.wrinkles)[0]
 
 
 def before_and_after(bundle: Bundle, others: list[Shown]) -> tuple[Encoders, Encoders, Encoders]:

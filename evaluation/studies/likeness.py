@@ -53,7 +53,8 @@ def draw(encoders: Encoders, data: Path, look: Observer, people: int) -> list[Dr
         codes = torch.cat([encode_label(encoders.shape, encoders.id, word, amount, 0).codes for word, amount in words])
         expression = Expression(codes, tuple(word for word, _ in words), encoders.id)
         who = encode_identity(encoders, photo, "largest", 0, "error")[0]
-        seen = look.look(face_drafts(encoders, who, expression, scene, "largest", 0))
+        drafts, _ = face_drafts(encoders, who, expression, scene, "largest", 0)
+        seen = look.look(drafts)
         own, other = (look.look(picture).vector[0] for picture in (photo, scene))
         drawn.append(Drawn(selfie, words, own, other, seen.vector, seen.found))
         print(f"  likeness: {number + 1} of {people} people", end="\r", flush=True)

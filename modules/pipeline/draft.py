@@ -18,8 +18,8 @@ from ..warp.palette import Palette, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
-from .encoders import Encoders, cover_network, face_networks
-from .face import aligned
+from .encoders import Encoders, face_networks
+from .face import aligned, cover_share
 from .faceless import Faceless
 from .film import Found, find_all
 from .landmarks import faces_of
@@ -139,7 +139,7 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     """
     found, background = None, place.background
     if find and not same_photo(person, place):
-        look = lambda: in_front(place.face.image, background.mesh, cover_network().ready())  # noqa: E731
+        look = lambda: in_front(place.face.image, background.mesh, cover_share(encoders, place.face, background.mesh))  # noqa: E731
         found = encoders.memo.get("in front", place.key, look)
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
@@ -165,7 +165,7 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     face, own = person.face, own_place(encoders, person).background.mesh
 
     def make() -> Skin:
-        held = broad(before_selfie(face.image, own, cover_network().ready()))
+        held = broad(before_selfie(cover_share(encoders, face, own), own))
         return unoccluded(face, own.topology, held)._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)

@@ -12,22 +12,9 @@ from .encoders import Encoders
 from .faceless import PASS_ON, Faceless, passes_on
 
 
-def face_drafts(
-    encoders: Encoders,
-    identity: Identity,
-    expression: Expression,
-    image: torch.Tensor | None,
-    rule: str,
-    index: int,
-    wrinkles: float = 1.0,
-) -> torch.Tensor:
-    """Coarse warps [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]."""
-    return drafts_or_pictures(encoders, identity, expression, image, rule, index, wrinkles)[0]
-
-
 @at("Face Draft")
 @torch.inference_mode()
-def drafts_or_pictures(
+def face_drafts(
     encoders: Encoders,
     identity: Identity,
     expression: Expression,
@@ -38,7 +25,8 @@ def drafts_or_pictures(
     without: str = "error",
     landmarks: dict | None = None,
 ) -> tuple[torch.Tensor, bool]:
-    """`face_drafts`, and whether a face was drawn at all.
+    """Coarse warps [n, S, S, 3] of the expressions on the selfie itself, or in the pictures [B, H, W, 3]; and whether a face
+    was drawn at all.
 
     without: what to do with a picture that has no face; PASS_ON gives its middle. landmarks: FACE_LANDMARKS of the host, in
     place of our own search.

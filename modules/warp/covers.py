@@ -22,21 +22,19 @@ LENS = 0.3  # share of each eye that glasses cover
 THIN = 4.0  # half the width up to which something is thin
 
 
-def in_front(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
-    """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands."""
-    return torch.maximum(standing(answer(network, image, mesh), mesh), found_by_colour(image, mesh))
+def in_front(image: torch.Tensor, mesh: Mesh, share: torch.Tensor) -> torch.Tensor:
+    """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands.
 
-
-def before_selfie(image: torch.Tensor, mesh: Mesh, network: CoverNetwork) -> torch.Tensor:
-    """What stands before the face of a selfie [3, S, S] and is neither hair over its forehead nor glasses: [S, S] 0..1."""
-    return beside_glasses(standing(answer(network, image, mesh), mesh), mesh)
-
-
-def beside_glasses(held: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """Of what stands before a selfie [S, S] 0..1 the parts that are mostly below the brows, but for glasses: those that cover
-    an eye, where both are covered and neither tells what the other is like.
+    share: the network's `answer` to it.
     """
-    eyes = [mesh.between(points) for points in (EYE, tuple(int(mesh.topology.mirror[p]) for p in EYE))]
+    return torch.maximum(standing(share, mesh), found_by_colour(image, mesh))
+
+
+def before_selfie(share: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """Of the network's answer [S, S] to a selfie what stands before it [S, S] 0..1, the parts that are mostly below the brows,
+    but for glasses: those that cover an eye, where both are covered and neither tells what the other is like.
+    """
+    held, eyes = standing(share, mesh), [mesh.between(points) for points in (EYE, mesh.opposite(EYE))]
     lenses = torch.stack(eyes).any(0) if min(float(held[eye].mean()) for eye in eyes) > LENS else torch.zeros_like(eyes[0])
     low = (torch.arange(len(held), device=held.device)[:, None] > mesh.points[BROWS, 1]).float()
     kept = torch.zeros_like(held)[None, None]

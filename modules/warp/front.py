@@ -98,8 +98,7 @@ def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.
 
 
 def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
-    pixel, mirror = image.shape[-1] / FRAME, mesh.topology.mirror
-    like = lambda points: tuple(int(mirror[p]) for p in points)  # noqa: E731
+    pixel, like = image.shape[-1] / FRAME, mesh.opposite
     sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
     features = [_grown(mesh.between(points), FEATURE * pixel) for points in sets]
     core = _grown(mesh.covered, -CORE * pixel) & ~torch.stack(features).any(0)
@@ -134,8 +133,7 @@ def led_inwards(colours: Colours, mesh: Mesh) -> tuple[torch.Tensor, torch.Tenso
 
 def bearded(colours: Colours, mesh: Mesh) -> bool:
     """Whether the chin is so unlike skin that it is bearded, or may be."""
-    mirror = mesh.topology.mirror
-    chin = mesh.between(CHIN + tuple(int(mirror[p]) for p in CHIN)) & ~colours.feature
+    chin = mesh.between(CHIN + mesh.opposite(CHIN)) & ~colours.feature
     return bool(chin.any()) and float((colours.unlike[chin] > BEARD[0]).float().mean()) > BEARD[1]
 
 

@@ -51,11 +51,10 @@ def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin
 
 def how_lit(skin: Skin, other: Skin, own: Mesh) -> tuple[float, float]:
     """0..1: how hard the light on a selfie is, and how coloured beside that on another's skin; own: the selfie's mesh."""
-    mirror, points = own.topology.mirror, skin.points[:POINTS]
-    features = [point for p in {*EYE, *BROW, *LIP, *NOSTRIL} for point in (p, int(mirror[p]))]
+    points, features = skin.points[:POINTS], {*EYE, *BROW, *LIP, *NOSTRIL}
     inner = grow(own.covered.float()[None, None], -RIM * len(own.covered) / FRAME)
     plain = (points[:, 1] < points[NOSE, 1]) & (sampled(inner[0], points[:, None, :2])[0, :, 0] > 0.5)
-    plain[[p for p in features if p < POINTS]] = False
+    plain[[*features, *own.opposite(features)]] = False
     mine, theirs = (lights(side, plain) for side in (skin, other))
     light = mine.mean(1)
     spread = (light - light.median()).square().mean().sqrt()

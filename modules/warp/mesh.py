@@ -4,6 +4,7 @@ All functions take one picture or many: `*` stands for any leading dimensions. A
 batch gets the numbers that it would get alone.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -50,6 +51,10 @@ class Mesh:
         """Values [*, P, C] at the points, between them over the face: [*, S, S, C], 0 beside it."""
         corners = self.corners(values).unbind(-2)  # one after the other: torch is slow to sum along short axes
         return sum(self.at_pixels(corner) * self.weight[..., k, None] for k, corner in enumerate(corners))
+
+    def opposite(self, points: Iterable[int]) -> tuple[int, ...]:
+        """The points on the other side of the face."""
+        return tuple(self.topology.mirror[list(points)].tolist())
 
     def between(self, points: tuple[int, ...]) -> torch.Tensor:
         """Pixels [*, S, S] bool whose triangle has all its corners among `points`."""

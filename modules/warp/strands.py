@@ -21,7 +21,7 @@ def without_strands(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     Only sideways is a strand thinner than skin, so wrinkles, which lie, are none; nor frown lines and moles, which do not begin
     at the border of the face.
     """
-    pixel, other = image.shape[-1] / FRAME, tuple(int(mesh.topology.mirror[p]) for p in BROW)
+    pixel, other = image.shape[-1] / FRAME, mesh.opposite(BROW)
     brows = torch.stack([mesh.between(points) for points in (BROW, other)]).any(0).float()[None, None]
     row = torch.arange(len(mesh.covered), device=image.device)[:, None]
     forehead = (mesh.covered & (row < mesh.points[[*BROW, *other], 1].max())) * (1 - grow(brows, BROWS * pixel))

@@ -40,3 +40,18 @@ def made(studio, pictures):
     result = studio.run(graphs.portrait(*pictures, steps=2))
     assert result.success, result.errors
     return result
+
+
+@pytest.fixture
+def models(studio, tmp_path):
+    """A second folder of the key 'diffsfsr', as extra_model_paths gives it."""
+    from diffsfsr.modules.host import folders
+
+    folders.register()
+    known = studio.folder_paths.folder_names_and_paths
+    kept = known[folders.KEY]
+    known[folders.KEY] = ([*kept[0], str(tmp_path)], kept[1])
+    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
+    yield tmp_path
+    known[folders.KEY] = kept
+    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from tests.host.graphs import BUILT_IN, EXPRESSION, astronaut, refusal, somebody_else
-from tests.host.test_expression_library import code, graph_of, measured, models, save  # noqa: F401  (a fixture)
+from tests.host.libraries import code, graph_of, measured, save
 
 
 @pytest.fixture
-def folder(models):  # noqa: F811
+def folder(models):
     root = models / "expressions"
     save(astronaut(), root / "joy" / "smile.png")
     save(somebody_else(), root / "joy" / "other.jpg")

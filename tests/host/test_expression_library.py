@@ -5,36 +5,11 @@ import os
 import shutil
 import sqlite3
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from tests.host.graphs import EXPRESSION, LOADER, astronaut, portrait, refusal, run, scaled, shown, somebody_else
-
-BUILT_IN, NEAREST, BY_VARIATION = (
-    "built-in prototype", "library: nearest to the prototype", "library: by variation",
-)  # fmt: skip
-
-
-def save(image, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((image[0] * 255).round().byte().numpy()).save(path)
-
-
-@pytest.fixture
-def models(studio, tmp_path):
-    """A second folder of the key 'diffsfsr', as extra_model_paths gives it."""
-    from diffsfsr.modules.host import folders
-
-    folders.register()
-    known = studio.folder_paths.folder_names_and_paths
-    kept = known[folders.KEY]
-    known[folders.KEY] = ([*kept[0], str(tmp_path)], kept[1])
-    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
-    yield tmp_path
-    known[folders.KEY] = kept
-    studio.folder_paths.filename_list_cache.pop(folders.KEY, None)
+from tests.host.libraries import BUILT_IN, BY_VARIATION, NEAREST, code, graph_of, measured, pixels, save
 
 
 @pytest.fixture
@@ -45,27 +20,6 @@ def root(models):
     save(somebody_else(), folder / "joy" / "other.jpg")
     save(astronaut().flip(2), folder / "rage" / "mirrored.webp")
     return folder
-
-
-def graph_of(pictures, word="joy: joy", source=NEAREST, intensity=1.0, variation=0):
-    graph = portrait(*pictures).only(EXPRESSION)
-    graph.set(EXPRESSION, expression=word, source=source, intensity=intensity, variation=variation)
-    return graph.add("show", "PreviewAny", source=[EXPRESSION, 0])
-
-
-def pixels(path):
-    return torch.from_numpy(np.asarray(Image.open(path).convert("RGB"), dtype=np.float32)[None] / 255)
-
-
-def measured(root, *words):
-    """The pictures of these words in the stored index that have a code."""
-    from diffsfsr.modules.encoders import library
-
-    return {p: code for p, code in library.load(root, words).pictures.items() if isinstance(code, bytes)}
-
-
-def code(host, *given, **named):
-    return run(host, graph_of(*given, **named)).value(EXPRESSION)
 
 
 def test_a_library_is_built_and_used(studio, pictures, root, caplog):

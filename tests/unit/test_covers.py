@@ -12,7 +12,7 @@ from diffsfsr.modules.errors import DiffSFSRError
 from diffsfsr.modules.faces.covers import FORMAT, CoverNetwork
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.covers import answer, beside_glasses, standing
+from diffsfsr.modules.warp.covers import answer, before_selfie, standing
 from diffsfsr.modules.warp.front import EYE
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.mesh import Mesh
@@ -129,4 +129,4 @@ def test_glasses_of_a_selfie_are_the_persons_own(face, both):
     """What covers both eyes stays in the photo; what covers one is filled from the other side."""
     eye = face.between(EYE).float()
     held = grow((eye + eye.flip(-1) if both else eye)[None, None].clamp(0, 1), 4)[0, 0]
-    assert bool(beside_glasses(held, face).any()) != both
+    assert bool(before_selfie(held, face).any()) != both
