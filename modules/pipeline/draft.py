@@ -11,6 +11,7 @@ from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
+from ..warp.forehead import ALIKE, Foreheads, bare_forehead, reached
 from ..warp.harmony import led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -36,6 +37,7 @@ EXTREMES = (
 # degrees that a face may be turned further than the head around it: by more hair comes in beside it
 TURNS = {"yaw": 6.0, "pitch": 10.0, "roll": 7.0}
 SAME = 0.03  # mean difference of two aligned crops below which they are one photo: a JPEG of quality 40 is .024 off, others .1
+FREE = 0.5  # what stands before a forehead, up to which it is bare
 SPARE = 4.0  # pixels of the 256 px crop by which a face may come nearer to the border of that area than `grow`
 
 
@@ -233,7 +235,21 @@ def looks_of(
     light = encoders.memo.get("own light", person.key, lambda: own_light(shape, person.face))
     shade = shade_of(shape, light, mesh, geometry, wrinkles)
     tone = None if same_photo(person, place) else skin_tone
-    return {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry), "tone": tone}
+    look = {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry), "tone": tone}
+    return look if tone is None else look | {"foreheads": Foreheads(own_forehead(encoders, person), forehead(encoders, place))}
+
+
+def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
+    """Where the person's photo shows bare forehead above the mesh [S, S], 0 or 1; remembered."""
+    make = lambda: bare_forehead(person.face.image, own_place(encoders, person).background.mesh, ALIKE[1])  # noqa: E731
+    return encoders.memo.get("own forehead", person.key, make)
+
+
+def forehead(encoders: Encoders, place: Place) -> torch.Tensor:
+    """The same of a place [S, S], 0 or 1, behind nothing; remembered."""
+    make = lambda: bare_forehead(place.face.image, place.background.mesh)  # noqa: E731
+    bare, front = encoders.memo.get("forehead", place.key, make), place.background.in_front
+    return bare if front is None else bare * (front < FREE)
 
 
 def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: float, identity: float = 1.0) -> torch.Tensor:
@@ -251,7 +267,11 @@ def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: flo
             area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
         return place.limited(area)
 
-    return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
+    area = encoders.memo.get("area", (person.key, place.key, grow, identity), make)
+    if same_photo(person, place):
+        return area
+    top = reached(forehead(encoders, place), grow)
+    return torch.maximum(area, place.limited(top))
 
 
 def area_of(

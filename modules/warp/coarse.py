@@ -14,6 +14,7 @@ from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
 from .eyeball import lids_met
 from .eyes import paint_eyes
+from .forehead import Foreheads, above, drawn_wholly
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh, sampled
@@ -112,6 +113,7 @@ def coarse_warp(
     shade: Shade | None = None,
     interior: Interior | None = None,
     rim: bool = False,
+    foreheads: Foreheads | None = None,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
     background (hair, ears, forehead, what the photo does not show), warped to the face's outline, and a smooth fill elsewhere.
@@ -122,6 +124,7 @@ def coarse_warp(
     light: share of the way that the selfie's light from the side goes to the background's.
     shade: the folds of an expression. interior: of its mouth; without one it is painted plainly.
     rim: whether face and surroundings are led to each other's tone; of what `colour` leaves, the face takes the same share.
+    foreheads: where both show bare skin above the mesh; None: the face ends with it.
     """
     if light > 0:
         mirror = mesh.topology.mirror
@@ -133,11 +136,15 @@ def coarse_warp(
     covered = covered * (1 - hair_mask(drawn, covered, mesh)) * (1 - way)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
-    drawn = match_colour(drawn, covered, background.tone, colour)
+    top, whole = None, covered
+    if foreheads is not None:
+        top = above(skin, mesh, drawn, covered, *foreheads.beside(background.face.points, mesh, mask))
+        drawn, whole = top.image, torch.maximum(covered, top.share)
+    drawn = match_colour(drawn, whole, background.tone, colour)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
     if rim:
-        drawn, lit = match_rim(drawn, covered * bare(background, mesh, mask), around.image, mask, colour)
+        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, mesh, mask), around.image, mask, colour)
         around = around._replace(image=lit)
     if shade is not None:
         drawn = shade.on(drawn)
@@ -148,6 +155,8 @@ def coarse_warp(
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
     if rim:
         soft = fading_upwards(soft, feather(covered[None, None] * mask, FADING * len(mask) / FRAME), mesh)
+    if top is not None:
+        soft = torch.maximum(soft, drawn_wholly(top, covered, mask, border))
     own = torch.maximum(torch.maximum(around.keep_mask, way) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
@@ -179,6 +188,7 @@ def morph(
     shade: Shade | None = None,
     interior: Interior | None = None,
     tone: float | None = None,
+    foreheads: Foreheads | None = None,
 ) -> torch.Tensor:
     """The coarse warp [3, S, S]: the selfie's skin at identity strengths of 1 and more, below that mixed with the background's.
 
@@ -188,7 +198,7 @@ def morph(
     """
     how = {"complete": True, "light": light, "shade": shade, "interior": interior}
     if tone is not None:
-        how |= {"colour": tone, "rim": True}
+        how |= {"colour": tone, "rim": True, "foreheads": foreheads}
     picture = coarse_warp(skin, background, mesh, mask, **how) if identity > 0 else 0.0
     if identity >= 1:
         return picture

@@ -21,6 +21,7 @@ from ..types import Face, FineSkin, PasteRegion, Photo
 from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
+from .forehead import Above, Foreheads, above, drawn_wholly
 from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
@@ -177,10 +178,13 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     way = gives_way(skin, mesh)
     covered = torch.maximum(covered * (1 - hair_mask(image, covered, mesh)) * (1 - way), openings)
-    soft = feather((covered * mask)[None, None], BORDER * pixel)[0, 0]
+    soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
+    if fine.foreheads is not None:
+        top = above(skin, mesh, image, covered, *Foreheads(*fine.foreheads).beside(fine.old, mesh, mask))
+        soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
-    known = soft * (1 - painted) * grow((mesh.covered * mask)[None, None], -2 * pixel)[0, 0]
-    places = _skin_places(skin, mesh, fine.face)
+    known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
+    places = _skin_places(skin, mesh, fine.face, top)
     found = [Layer(fine.face.photo, place, known * share * fine.share) for place, share in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)
@@ -196,9 +200,9 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]
 
 
-def _skin_places(skin: Skin, mesh: Mesh, face: Face):
+def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     """Where the skin comes from in the photo's crop [1, 2, S, S], and the share [S, S] that it has from there: as the photo
-    shows it, and as a mirror does; none where the skin is not that of the photo.
+    shows it, as a mirror does, and above the mesh; none where the skin is not that of the photo.
     """
     own = (skin.image == face.image).all(0).float()[None]
     if face.shown is not None:  # the image is continued beyond the photo
@@ -207,7 +211,11 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face):
     mirror = from_mirror(skin, other, mesh)
     here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
     there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
-    for place, share in ((here, 1 - mirror), (there, mirror)):
+    places = [(here, 1 - mirror), (there, mirror)]
+    if top is not None:
+        sure = top.sure * mesh.covered
+        places = [(here, sure * (1 - mirror)), (there, sure * mirror), (top.place, top.sure * ~mesh.covered)]
+    for place, share in places:
         yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
 
 

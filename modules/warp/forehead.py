@@ -1,0 +1,190 @@
+"""The forehead above the face mesh, which ends half way up: as far as the background shows bare skin there, it is the selfie's.
+
+A strip goes on from the mesh's upper border towards the crown, along the middle of the forehead. Where the selfie has bare skin
+there, too, that is drawn; where it has hair, or its photo ends, its skin goes on smoothly, with the structure of the forehead
+below.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from ..affine import FRAME
+from .front import colours_of
+from .light import gained
+from .masks import blurred, connected, feather, fill, grow
+from .mesh import POINTS, Mesh, rasterise, sampled
+from .outline import surroundings_place
+from .skin import DARK, FOREHEAD, Skin
+
+UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
+TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
+FOOT, TOP = 9, 10  # the middle of the forehead, from between the brows to that border
+HEIGHT = 1.5  # of the strip, over the way between those
+SIDE = 0.5  # what the strip goes out to the sides, over how far the border is from the middle of the forehead
+FADED = 0.75  # share of its height up to which a face is drawn wholly: beyond, one forehead fades into the other
+DEPTH = 0.6  # of the way from that border down to the brows, as far as structure is taken from there
+
+# lengths are pixels of the 256 px crop
+ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
+HUNG = 2.0  # and from which on it is not what the mesh covers
+BRIGHT = 3.0  # the same of a gleam, which is brighter than most skin, and smooth:
+ROUGH = 2.0, 0.1  # spread of log light over so many pixels
+SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam or a fold that is skin
+EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
+NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
+FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold
+SOFT = 4.0  # over which the forehead ends downwards
+SMOOTH = 10.0  # over which the tone that goes on is smoothed
+SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
+
+
+class Foreheads(NamedTuple):
+    """Bare skin of two people, that above the mesh included, each in its own crop [S, S], 0 or 1, see `bare_forehead`."""
+
+    selfie: torch.Tensor
+    background: torch.Tensor
+
+    def beside(self, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> "Foreheads":
+        """The background's in the shape of the drawn face, its own being at points old [478, >= 2]."""
+        return self._replace(background=sampled(self.background[None], surroundings_place(old, mesh, mask))[0])
+
+
+class Above(NamedTuple):
+    """A face that goes on above its mesh: a picture [3, S, S]; how far it is drawn there, and on the forehead below [S, S] 0..1; where
+    in the selfie its structure comes from [S, S, 2], and how much of it does [S, S] 0..1.
+    """
+
+    image: torch.Tensor
+    share: torch.Tensor
+    place: torch.Tensor
+    sure: torch.Tensor
+
+
+def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of a face at points [478, >= 2] the mesh's upper border [13, 2], the upper end of the strip [13, 2], and how far the
+    border lies above the brows [13, 2], along the middle of the forehead.
+    """
+    foot, middle = points[list(UPPER), :2], points[FOOT, :2]
+    up = points[TOP, :2] - middle
+    up = up / up.norm().clamp_min(1e-6)
+    rise = ((foot - middle) @ up).clamp_min(0)[:, None] * up
+    return foot, foot + HEIGHT * rise + SIDE * (foot - middle - rise), rise
+
+
+def strip(points: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The strip above a face at points [478, >= 2]: where it is [S, S] bool, and its pixels between the points of the border
+    and of the upper end, as weights of these [S, S, 26].
+    """
+    foot, end, _ = border(points)
+    corners, count = torch.cat([foot, end]), len(UPPER)
+    one = torch.arange(count - 1)
+    low, high = torch.stack([one, one + 1, one + count]), torch.stack([one + 1, one + 1 + count, one + count])
+    triangles = torch.cat([low, high], 1).T
+    index, weight = rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), triangles, size)
+    return index >= 0, torch.zeros(size, size, 2 * count).scatter_add_(-1, triangles[index.clamp_min(0)], weight)
+
+
+def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
+    """Bare skin of a face and in the strip above it [S, S], 0 or 1, of a picture [3, S, S]; mesh: where the face stands.
+
+    alike: distance from skin up to which the strip is bare. On the face what hangs in from the strip is not.
+    """
+    size, face = mesh.index.shape[-1], _mask(mesh.covered)
+    pixel, free, seen = size / FRAME, _mask(strip(mesh.points, size)[0] & ~mesh.covered), colours_of(image, mesh)
+    light = seen.logs[:1, None]
+    bright = light > light[face * (seen.unlike < 1) > 0].median()
+    rough = blurred((light - blurred(light, ROUGH[0] * pixel)) ** 2, ROUGH[0] * pixel).sqrt()
+    gleam = bright & mesh.covered.any(0) & (rough < ROUGH[1]) & (seen.unlike < BRIGHT)
+    skin = torch.maximum(free * ((seen.unlike < alike) | gleam), face)
+    skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
+    skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
+    hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
+    inner = _mask(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * ~gleam
+    return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def upper_part(mesh: Mesh) -> torch.Tensor:
+    """Forehead and temples [S, S] bool."""
+    return mesh.between(FOREHEAD) | mesh.between(TEMPLE) | mesh.between(mesh.opposite(TEMPLE))
+
+
+def reached(bare: torch.Tensor, pixels: float) -> torch.Tensor:
+    """What is repainted [S, S], 0 or 1, so that a forehead can be drawn where it is bare [S, S], pixels of the 256 px crop."""
+    return grow(bare[None, None], pixels * len(bare) / FRAME)[0, 0]
+
+
+def above(
+    skin: Skin, mesh: Mesh, drawn: torch.Tensor, covered: torch.Tensor, own: torch.Tensor, theirs: torch.Tensor
+) -> Above:
+    """The skin of a selfie on and above the face that is `drawn` [3, S, S] from it where `covered` [S, S] 0..1.
+
+    own [S, S]: where the selfie's crop is bare; theirs [S, S]: the background, in the drawn face's shape.
+    """
+    size = len(covered)
+    pixel, (inside, weight) = size / FRAME, strip(mesh.points, size)
+    inside, below = inside & ~mesh.covered, upper_part(mesh)
+    foot, end, rise = border(skin.points)
+    height = weight[..., len(UPPER) :].sum(-1)
+    straight = torch.where(inside[..., None], weight @ torch.cat([foot, end]), mesh.interpolate(skin.points[:POINTS, :2]))
+    turned = weight @ foot.repeat(2, 1) - (DEPTH * swing(height))[..., None] * (weight @ rise.repeat(2, 1))
+    skinned = trusted(skin, own, mesh)
+    known = sampled(skinned[None], straight)[0] * torch.where(inside, 1.0, covered)
+    if not known[below].mean() > SEEN:
+        return Above(drawn, torch.zeros_like(covered), straight, torch.ones_like(covered))
+    image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
+    plain = known * (inside | below)
+    smooth = broad(image, grow(plain[None, None], -pixel)[0, 0], SMOOTH * pixel)
+    structure = sampled(torch.cat([_structure(skin.image, pixel), skinned[None]]), turned)
+    other = structure[3] * inside
+    structure = torch.lerp(torch.ones_like(image), structure[:3], other)
+    soft = blurred(_mask(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
+    image = torch.lerp(drawn, torch.lerp(smooth * structure, image, known), torch.where(inside, 1.0, soft))
+    share = torch.where(inside, theirs * ((1 - height) / (1 - FADED)).clamp(0, 1), soft)
+    place, sure = torch.where(((known > 0.5) | ~inside)[..., None], straight, turned), torch.maximum(known, other)
+    return Above(image.clamp(0, 1), share, place, torch.where(inside, sure, 1 - soft * (1 - sure)))
+
+
+def trusted(skin: Skin, own: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """How surely the selfie's crop shows skin on and above its face [S, S] 0..1: not at the edge of its hair."""
+    size = len(own)
+    whole = strip(skin.points, size)[0] | Mesh.of(skin.points, mesh.topology, size).covered
+    pixel, hidden = size / FRAME, whole & (own < 0.5)
+    if skin.shown is not None:
+        hidden = hidden | (skin.shown < 0.5)
+    return 1 - blurred(grow(hidden.float()[None, None], EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+
+
+def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor) -> torch.Tensor:
+    """A picture [3, S, S] in the light that the skin has on the mesh, gone on smoothly."""
+    if skin.gain is None:
+        return image
+    return gained(image, fill((mesh.interpolate(skin.gain[:, None])[..., 0] * covered)[None, None], covered[None, None])[0])
+
+
+def broad(image: torch.Tensor, weight: torch.Tensor, pixels: float) -> torch.Tensor:
+    """A picture [3, S, S] smoothed over what has weight [S, S], and gone on from there."""
+    both = blurred(torch.cat([image * weight, weight[None]])[None], pixels)
+    return fill(both[:, :3] / both[:, 3:].clamp_min(1e-3), (both[:, 3:] > 0.05).to(both))[0]
+
+
+def drawn_wholly(top: Above, covered: torch.Tensor, mask: torch.Tensor, border: float) -> torch.Tensor:
+    """How far [1, 1, S, S] 0..1 a face is drawn, covered [S, S] 0..1, that goes on above its mesh; 0 where it does not."""
+    pixel = len(covered) / FRAME
+    near = blurred(grow((top.share > 0.5).float()[None, None], NEAR * pixel), NEAR / 3 * pixel)
+    return feather(torch.maximum(covered, top.share)[None, None] * mask, border * pixel) * near
+
+
+def swing(height: torch.Tensor) -> torch.Tensor:
+    """How far below the border, 0..1 of `DEPTH`, structure is taken from for a place so high 0..1: down and up again."""
+    share = height * HEIGHT / DEPTH
+    return 1 - (share % 2 - 1).abs()
+
+
+def _structure(image: torch.Tensor, pixel: float) -> torch.Tensor:
+    """What is finer than `FINE` in a picture [3, S, S], as a factor."""
+    return ((image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)).clamp(*STRUCTURE)
+
+
+def _mask(where: torch.Tensor) -> torch.Tensor:
+    return where.float()[None, None]
