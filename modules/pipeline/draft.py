@@ -11,7 +11,7 @@ from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
-from ..warp.forehead import ALIKE, Foreheads, bare_forehead, reached
+from ..warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
 from ..warp.harmony import led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -240,13 +240,14 @@ def looks_of(
 
 
 def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
-    """Where the person's photo shows bare forehead above the mesh [S, S], 0 or 1; remembered."""
-    make = lambda: bare_forehead(person.face.image, own_place(encoders, person).background.mesh, ALIKE[1])  # noqa: E731
+    """Where the person's photo shows bare skin, above the mesh, too [S, S] 0..1; remembered."""
+    face, mesh = person.face, own_place(encoders, person).background.mesh
+    make = lambda: trusted(bare_forehead(face.image, mesh, ALIKE[1]), mesh, face.shown)  # noqa: E731
     return encoders.memo.get("own forehead", person.key, make)
 
 
 def forehead(encoders: Encoders, place: Place) -> torch.Tensor:
-    """The same of a place [S, S], 0 or 1, behind nothing; remembered."""
+    """Where a place shows bare skin [S, S], 0 or 1, above the mesh, too; remembered."""
     make = lambda: bare_forehead(place.face.image, place.background.mesh)  # noqa: E731
     bare, front = encoders.memo.get("forehead", place.key, make), place.background.in_front
     return bare if front is None else bare * (front < FREE)

@@ -213,8 +213,8 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
     places = [(here, 1 - mirror), (there, mirror)]
     if top is not None:
-        sure = top.sure * mesh.covered
-        places = [(here, sure * (1 - mirror)), (there, sure * mirror), (top.place, top.sure * ~mesh.covered)]
+        here, seen = top.own
+        places = [(here, seen * (1 - mirror)), (there, seen * mirror), top.lower]
     for place, share in places:
         yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
 

@@ -25,6 +25,10 @@ SIDE = 0.5  # what the strip goes out to the sides, over how far the border is f
 FADED = 0.75  # share of its height up to which a face is drawn wholly: beyond, one forehead fades into the other
 DEPTH = 0.6  # of the way from that border down to the brows, as far as structure is taken from there
 
+_ONE, _COUNT = torch.arange(len(UPPER) - 1), len(UPPER)
+_LOW, _HIGH = (_ONE, _ONE + 1, _ONE + _COUNT), (_ONE + 1, _ONE + 1 + _COUNT, _ONE + _COUNT)
+BETWEEN = torch.cat([torch.stack(corners, 1) for corners in (_LOW, _HIGH)])  # triangles of border and upper end
+
 # lengths are pixels of the 256 px crop
 ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
 HUNG = 2.0  # and from which on it is not what the mesh covers
@@ -34,31 +38,39 @@ SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam 
 EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
 NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
 FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold
+JOIN = 2.0  # beside the mesh, where what comes from farther down would not go on
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 10.0  # over which the tone that goes on is smoothed
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
 class Foreheads(NamedTuple):
-    """Bare skin of two people, that above the mesh included, each in its own crop [S, S], 0 or 1, see `bare_forehead`."""
+    """Bare skin of two people, that above the mesh included, each in its own crop [S, S]."""
 
-    selfie: torch.Tensor
-    background: torch.Tensor
+    selfie: torch.Tensor  # 0..1, see `trusted`
+    background: torch.Tensor  # 0 or 1, see `bare_forehead`
 
     def beside(self, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> "Foreheads":
         """The background's in the shape of the drawn face, its own being at points old [478, >= 2]."""
         return self._replace(background=sampled(self.background[None], surroundings_place(old, mesh, mask))[0])
 
 
+class Source(NamedTuple):
+    """Where in a selfie's crop structure comes from [S, S, 2], and how much of it does [S, S] 0..1."""
+
+    place: torch.Tensor
+    share: torch.Tensor
+
+
 class Above(NamedTuple):
-    """A face that goes on above its mesh: a picture [3, S, S]; how far it is drawn there, and on the forehead below [S, S] 0..1; where
-    in the selfie its structure comes from [S, S, 2], and how much of it does [S, S] 0..1.
+    """A face gone on above its mesh: a picture [3, S, S]; how far it is drawn there and on the forehead below [S, S] 0..1;
+    what it shows as the selfie does, and what comes from farther down.
     """
 
     image: torch.Tensor
     share: torch.Tensor
-    place: torch.Tensor
-    sure: torch.Tensor
+    own: Source
+    lower: Source
 
 
 def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -72,17 +84,27 @@ def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tens
     return foot, foot + HEIGHT * rise + SIDE * (foot - middle - rise), rise
 
 
-def strip(points: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The strip above a face at points [478, >= 2]: where it is [S, S] bool, and its pixels between the points of the border
-    and of the upper end, as weights of these [S, S, 26].
-    """
-    foot, end, _ = border(points)
-    corners, count = torch.cat([foot, end]), len(UPPER)
-    one = torch.arange(count - 1)
-    low, high = torch.stack([one, one + 1, one + count]), torch.stack([one + 1, one + 1 + count, one + count])
-    triangles = torch.cat([low, high], 1).T
-    index, weight = rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), triangles, size)
-    return index >= 0, torch.zeros(size, size, 2 * count).scatter_add_(-1, triangles[index.clamp_min(0)], weight)
+class Strip(NamedTuple):
+    """The strip above a face in a frame of S pixels, as `mesh.rasterise` gives it."""
+
+    index: torch.Tensor  # [S, S]
+    weight: torch.Tensor  # [S, S, 3]
+
+    @classmethod
+    def of(cls, points: torch.Tensor, size: int) -> "Strip":
+        """points [478, >= 2] of the face."""
+        corners = torch.cat(border(points)[:2])
+        return cls(*rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), BETWEEN, size))
+
+    @property
+    def covered(self) -> torch.Tensor:
+        """Where it is [S, S] bool; the face is before it."""
+        return self.index >= 0
+
+    def interpolate(self, foot: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+        """Values [13, C] at the mesh's upper border and at the upper end, between them over the strip: [S, S, C]."""
+        corners = torch.cat([foot, end])[BETWEEN][self.index.clamp_min(0)]
+        return sum(corners[..., k, :] * self.weight[..., k, None] for k in range(3))
 
 
 def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
@@ -91,7 +113,7 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     alike: distance from skin up to which the strip is bare. On the face what hangs in from the strip is not.
     """
     size, face = mesh.index.shape[-1], _mask(mesh.covered)
-    pixel, free, seen = size / FRAME, _mask(strip(mesh.points, size)[0] & ~mesh.covered), colours_of(image, mesh)
+    pixel, free, seen = size / FRAME, _mask(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
     light = seen.logs[:1, None]
     bright = light > light[face * (seen.unlike < 1) > 0].median()
     rough = blurred((light - blurred(light, ROUGH[0] * pixel)) ** 2, ROUGH[0] * pixel).sqrt()
@@ -119,40 +141,41 @@ def above(
 ) -> Above:
     """The skin of a selfie on and above the face that is `drawn` [3, S, S] from it where `covered` [S, S] 0..1.
 
-    own [S, S]: where the selfie's crop is bare; theirs [S, S]: the background, in the drawn face's shape.
+    own [S, S] 0..1: where the selfie's crop is skin, see `trusted`; theirs [S, S]: the background, in the drawn face's shape.
     """
-    size = len(covered)
-    pixel, (inside, weight) = size / FRAME, strip(mesh.points, size)
-    inside, below = inside & ~mesh.covered, upper_part(mesh)
+    pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
+    inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
     foot, end, rise = border(skin.points)
-    height = weight[..., len(UPPER) :].sum(-1)
-    straight = torch.where(inside[..., None], weight @ torch.cat([foot, end]), mesh.interpolate(skin.points[:POINTS, :2]))
-    turned = weight @ foot.repeat(2, 1) - (DEPTH * swing(height))[..., None] * (weight @ rise.repeat(2, 1))
-    skinned = trusted(skin, own, mesh)
-    known = sampled(skinned[None], straight)[0] * torch.where(inside, 1.0, covered)
+    height = strip.interpolate(torch.zeros_like(foot[:, :1]), torch.ones_like(foot[:, :1]))
+    straight = torch.where(inside[..., None], strip.interpolate(foot, end), mesh.interpolate(skin.points[:POINTS, :2]))
+    turned = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
+    known = sampled(own[None], straight)[0] * torch.where(inside, 1.0, covered)
     if not known[below].mean() > SEEN:
-        return Above(drawn, torch.zeros_like(covered), straight, torch.ones_like(covered))
+        nothing = torch.zeros_like(covered)
+        return Above(drawn, nothing, Source(straight, mesh.covered.to(covered)), Source(turned, nothing))
     image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
     plain = known * (inside | below)
     smooth = broad(image, grow(plain[None, None], -pixel)[0, 0], SMOOTH * pixel)
-    structure = sampled(torch.cat([_structure(skin.image, pixel), skinned[None]]), turned)
+    structure = sampled(torch.cat([_structure(skin.image, pixel), own[None]]), turned)
     other = structure[3] * inside
     structure = torch.lerp(torch.ones_like(image), structure[:3], other)
     soft = blurred(_mask(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
     image = torch.lerp(drawn, torch.lerp(smooth * structure, image, known), torch.where(inside, 1.0, soft))
-    share = torch.where(inside, theirs * ((1 - height) / (1 - FADED)).clamp(0, 1), soft)
-    place, sure = torch.where(((known > 0.5) | ~inside)[..., None], straight, turned), torch.maximum(known, other)
-    return Above(image.clamp(0, 1), share, place, torch.where(inside, sure, 1 - soft * (1 - sure)))
+    share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
+    seen = torch.where(inside, known, 1 - soft * (1 - known))
+    within = grow(_mask(inside), -JOIN * pixel)[0, 0]
+    return Above(image.clamp(0, 1), share, Source(straight, seen), Source(turned, other * (1 - known) * within))
 
 
-def trusted(skin: Skin, own: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """How surely the selfie's crop shows skin on and above its face [S, S] 0..1: not at the edge of its hair."""
-    size = len(own)
-    whole = strip(skin.points, size)[0] | Mesh.of(skin.points, mesh.topology, size).covered
-    pixel, hidden = size / FRAME, whole & (own < 0.5)
-    if skin.shown is not None:
-        hidden = hidden | (skin.shown < 0.5)
-    return 1 - blurred(grow(hidden.float()[None, None], EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+def trusted(bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None) -> torch.Tensor:
+    """How surely a selfie's crop shows skin on and above its face [S, S] 0..1, of what is `bare` [S, S]: not at the edge of its
+    hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all.
+    """
+    pixel = len(bare) / FRAME
+    hidden = (Strip.of(mesh.points, len(bare)).covered | mesh.covered) & (bare < 0.5)
+    if shown is not None:
+        hidden = hidden | (shown < 0.5)
+    return 1 - blurred(grow(_mask(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
 
 
 def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor) -> torch.Tensor:
