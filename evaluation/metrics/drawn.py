@@ -4,9 +4,10 @@ import torch
 
 from ...modules.affine import invert, sample
 from ...modules.encoders.expression import split
-from ...modules.pipeline.draft import GROW, area_of, mesh_of, person_of, place_of, skin_of
+from ...modules.pipeline.draft import GROW, area_of, foreheads_of, mesh_of, person_of, place_of, skin_of
 from ...modules.pipeline.encoders import Encoders
 from ...modules.types import USUAL, Expression, Identity, PasteRegion
+from ...modules.warp.forehead import above
 from ...modules.warp.outline import warp_surroundings
 from ...modules.warp.skin import hair_mask, put_on
 
@@ -19,11 +20,16 @@ def rims(
     background's own picture there, in the drawn face's shape, [n, 3, S, S].
     """
     person, place, drawn, own = person_of(identity), place_of(encoders, scene[0], "largest", 0), [], []
+    foreheads = foreheads_of(encoders, person, place)
     for geometry in split(expression.codes)[1]:
         mesh = mesh_of(encoders, person, place, geometry, USUAL)
-        face, covered = put_on(skin_of(encoders, person, place), mesh, complete=True)
-        drawn.append(covered * (1 - hair_mask(face, covered, mesh)))
-        area = area_of(encoders, person, place, mesh, GROW)
+        skin, area = skin_of(encoders, person, place), area_of(encoders, person, place, mesh, GROW)
+        face, covered = put_on(skin, mesh, complete=True)
+        covered = covered * (1 - hair_mask(face, covered, mesh))
+        if foreheads is not None:
+            there = foreheads.beside(place.face.points, mesh, area)
+            covered = torch.maximum(covered, above(skin, mesh, face, covered, *there).share)
+        drawn.append(covered)
         own.append(warp_surroundings(place.face.image, place.background.keep_mask, place.face.points, mesh, area).image)
     return torch.stack(drawn), torch.stack(own)
 

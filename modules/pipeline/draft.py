@@ -223,7 +223,7 @@ def looks_of(
     skin_tone: float = SKIN_TONE,
 ) -> dict:
     """What the person's expression, geometry [K], has in that place beside its movement: folds, and the inside of the mouth;
-    and the tone of its skin.
+    and the tone of its skin, and both foreheads.
     """
     shape, own, geometry = encoders.shape, person.face.fit, strength.expression * geometry
 
@@ -235,8 +235,15 @@ def looks_of(
     light = encoders.memo.get("own light", person.key, lambda: own_light(shape, person.face))
     shade = shade_of(shape, light, mesh, geometry, wrinkles)
     tone = None if same_photo(person, place) else skin_tone
-    look = {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry), "tone": tone}
-    return look if tone is None else look | {"foreheads": Foreheads(own_forehead(encoders, person), forehead(encoders, place))}
+    interior, bare = Interior.of(shape, photo, rest, geometry), foreheads_of(encoders, person, place)
+    return {"shade": shade, "interior": interior, "tone": tone, "foreheads": bare}
+
+
+def foreheads_of(encoders: Encoders, person: Person, place: Place) -> Foreheads | None:
+    """Where both show bare skin; None in the person's own photo, where the face ends with its mesh."""
+    if same_photo(person, place):
+        return None
+    return Foreheads(own_forehead(encoders, person), forehead(encoders, place))
 
 
 def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
