@@ -7,7 +7,7 @@ from ...modules.encoders.expression import split
 from ...modules.pipeline.draft import GROW, area_of, foreheads_of, mesh_of, person_of, place_of, skin_of
 from ...modules.pipeline.encoders import Encoders
 from ...modules.types import USUAL, Expression, Identity, PasteRegion
-from ...modules.warp.forehead import above
+from ...modules.warp.forehead import above, dark
 from ...modules.warp.outline import warp_surroundings
 from ...modules.warp.skin import hair_mask, put_on
 
@@ -25,11 +25,12 @@ def rims(
         mesh = mesh_of(encoders, person, place, geometry, USUAL)
         skin, area = skin_of(encoders, person, place), area_of(encoders, person, place, mesh, GROW)
         face, covered = put_on(skin, mesh, complete=True)
-        covered = covered * (1 - hair_mask(face, covered, mesh))
+        hair = hair_mask(face, covered, mesh)
+        bare = covered * (1 - hair)
         if foreheads is not None:
             there = foreheads.beside(place.face.points, mesh, area)
-            covered = torch.maximum(covered, above(skin, mesh, face, covered, *there).share)
-        drawn.append(covered)
+            bare = torch.maximum(bare, above(skin, mesh, face, covered * (1 - dark(hair, face, covered)), *there).share)
+        drawn.append(bare)
         own.append(warp_surroundings(place.face.image, place.background.keep_mask, place.face.points, mesh, area).image)
     return torch.stack(drawn), torch.stack(own)
 

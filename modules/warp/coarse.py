@@ -14,7 +14,7 @@ from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
 from .eyeball import lids_met
 from .eyes import paint_eyes
-from .forehead import Foreheads, above, drawn_wholly
+from .forehead import Foreheads, above, dark, drawn_wholly
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh, sampled
@@ -133,12 +133,14 @@ def coarse_warp(
     lips = skin if interior is None else skin._replace(points=parted(skin.points, mesh.points))
     drawn, covered = put_on(lips, mesh, complete)
     way = gives_way(skin, mesh)
-    covered = covered * (1 - hair_mask(drawn, covered, mesh)) * (1 - way)
+    photo, hair = covered * (1 - way), hair_mask(drawn, covered, mesh)
+    covered = photo * (1 - hair)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     top, whole = None, covered
     if foreheads is not None:
-        top = above(skin, mesh, drawn, covered, *foreheads.beside(background.face.points, mesh, mask))
+        there = foreheads.beside(background.face.points, mesh, mask)
+        top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *there)
         drawn, whole = top.image, torch.maximum(covered, top.share)
     drawn = match_colour(drawn, whole, background.tone, colour)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there

@@ -21,7 +21,7 @@ from ..types import Face, FineSkin, PasteRegion, Photo
 from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
-from .forehead import Above, Foreheads, above, drawn_wholly
+from .forehead import Above, Foreheads, above, dark, drawn_wholly
 from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
@@ -177,10 +177,12 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     image, covered = put_on(skin, mesh, complete=True)
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     way = gives_way(skin, mesh)
-    covered = torch.maximum(covered * (1 - hair_mask(image, covered, mesh)) * (1 - way), openings)
+    photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
+    covered = torch.maximum(photo * (1 - hair), openings)
     soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
     if fine.foreheads is not None:
-        top = above(skin, mesh, image, covered, *Foreheads(*fine.foreheads).beside(fine.old, mesh, mask))
+        photo = photo * (1 - dark(hair, image, photo))
+        top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(fine.old, mesh, mask))
         soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]

@@ -11,7 +11,7 @@ import torch
 
 from ..affine import FRAME
 from .front import colours_of
-from .light import gained
+from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow
 from .mesh import POINTS, Mesh, rasterise, sampled
 from .outline import surroundings_place
@@ -139,7 +139,7 @@ def reached(bare: torch.Tensor, pixels: float) -> torch.Tensor:
 def above(
     skin: Skin, mesh: Mesh, drawn: torch.Tensor, covered: torch.Tensor, own: torch.Tensor, theirs: torch.Tensor
 ) -> Above:
-    """The skin of a selfie on and above the face that is `drawn` [3, S, S] from it where `covered` [S, S] 0..1.
+    """The skin of a selfie on and above the face that is `drawn` [3, S, S] from it where `covered` [S, S] 0..1, gleams too.
 
     own [S, S] 0..1: where the selfie's crop is skin, see `trusted`; theirs [S, S]: the background, in the drawn face's shape.
     """
@@ -165,6 +165,13 @@ def above(
     seen = torch.where(inside, known, 1 - soft * (1 - known))
     within = grow(_mask(inside), -JOIN * pixel)[0, 0]
     return Above(image.clamp(0, 1), share, Source(straight, seen), Source(turned, other * (1 - known) * within))
+
+
+def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
+    """What of the hair [S, S] 0..1 that `hair_mask` sees in a face drawn [3, S, S] where covered [S, S] 0..1 is no gleam."""
+    light = blurred(luma(drawn[None]), FINE * len(hair) / FRAME)[0, 0]
+    skin = light[(covered > 0.5) & (hair < 0.5)]
+    return hair * (light < skin.median()) if len(skin) else hair
 
 
 def trusted(bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None) -> torch.Tensor:

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
-from diffsfsr.modules.warp.detail import photo_of
 from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.paste import composite
@@ -73,7 +72,8 @@ def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
     wrinkles, x = person(face), int(face.points[TOP, 0])
     for k in range(4, HIGH - 8, 4):
         wrinkles[:, top(face) - k, x - 30 : x + 30] *= 0.75
-    mole = painted(person(face), (..., slice(top(face) - 10, top(face) - 6), slice(x - 2, x + 2)), torch.tensor([0.4, 0.25, 0.2]))
+    spot = (..., slice(top(face) - 10, top(face) - 6), slice(x - 2, x + 2))
+    mole = painted(person(face), spot, torch.tensor([0.4, 0.25, 0.2]))
     rough = {}
     for go_on in (False, True):
         made, mask = drawn(face, person(face), wrinkles, go_on)
@@ -116,11 +116,10 @@ def test_native_detail_is_the_selfie_s_above_the_mesh_too(face):
     small = torch.nn.functional.interpolate(scene.permute(2, 0, 1)[None], size=256, mode="bilinear", antialias=True)[0]
     made, mask = drawn(face, region.fine[0].skin, small)
     bare = own(face, region.fine[0].skin), bare_forehead(small, face)
-    assert photo_of(selfie, torch.eye(2, 3) / LARGE, 256).light.shape[-1] == side
+    rows, columns = (slice(LARGE * s.start, LARGE * s.stop) for s in column(face, -6, HIGH - 10)[1:])
+    fine_of = lambda x: (x.mean(-1) - blurred(x.mean(-1)[None, None], 3.0)[0, 0])[rows, columns].flatten()  # noqa: E731
     for foreheads, least in ((bare, True), (None, False)):
         fine = replace(region.fine[0], warp=made, foreheads=foreheads)
         result, _ = composite(made.permute(1, 2, 0)[None], replace(region, fine=(fine,), mask=mask[None]), 1.0)
-        rows, columns = (slice(LARGE * s.start, LARGE * s.stop) for s in column(face, -6, HIGH - 10)[1:])
-        fine_of = lambda x: (x.mean(-1) - blurred(x.mean(-1)[None, None], 3.0)[0, 0])[rows, columns].flatten()  # noqa: E731
         alike = [float(torch.corrcoef(torch.stack([fine_of(result[0]), fine_of(x)]))[0, 1]) for x in (selfie, scene)]
         assert (alike[0] > 0.8 and abs(alike[1]) < 0.15) == least
