@@ -15,7 +15,7 @@ from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow
 from .mesh import POINTS, Mesh, rasterise, sampled
 from .outline import surroundings_place
-from .skin import DARK, FOREHEAD, Skin
+from .skin import COARSE, DARK, FOREHEAD, Skin
 
 UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
@@ -37,7 +37,8 @@ ROUGH = 2.0, 0.1  # spread of log light over so many pixels
 SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam or a fold that is skin
 EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
 NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
-FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold
+FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold:
+FOLD = 0.1  # share of the light of what is around, by which that differs
 JOIN = 2.0  # beside the mesh, where what comes from farther down would not go on
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 10.0  # over which the tone that goes on is smoothed
@@ -156,7 +157,8 @@ def above(
     image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
     plain = known * (inside | below)
     smooth = broad(image, grow(plain[None, None], -pixel)[0, 0], SMOOTH * pixel)
-    structure = sampled(torch.cat([_structure(skin.image, pixel), own[None]]), turned)
+    structure, calm = _structure(skin.image, pixel)
+    structure = sampled(torch.cat([structure, calm * own[None]]), turned)
     other = structure[3] * inside
     structure = torch.lerp(torch.ones_like(image), structure[:3], other)
     soft = blurred(_mask(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
@@ -211,9 +213,12 @@ def swing(height: torch.Tensor) -> torch.Tensor:
     return 1 - (share % 2 - 1).abs()
 
 
-def _structure(image: torch.Tensor, pixel: float) -> torch.Tensor:
-    """What is finer than `FINE` in a picture [3, S, S], as a factor."""
-    return ((image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)).clamp(*STRUCTURE)
+def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is no fold, strand or mole [1, S, S] 0..1."""
+    factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
+    coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
+    rough = grow(_mask((coarser - 1).abs() > FOLD), FINE * pixel)
+    return factor.clamp(*STRUCTURE), 1 - blurred(rough, FINE * pixel)[0]
 
 
 def _mask(where: torch.Tensor) -> torch.Tensor:

@@ -48,6 +48,7 @@ NEAR, FADED = 9.0, 30.0  # how far a part reaches beyond what is deep, and aroun
 COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that must be covered, so that it is, too
 BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
 THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
+RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
 SOFT = 0.8  # over which edges are softened, inwards
 
 
@@ -79,8 +80,15 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
         return kept[0, 0]
     pixel = kept.shape[-1] / FRAME
     kept = without_halves(connected(_mask(found) * grow(kept, FADED * pixel), kept), mesh)
-    kept = torch.maximum(kept, covered_features(kept, colours, mesh))
+    kept = torch.maximum(joined(kept, mesh), covered_features(kept, colours, mesh))
     return (blurred(kept, SOFT * pixel) * kept)[0, 0]
+
+
+def joined(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is kept [1, 1, S, S] with gaps closed at the rim of the face: of hair beside it only the dark locks are found."""
+    pixel = mesh.index.shape[-1] / FRAME
+    rim = grow(_mask(~mesh.covered), RIM * pixel)
+    return torch.maximum(kept, grow(grow(kept, GAP * pixel), -GAP * pixel) * rim)
 
 
 def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor:
