@@ -168,7 +168,7 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
 
     def make() -> Skin:
         held = broad(before_selfie(cover_share(encoders, face, own), own))
-        return unoccluded(face, own.topology, held)._replace(shown=face.shown)
+        return unoccluded(face, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)
 
@@ -247,10 +247,16 @@ def foreheads_of(encoders: Encoders, person: Person, place: Place) -> Foreheads 
 
 
 def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
-    """Where the person's photo shows bare skin, above the mesh, too [S, S] 0..1; remembered."""
-    face, mesh = person.face, own_place(encoders, person).background.mesh
-    make = lambda: trusted(bare_forehead(face.image, mesh, ALIKE[1]), mesh, face.shown)  # noqa: E731
+    """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; remembered."""
+    mesh = own_place(encoders, person).background.mesh
+    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown)  # noqa: E731
     return encoders.memo.get("own forehead", person.key, make)
+
+
+def own_bare(encoders: Encoders, person: Person) -> torch.Tensor:
+    """Where the person's photo is bare, above the mesh, too [S, S], 0 or 1; remembered."""
+    make = lambda: bare_forehead(person.face.image, own_place(encoders, person).background.mesh, ALIKE[1])  # noqa: E731
+    return encoders.memo.get("own bare", person.key, make)
 
 
 def forehead(encoders: Encoders, place: Place) -> torch.Tensor:

@@ -92,13 +92,15 @@ def keep_mask(mesh: Mesh) -> torch.Tensor:
     return blurred(grow(beside, KEPT * pixel), 2.0 * pixel)[0, 0]
 
 
-def unoccluded(face: Face, topology: Topology, held: torch.Tensor | None = None) -> Skin:
+def unoccluded(
+    face: Face, topology: Topology, held: torch.Tensor | None = None, bare: torch.Tensor | None = None
+) -> Skin:
     """The face's skin without what stands before it or hides one side of it: for another place, where that is another.
 
-    held [S, S] 0..1: what stands before it, where that is known.
+    held [S, S] 0..1: what stands before it, where that is known; bare [S, S], 0 or 1: where it is skin, above the mesh, too.
     """
     mesh = Mesh.of(face.points, topology, face.size)
-    return Skin(uncovered(fill_occlusion(without_strands(face.image, mesh), mesh), mesh, held), face.points)
+    return Skin(uncovered(fill_occlusion(without_strands(face.image, mesh, bare), mesh), mesh, held), face.points)
 
 
 def coarse_warp(

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from .masks import blurred, connected, grow, parts
-from .mesh import Mesh
+from .mesh import POINTS, Mesh
 from .mouth import INSIDE, MOUTH
 from .unlike import logs_of, unlike_skin
 
@@ -48,6 +48,7 @@ NEAR, FADED = 9.0, 30.0  # how far a part reaches beyond what is deep, and aroun
 COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that must be covered, so that it is, too
 BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
 THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
+FALLS, BORDER, ASIDE = 1.8, 9.0, 0.25  # of hair at a rim: distance from skin, how wide, and share of the face from its middle
 RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
 SOFT = 0.8  # over which edges are softened, inwards
 
@@ -82,6 +83,17 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
     kept = without_halves(connected(_mask(found) * grow(kept, FADED * pixel), kept), mesh)
     kept = torch.maximum(joined(kept, mesh), covered_features(kept, colours, mesh))
     return (blurred(kept, SOFT * pixel) * kept)[0, 0]
+
+
+def hair_beside(colours: Colours, mesh: Mesh) -> torch.Tensor:
+    """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; nothing where a beard may be."""
+    pixel, foreign, (x, _, _) = mesh.index.shape[-1] / FRAME, _mask(colours.unlike > FALLS), mesh.points[:POINTS].T
+    low = _below(mesh, BRIDGE, 10) if bearded(colours, mesh) else _below(mesh, NOSE, 8)
+    across = torch.arange(len(low), device=low.device) - mesh.points[BRIDGE, 0]
+    side = (across.abs() > ASIDE * (x.max() - x.min())) & ~low
+    rim = _mask(mesh.covered & side & ~colours.feature) * grow(_mask(~mesh.covered), BORDER * pixel) * foreign
+    start = _mask(side & ~mesh.covered) * grow(_mask(mesh.covered), BESIDE * pixel) * foreign
+    return (connected(torch.maximum(rim, start), start) * rim)[0, 0]
 
 
 def joined(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:

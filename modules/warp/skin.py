@@ -8,7 +8,7 @@ import torch
 
 from ..affine import FRAME, mirrored
 from ..types import Face, Topology
-from .front import colours_of, found_in
+from .front import colours_of, found_in, hair_beside
 from .light import apart, colours, gained, relit
 from .masks import blurred, connected, fill, grow
 from .mesh import POINTS, Mesh, areas, at_points, shown
@@ -127,13 +127,13 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
 
 
 def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None) -> torch.Tensor:
-    """A face's picture [3, S, S] with its own skin where something stands before it, as `front.py` tells.
+    """A face's picture [3, S, S] with its own skin where something stands before it, or hair falls over its rim: see `front.py`.
 
     mesh: the face where it stands in the picture. held [S, S] 0..1: what else stands before it. What is around goes on
     smoothly there, with the fine structure and the features of the other side, as far as that is free.
     """
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
-    front = found_in(seen, mesh, DOUBT)
+    front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh))
     front = front if held is None else torch.maximum(front, held)
     hidden = grow((front > 0).float()[None, None], EDGE * pixel) * mesh.covered
     if not hidden.any():
