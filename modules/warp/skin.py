@@ -127,7 +127,7 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
 
 
 def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None) -> torch.Tensor:
-    """A face's picture [3, S, S] with its own skin where something stands before it, or hair falls over its rim: see `front.py`.
+    """A face's picture [3, S, S] with its own skin where something stands before it or hair falls over its rim: `front.py`.
 
     mesh: the face where it stands in the picture. held [S, S] 0..1: what else stands before it. What is around goes on
     smoothly there, with the fine structure and the features of the other side, as far as that is free.
@@ -135,10 +135,10 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
     front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh))
     front = front if held is None else torch.maximum(front, held)
-    hidden = grow((front > 0).float()[None, None], EDGE * pixel) * mesh.covered
-    if not hidden.any():
+    hidden = grow((front > 0).float()[None, None], EDGE * pixel)
+    if not (hidden * mesh.covered).any():
         return image
-    other = Skin(torch.cat([image, 1 - hidden[0]]), mesh.points).mirrored(mesh.topology)
+    other = Skin(torch.cat([image, 1 - (hidden * mesh.covered)[0]]), mesh.points).mirrored(mesh.topology)
     instead, known = mesh.draw(other.image, other.points)
     free = known * (grow(instead[None, 3:], -EDGE * pixel) > 0.99)[0, 0]
     plain = mesh.covered & ~seen.feature & (seen.unlike < 1)
