@@ -29,8 +29,11 @@ def without_strands(image: torch.Tensor, mesh: Mesh, bare: torch.Tensor | None =
     forehead = (face & (row < mesh.points[[*BROW, *other], 1].max())) * (1 - grow(brows, BROWS * pixel))
     light, reach = torch.log(luma(image[None]) + DARK), round(WIDTH * pixel)
     near, strands = grow((~face).float()[None, None], ROOT * pixel), torch.zeros_like(light)
-    for lines in (light, -light):  # darker than skin, and lighter
-        depth = (-beside(-beside(lines, reach), reach) - lines) * forehead
+    if not forehead.any():
+        return image
+    lighter = torch.minimum(closed(-light, reach) + light, light - light[forehead > 0].median())  # than skin, too
+    for depth in (closed(light, reach) - light, lighter):
+        depth = depth * forehead
         strands = torch.maximum(strands, connected((depth > FAINT).to(image.dtype), (depth > DEEP) * near))
     if not strands.any():
         return image
@@ -38,6 +41,11 @@ def without_strands(image: torch.Tensor, mesh: Mesh, bare: torch.Tensor | None =
     known = (1 - strands) * face
     skin = fill(image[None] * known, known)[0]
     return torch.lerp(image, skin, blurred(strands, 0.5 * pixel)[0, 0] * face)
+
+
+def closed(values: torch.Tensor, reach: int) -> torch.Tensor:
+    """Values [1, 1, S, S] without what is lower than both sides so many pixels away."""
+    return -beside(-beside(values, reach), reach)
 
 
 def beside(values: torch.Tensor, reach: int) -> torch.Tensor:

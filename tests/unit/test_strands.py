@@ -52,3 +52,13 @@ def test_what_is_the_persons_own_stays(face, what):
     }[what]
     image[:, rows, columns] *= 0.4
     assert without_strands(image, face) is image
+
+
+def test_skin_between_hair_and_a_shadow_is_no_light_strand(face):
+    """It is as light as the rest of the skin."""
+    (_, top, bottom), x = forehead(face), torch.arange(256)[None]
+    edge = torch.where(face.covered.any(1), face.covered.float().argmax(1), 256)[:, None]
+    dark = (x < edge + 1) | ((x > edge + 5) & (x < edge + 20))
+    dark = dark & (torch.arange(256)[:, None] > top + 8) & (torch.arange(256)[:, None] < bottom)
+    image = torch.where(dark, HAIR[:, None, None], skin_picture())
+    assert without_strands(image, face) is image
