@@ -115,16 +115,25 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     """
     size, face = mesh.index.shape[-1], _mask(mesh.covered)
     pixel, free, seen = size / FRAME, _mask(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
-    light = seen.logs[:1, None]
-    bright = light > light[face * (seen.unlike < 1) > 0].median()
-    rough = blurred((light - blurred(light, ROUGH[0] * pixel)) ** 2, ROUGH[0] * pixel).sqrt()
-    gleam = bright & mesh.covered.any(0) & (rough < ROUGH[1]) & (seen.unlike < BRIGHT)
-    skin = torch.maximum(free * ((seen.unlike < alike) | gleam), face)
+    alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
+    gleam = gleams(seen.logs[:1, None], alike, mesh) * (seen.unlike < BRIGHT)
+    skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
-    inner = _mask(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * ~gleam
+    inner = _mask(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def gleams(light: torch.Tensor, skin: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is brighter than most of the skin [1, 1, S, S] 0 or 1, and smooth, as its edges towards skin are: white cloth has
+    sharp ones. light [1, 1, S, S]: a logarithm.
+    """
+    pixel = light.shape[-1] / FRAME
+    smooth = blurred((light - blurred(light, ROUGH[0] * pixel)) ** 2, ROUGH[0] * pixel).sqrt() < ROUGH[1]
+    bright = light > light[skin & mesh.covered[None, None]].median()
+    start = (skin & smooth).to(light)
+    return connected(torch.maximum(start, (bright & smooth & mesh.covered.any(0)).to(light)), start) * bright
 
 
 def upper_part(mesh: Mesh) -> torch.Tensor:
