@@ -62,8 +62,8 @@ def test_bare_up_to_the_hair_and_no_farther(face, hair):
 
 def test_a_gleam_is_skin_and_white_cloth_and_hair_that_hangs_in_are_not(face):
     rows, x = torch.arange(256)[:, None] - top(face) + HIGH, torch.arange(256) - face.points[TOP, 0]
-    shine = person(face) + 0.25 * torch.exp(-(rows**2 / 100 + x**2 / 400)) * (rows >= 0)
-    assert bare_forehead(shine.clamp(0, 1), face, ALIKE[1])[column(face, 1, HIGH - 4)].all()
+    shine = person(face) + 0.3 * torch.exp(-(rows**2 / 300 + x**2 / 400)) * (rows >= 0)
+    assert bare_forehead(shine.clamp(0, 1), face, ALIKE[1])[column(face, 1, HIGH - 8)].all()
     cloth = painted(person(face), column(face, 4, HIGH + 30), torch.tensor([0.96, 0.95, 0.94]))
     assert bare_forehead(cloth, face)[column(face, 8, HIGH - 3)][:, 4:-4].mean() < 0.01
     strand = painted(person(face), column(face, -15, HIGH), HAIR)
