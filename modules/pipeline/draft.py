@@ -12,6 +12,7 @@ from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.harmony import led
+from ..warp.jaw import parted
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.palette import Palette, exposed, lit
@@ -245,10 +246,12 @@ def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: flo
 
     def make() -> torch.Tensor:
         codes = torch.tensor([[float(name in extreme) for name in BLENDSHAPES] for extreme in EXTREMES])
-        area = torch.zeros_like(place.face.image[0])
+        area, pixels = torch.zeros_like(place.face.image[0]), grow * place.face.size / FRAME
         for geometry in encoders.shape.geometry_of_code(codes).float():
             mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
-            area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
+            area = torch.maximum(area, face_mask(place.background, mesh, pixels))
+            if grow > 0 and not same_photo(person, place):
+                area = torch.maximum(area, parted(place.background.mesh, mesh, pixels))
         return place.limited(area)
 
     return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
