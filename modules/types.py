@@ -106,6 +106,7 @@ class FineSkin:
     share: float  # 0..1 of the selfie's skin in it
     gone: torch.Tensor | None = None  # [S, S] 0..1, where folds of the selfie were taken away
     mouth: Photo | None = None  # what was drawn between the lips, finer than the crop
+    outline: torch.Tensor | None = None  # [478, 3] points that the background gives way to a face by; None: `old`
 
 
 @dataclass(frozen=True, eq=False)

@@ -199,7 +199,7 @@ def fine_skin(
     skin, hung = skin_of(encoders, person, place).image, place.background.mesh.topology
     gone = None if looks["shade"] is None else looks["shade"].gone
     mouth = None if looks["interior"] is None else finer(target, looks["interior"], size)
-    return FineSkin(person.face, skin, target, place.face.points, warp, hung, share, gone, mouth)
+    return FineSkin(person.face, skin, target, place.face.points, warp, hung, share, gone, mouth, place.background.outer)
 
 
 def encode(

@@ -9,13 +9,14 @@ from ..errors import at
 from ..faces.pose import turned
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
+from ..warp.beard import BEARDED, SMOOTH, WIDE, beard, outline_with_beard
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.harmony import led
 from ..warp.jaw import parted
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
-from ..warp.palette import Palette, exposed, lit
+from ..warp.palette import Palette, between, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
@@ -134,10 +135,11 @@ def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
 
 
 def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor | None, find: bool) -> Place:
-    """The place with what stands before its face: given [S, S] 0..1, and if `find`, what is found; found once, and remembered.
+    """The place, `shaven`, with what stands before its face: given [S, S] 0..1, and if `find`, what is found; remembered.
 
     In its own photo a person stays behind nothing: hair is drawn with the face that it hangs over.
     """
+    place = shaven(encoders, person, place)
     found, background = None, place.background
     if find and not same_photo(person, place):
         look = lambda: in_front(place.face.image, background.mesh, cover_share(encoders, place.face, background.mesh))  # noqa: E731
@@ -146,6 +148,22 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     if not both:
         return place
     return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found, given=given)
+
+
+def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
+    """The place without the beard of its face, as far as the person has none: jaw and neck come up to the new face instead."""
+    if same_photo(person, place):
+        return place
+    own = own_place(encoders, person).background
+    there, here = (
+        encoders.memo.get("beard", key, lambda: beard(one.face.image, one.mesh))  # noqa: B023
+        for key, one in ((place.key, place.background), (person.key, own))
+    )
+    wide = WIDE * between(there, BEARDED) * between(here, SMOOTH) * place.face.size / FRAME
+    if wide == 0:
+        return place
+    outer = outline_with_beard(place.face.points, wide)
+    return replace(place, background=replace(place.background, outer=outer), key=f"{place.key} {wide:.3f} without beard")
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:
@@ -185,6 +203,7 @@ def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
     (bright, gain), front = encoders.memo.get("lit place", place.key, make), place.background.in_front
     if bright is None:
         return place.background, 0.0
+    bright = replace(bright, outer=place.background.outer)
     return bright if front is None else bright.behind(front), gain
 
 
@@ -247,11 +266,12 @@ def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: flo
     def make() -> torch.Tensor:
         codes = torch.tensor([[float(name in extreme) for name in BLENDSHAPES] for extreme in EXTREMES])
         area, pixels = torch.zeros_like(place.face.image[0]), grow * place.face.size / FRAME
+        old = Mesh.of(place.background.outline, topology(), place.face.size)
         for geometry in encoders.shape.geometry_of_code(codes).float():
             mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
             area = torch.maximum(area, face_mask(place.background, mesh, pixels))
             if grow > 0 and not same_photo(person, place):
-                area = torch.maximum(area, parted(place.background.mesh, mesh, pixels))
+                area = torch.maximum(area, parted(old, mesh, pixels))
         return place.limited(area)
 
     return encoders.memo.get("area", (person.key, place.key, grow, identity), make)

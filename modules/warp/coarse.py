@@ -12,6 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
+from .beard import under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .light import Tone, colours, match_colour, side_light, tone
@@ -40,6 +41,12 @@ class BackgroundFace:
     tone: Tone | None  # of the face's own pixels; None if there are too few of them to tell
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
     in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
+    outer: torch.Tensor | None = None  # [478, 3] points of its outline with a beard that is to go; None: those of the face
+
+    @property
+    def outline(self) -> torch.Tensor:
+        """Points [478, 3] of what gives way to another face."""
+        return self.face.points if self.outer is None else self.outer
 
     @classmethod
     def of(cls, face: Face, topology: Topology) -> "BackgroundFace":
@@ -135,10 +142,12 @@ def coarse_warp(
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     drawn = match_colour(drawn, covered, background.tone, colour)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
-    around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
+    around = warp_surroundings(background.face.image, background.keep_mask, background.outline, mesh, mask)
     if rim:
         drawn, lit = match_rim(drawn, covered * bare(background, mesh, mask), around.image, mask, colour)
         around = around._replace(image=lit)
+    if background.outer is not None:
+        around = around._replace(image=torch.where(mask > 0, under_chin(around.image, drawn, covered, mesh), around.image))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match
@@ -166,7 +175,7 @@ def bare(background: BackgroundFace, mesh: Mesh, mask: torch.Tensor) -> torch.Te
     """Where the background shows its face's own skin [S, S] 0..1, in the drawn face's shape; 1: all of it."""
     if background.in_front is None:
         return 1.0
-    return 1 - sampled(background.in_front[None], surroundings_place(background.face.points, mesh, mask))[0]
+    return 1 - sampled(background.in_front[None], surroundings_place(background.outline, mesh, mask))[0]
 
 
 def morph(

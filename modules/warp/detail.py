@@ -188,7 +188,7 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
         found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
-    place = surroundings_place(fine.old, mesh, mask)
+    place = surroundings_place(fine.old if fine.outline is None else fine.outline, mesh, mask)
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))

@@ -98,9 +98,7 @@ def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.
 
 
 def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
-    pixel, like = image.shape[-1] / FRAME, mesh.opposite
-    sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
-    features = [_grown(mesh.between(points), FEATURE * pixel) for points in sets]
+    pixel, features = image.shape[-1] / FRAME, features_of(mesh)
     core = _grown(mesh.covered, -CORE * pixel) & ~torch.stack(features).any(0)
     logs = logs_of(image)
     redness = blurred(logs[None, 1:2], 2 * pixel)[0, 0]
@@ -109,6 +107,13 @@ def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
     if masked and (core & ~_below(mesh, BRIDGE, 10)).any():
         core = core & ~_below(mesh, BRIDGE, 10)
     return Colours(logs, unlike_skin(logs, core), features, masked)
+
+
+def features_of(mesh: Mesh) -> list[torch.Tensor]:
+    """Where eyes, brows, lips and nostrils are, [S, S] bool each."""
+    like = mesh.opposite
+    sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
+    return [_grown(mesh.between(points), FEATURE * len(mesh.index) / FRAME) for points in sets]
 
 
 def led_inwards(colours: Colours, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
