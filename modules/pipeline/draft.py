@@ -9,14 +9,14 @@ from ..errors import at
 from ..faces.pose import turned
 from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
-from ..warp.beard import BEARDED, SMOOTH, WIDE, beard, outline_with_beard
+from ..warp.beard import beard, in_the_way, outline_with_beard
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.harmony import led
 from ..warp.jaw import parted
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
-from ..warp.palette import Palette, between, exposed, lit
+from ..warp.palette import Palette, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
@@ -159,7 +159,7 @@ def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
         encoders.memo.get("beard", key, lambda: beard(one.face.image, one.mesh))  # noqa: B023
         for key, one in ((place.key, place.background), (person.key, own))
     )
-    wide = WIDE * between(there, BEARDED) * between(here, SMOOTH) * place.face.size / FRAME
+    wide = in_the_way(there, here) * place.face.size / FRAME
     if wide == 0:
         return place
     outer = outline_with_beard(place.face.points, wide)

@@ -10,10 +10,11 @@ from .front import features_of
 from .light import gained, luma
 from .masks import blurred, fill, grow
 from .mesh import Mesh
+from .palette import between
 from .unlike import logs_of
 
 # logit of a beard: what a jaw's chroma is below the cheeks' (logs of red over blue), how much rougher it is (log), how much
-# darker the upper lip (log of linear light), and a constant; fitted on 120 portraits, of ten parts each told by the other nine
+# darker the upper lip (log of linear light), and a constant; fitted on 118 portraits, of ten parts each told by the other nine
 # .95 of pairs of a beard and a bare chin are ranked rightly
 CHROMA, ROUGH, DARK, NONE = 2.0, 1.75, 1.45, -2.16
 FINE, NEAR, NOISE = 1.2, 3.0, (0.06, 0.003)  # pixels of the 256 px crop: structure, and over how far it is averaged; added
@@ -60,6 +61,13 @@ def _beside_cheeks(
     return torch.stack(middles) if middles else values.new_zeros(1, len(values))
 
 
+def in_the_way(there: float, here: float) -> float:
+    """How far a beard reaches beyond the mesh that is to go, pixels of the 256 px crop, by the logits of the face that was
+    there and of the one that is drawn: 0 where that one has a beard too, or the other has none.
+    """
+    return WIDE * between(there, BEARDED) * between(here, SMOOTH)
+
+
 def outline_with_beard(points: torch.Tensor, pixels: float) -> torch.Tensor:
     """Face points [478, >= 2], below the eyes so much farther from the nose that jaw and chin are `pixels` further out."""
     x, y = points[:, 0], points[:, 1]
@@ -70,8 +78,16 @@ def outline_with_beard(points: torch.Tensor, pixels: float) -> torch.Tensor:
     return moved
 
 
-def under_chin(around: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """The surroundings [3, S, S] of a drawn face [3, S, S], covered [S, S] 0..1, with plain skin in shadow below the chin.
+def share_of(points: torch.Tensor, outer: torch.Tensor, size: int) -> float:
+    """How much of a beard is to go, 0..1, by an outline with it, see `outline_with_beard`, in a crop of `size` pixels."""
+    return min(float((outer - points)[CHIN, 1]) * FRAME / size / WIDE, 1.0)
+
+
+def under_chin(
+    around: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor, mesh: Mesh, share: float = 1.0
+) -> torch.Tensor:
+    """The surroundings [3, S, S] of a drawn face [3, S, S], covered [S, S] 0..1, with plain skin in shadow below the chin, by
+    a share 0..1.
 
     Nothing is told apart: there the chin's own colour, darker, goes over smoothly to what the crop's edge shows.
     """
@@ -82,6 +98,9 @@ def under_chin(around: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor,
     zone = zone * (row < len(mesh.index) - pixel)
     chin = (covered > 0.99).to(drawn) * mesh.covered * (row > y[CHIN] - 20 * pixel)
     known = torch.maximum((zone == 0) * ~mesh.covered, chin)
-    shown = torch.where(chin > 0, gained(drawn, drawn.new_tensor(SHADOW)), blurred(around[None], 4 * pixel)[0])
+    shown = blurred(around[None], 4 * pixel)[0]
+    if chin.any():  # a gleam on it casts none
+        usual = drawn[:, chin > 0].median(1).values[:, None, None]
+        shown = torch.where(chin > 0, gained(torch.minimum(drawn, usual), drawn.new_tensor(SHADOW)), shown)
     smooth = fill((shown * known)[None], known[None, None].to(drawn))[0]
-    return torch.lerp(around, smooth, blurred(zone[None, None], SOFT * pixel)[0, 0])
+    return torch.lerp(around, smooth, share * blurred(zone[None, None], SOFT * pixel)[0, 0])

@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import under_chin
+from .beard import share_of, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .light import Tone, colours, match_colour, side_light, tone
@@ -147,7 +147,9 @@ def coarse_warp(
         drawn, lit = match_rim(drawn, covered * bare(background, mesh, mask), around.image, mask, colour)
         around = around._replace(image=lit)
     if background.outer is not None:
-        around = around._replace(image=torch.where(mask > 0, under_chin(around.image, drawn, covered, mesh), around.image))
+        share = share_of(background.face.points, background.outer, len(mask))
+        neck = under_chin(around.image, drawn, covered, mesh, share)
+        around = around._replace(image=torch.where(mask > 0, neck, around.image))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from diffsfsr.modules.warp.beard import BEARDED, SMOOTH, WIDE, beard, outline_with_beard
+from diffsfsr.modules.warp.beard import BEARDED, SMOOTH, WIDE, beard, in_the_way, outline_with_beard, under_chin
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.jaw import parted
 from diffsfsr.modules.warp.masks import grow
@@ -48,6 +48,20 @@ def test_round_a_smooth_face_no_beard_is_left(face):
     beside = (grow(face.covered.float()[None, None], 4)[0, 0] > 0) & ~face.covered & (row > face.points[13, 1])
     dark = {name: float((one.mean(0) < 0.35)[beside].float().mean()) for name, one in made.items()}
     assert dark["as it was"] > 0.8 and dark["shaven"] < 0.05
+
+
+@pytest.mark.parametrize(("there", "here", "wide"), [(1, -2, WIDE), (1, 1, 0), (-2, -2, 0), (-2, 1, 0), (-0.5, -2, WIDE / 2)])
+def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none(there, here, wide):
+    assert in_the_way(there, here) == pytest.approx(wide)
+
+
+def test_below_the_chin_is_its_own_skin_in_shadow(face):
+    chin, around = face.points[152, 1].long(), with_beard(face)
+    made = under_chin(around, skin_picture(), face.covered.float(), face)
+    below = (slice(None), slice(chin + 3, chin + 6), slice(120, 136))
+    ratio = (made[below] / SKIN[:, None, None]).mean(1)
+    assert around[below].mean() < 0.3 and 0.6 < ratio.min() and ratio.max() < 0.95 and made[below].std(1).max() < 0.05
+    assert torch.equal(made[:, :, :40], around[:, :, :40])
 
 
 def test_the_outline_with_a_beard_is_that_much_wider_below_and_the_same_above_the_eyes(face):
