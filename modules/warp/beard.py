@@ -84,10 +84,10 @@ def share_of(points: torch.Tensor, outer: torch.Tensor, size: int) -> float:
 
 
 def under_chin(
-    around: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor, mesh: Mesh, share: float = 1.0
+    around: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor, mesh: Mesh, share: float, mask: torch.Tensor
 ) -> torch.Tensor:
     """The surroundings [3, S, S] of a drawn face [3, S, S], covered [S, S] 0..1, with plain skin in shadow below the chin, by
-    a share 0..1.
+    a share 0..1; outside `mask` [S, S] as they are.
 
     Nothing is told apart: there the chin's own colour, darker, goes over smoothly to what the crop's edge shows.
     """
@@ -103,4 +103,4 @@ def under_chin(
         usual = drawn[:, chin > 0].median(1).values[:, None, None]
         shown = torch.where(chin > 0, gained(torch.minimum(drawn, usual), drawn.new_tensor(SHADOW)), shown)
     smooth = fill((shown * known)[None], known[None, None].to(drawn))[0]
-    return torch.lerp(around, smooth, share * blurred(zone[None, None], SOFT * pixel)[0, 0])
+    return torch.lerp(around, smooth, share * blurred(zone[None, None], SOFT * pixel)[0, 0] * (mask > 0))

@@ -148,8 +148,7 @@ def coarse_warp(
         around = around._replace(image=lit)
     if background.outer is not None:
         share = share_of(background.face.points, background.outer, len(mask))
-        neck = under_chin(around.image, drawn, covered, mesh, share)
-        around = around._replace(image=torch.where(mask > 0, neck, around.image))
+        around = around._replace(image=under_chin(around.image, drawn, covered * mask, mesh, share, mask))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match

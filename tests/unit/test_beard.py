@@ -57,7 +57,7 @@ def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none(there, 
 
 def test_below_the_chin_is_its_own_skin_in_shadow(face):
     chin, around = face.points[152, 1].long(), with_beard(face)
-    made = under_chin(around, skin_picture(), face.covered.float(), face)
+    made = under_chin(around, skin_picture(), face.covered.float(), face, 1.0, torch.ones(256, 256))
     below = (slice(None), slice(chin + 3, chin + 6), slice(120, 136))
     ratio = (made[below] / SKIN[:, None, None]).mean(1)
     assert around[below].mean() < 0.3 and 0.6 < ratio.min() and ratio.max() < 0.95 and made[below].std(1).max() < 0.05
