@@ -24,7 +24,7 @@ SMOOTH, BEARDED = (-0.6, -1.2), (-0.8, -0.2)  # logits: at the first nothing is 
 WIDE = 10.0  # the same: how far a beard that is cut reaches beyond the mesh
 BRIDGE, NOSE, LIP, CORNERS, CHIN, CHEEKS = 6, 2, 0, (61, 291), 152, (234, 454)
 UNDER = (150, 379), (136, 365)  # points of a jaw up to which its shadow is whole, and beyond which there is none
-SHADOW, SOFT = 0.6, 3.0  # of the chin's light below it; pixels of the 256 px crop over which it begins
+SHADOW, SOFT = 0.7, 3.0  # of the chin's light below it; pixels of the 256 px crop over which it begins
 
 
 def beard(image: torch.Tensor, mesh: Mesh) -> float:
@@ -78,6 +78,15 @@ def outline_with_beard(points: torch.Tensor, pixels: float) -> torch.Tensor:
     return moved
 
 
+def below_chin(mesh: Mesh) -> torch.Tensor:
+    """What of a crop is below the chin of a face [S, S] 0..1, but for the crop's edge."""
+    size, (x, y) = len(mesh.index), mesh.points[:, :2].unbind(1)
+    row, column = (torch.arange(size, device=x.device).unsqueeze(k) for k in (1, 0))
+    sides = [((column - x[outer]) / (x[inner] - x[outer])).clamp(0, 1) for inner, outer in zip(*UNDER, strict=True)]
+    below = (row > y[list(CORNERS)].mean()) & (row < size - size / FRAME) & ~mesh.covered
+    return sides[0] * sides[1] * below
+
+
 def share_of(points: torch.Tensor, outer: torch.Tensor, size: int) -> float:
     """How much of a beard is to go, 0..1, by an outline with it, see `outline_with_beard`, in a crop of `size` pixels."""
     return min(float((outer - points)[CHIN, 1]) * FRAME / size / WIDE, 1.0)
@@ -91,11 +100,8 @@ def under_chin(
 
     Nothing is told apart: there the chin's own colour, darker, goes over smoothly to what the crop's edge shows.
     """
-    pixel, (x, y) = len(mesh.index) / FRAME, mesh.points[:, :2].unbind(1)
-    row, column = (torch.arange(len(mesh.index), device=around.device).unsqueeze(k) for k in (1, 0))
-    sides = [((column - x[outer]) / (x[inner] - x[outer])).clamp(0, 1) for inner, outer in zip(*UNDER, strict=True)]
-    zone = sides[0] * sides[1] * (row > y[list(CORNERS)].mean()) * ~mesh.covered
-    zone = zone * (row < len(mesh.index) - pixel)
+    pixel, y = len(mesh.index) / FRAME, mesh.points[:, 1]
+    row, zone = torch.arange(len(mesh.index), device=around.device)[:, None], below_chin(mesh)
     chin = (covered > 0.99).to(drawn) * mesh.covered * (row > y[CHIN] - 20 * pixel)
     known = torch.maximum((zone == 0) * ~mesh.covered, chin)
     shown = blurred(around[None], 4 * pixel)[0]
