@@ -1,5 +1,6 @@
 """A person drawn in the place of a face: what Face Draft and Background Condition share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +12,7 @@ from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
-from ..warp.harmony import led
+from ..warp.harmony import OwnLight, led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.palette import Palette, exposed, lit
@@ -19,7 +20,7 @@ from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, face_networks
-from .face import aligned, cover_share
+from .face import aligned, cover_answer, cover_share
 from .faceless import Faceless
 from .film import Found, find_all
 from .landmarks import faces_of
@@ -45,6 +46,21 @@ class Person:
 
     face: Face
     key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """A face in a picture, as it is remembered: what is drawn of its place takes as much memory again and little time."""
+
+    face: Face
+    matrix: torch.Tensor  # [2, 3] from the picture's pixels to the crop
+    key: str
+    others: tuple[torch.Tensor, ...] = ()  # points [478, 3] of the other clear faces, in the picture's pixels
+
+    @property
+    def place(self) -> "Place":
+        own = BackgroundFace.of(self.face, topology())
+        return Place(own, self.matrix, self.key, beside(own.mesh, self.matrix, self.others))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,35 +98,39 @@ def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> 
     return places_of(encoders, image[None], rule, index)[0]
 
 
-def places_of(
+def places_of(*given) -> list[Place | Faceless]:
+    """The places of `spots_of`."""
+    return [spot.place if isinstance(spot, Spot) else spot for spot in spots_of(*given)]
+
+
+def spots_of(
     encoders: Encoders,
     images: torch.Tensor,
     rule: str,
     index: int,
     pass_on: bool = False,
     landmarks: dict | None = None,
-) -> list[Place | Faceless]:
+) -> list[Spot | Faceless]:
     """The face that is meant in each picture [B, H, W, 3], see `film.find_all`; remembered. pass_on: where there is none, the
     picture stays as it is; landmarks: FACE_LANDMARKS of the host.
     """
     given = faces_of(landmarks, len(images), tuple(images.shape[1:3]))
-    places = []
+    spots = []
     for i, one in enumerate(find_all(encoders, images, rule, index, "the picture stays as it is" if pass_on else "", given)):
         if one is None:
-            places.append(Faceless.of(images[i], encoders.size))
+            spots.append(Faceless.of(images[i], encoders.size))
             continue
         with at(f"image {i}"):
-            places.append(encoders.memo.get("place", (one.key, one.which), lambda: _place(encoders, images[i], one)))  # noqa: B023
-    return places
+            spots.append(encoders.memo.get("spot", (one.key, one.which), lambda: _spot(encoders, images[i], one)))  # noqa: B023
+    return spots
 
 
-def _place(encoders: Encoders, image: torch.Tensor, found: Found) -> Place:
-    face, matrix = aligned(encoders, image, found.face)
-    own = BackgroundFace.of(face, topology())
-    return Place(own, matrix, f"{found.key} {found.which}", beside(own.mesh, matrix, [other.points for other in found.others]))
+def _spot(encoders: Encoders, image: torch.Tensor, found: Found) -> Spot:
+    others = tuple(other.points for other in found.others)
+    return Spot(*aligned(encoders, image, found.face), f"{found.key} {found.which}", others)
 
 
-def beside(own: Mesh, matrix: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor | None:
+def beside(own: Mesh, matrix: torch.Tensor, others: Iterable[torch.Tensor]) -> torch.Tensor | None:
     """Where a face's crop shows no other face [S, S], 0 or 1; None where there is none.
 
     own: the face in its crop, which is before the others; matrix [2, 3] from the pixels of their points [478, 3] to the crop.
@@ -139,7 +159,7 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     """
     found, background = None, place.background
     if find and not same_photo(person, place):
-        look = lambda: in_front(place.face.image, background.mesh, cover_share(encoders, place.face, background.mesh))  # noqa: E731
+        look = lambda: in_front(place.face.image, background.mesh, cover_answer(place.face, background.mesh))  # noqa: E731
         found = encoders.memo.get("in front", place.key, look)
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
@@ -190,8 +210,9 @@ def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
 def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """`skin_of` in the exposure, the colours and the light of a place of another kind, see `harmony.led`; remembered."""
     skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
-    own = own_place(encoders, person).background.mesh
-    return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points))
+    own, get = own_place(encoders, person).background.mesh, encoders.memo.get
+    light_on = lambda image, mesh: get("light on it", content(image, mesh.points), lambda: OwnLight.of(image, mesh))  # noqa: E731
+    return get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points, light_on))
 
 
 def drawn(
@@ -249,9 +270,9 @@ def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: flo
         for geometry in encoders.shape.geometry_of_code(codes).float():
             mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
             area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
-        return place.limited(area)
+        return place.limited(area) > 0  # kept in a quarter of the memory
 
-    return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
+    return encoders.memo.get("area", (person.key, place.key, grow, identity), make).to(place.face.image)
 
 
 def area_of(

@@ -2,6 +2,9 @@
 light without edges and colours, are left bit for bit as they are; what a place is like is in `palette.py`.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
@@ -31,18 +34,40 @@ SOFT = 4.0  # pixels of the 256 px crop over which that fades at the border of t
 SHADE, PALE, SMOOTHED = 20.0, 0.3, 3.0
 
 
-def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin:
+class OwnLight(NamedTuple):
+    """The light on a selfie's face, where its skin is bare: the same whatever the place."""
+
+    bare: torch.Tensor  # [S, S] 0 or 1
+    level: torch.Tensor  # [3, S, S] log of linear light, averaged
+    near: torch.Tensor  # [S, S] the same, hardly
+
+    @classmethod
+    def of(cls, image: torch.Tensor, own: Mesh) -> "OwnLight":
+        """Of a picture [3, S, S] with the face where it stands."""
+        pixel, bare = image.shape[-1] / FRAME, bare_skin(colours_of(image, own), own, below=own.points[NOSE, 1])
+        logs = torch.log(image.clamp(0, 1) ** GAMMA + FAINT)
+        return cls(bare, averaged(logs, bare, pixel), blurred(logs.mean(0)[None, None], 1.5 * pixel)[0, 0])
+
+
+def led(
+    skin: Skin,
+    own: Mesh,
+    place: torch.Tensor,
+    there: torch.Tensor,
+    light_on: Callable[[torch.Tensor, Mesh], OwnLight] = OwnLight.of,
+) -> Skin:
     """A selfie's skin, ready for a place of another kind: as bright as the face there, where one of them is nearly black or
     burnt; without hard light; and in its colours, where the selfie has none or those of its light. Else the very same.
 
-    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points.
+    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points;
+    light_on: gives the light on the selfie, where it is known from the place before.
     """
     image, mine, theirs, other = skin.image, Exposure.of(skin.image), Exposure.of(place), Skin(place, there)
     share = max(mine.dark, mine.burnt, theirs.burnt)
     image = exposed(image, share * (theirs.middle - mine.middle))
     hard, tinted = how_lit(skin._replace(image=image), other, own)
     if hard > 0:
-        image = evened(image, own, other, hard)
+        image = evened(image, own, other, hard, light_on(image, own))
     bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt), tinted)
     if bare > 0:
         image = coloured(image, own, other, bare)
@@ -72,26 +97,23 @@ def lights(skin: Skin, where: torch.Tensor) -> torch.Tensor:
     return near @ logs / near.sum(1, keepdim=True)
 
 
-def evened(image: torch.Tensor, own: Mesh, other: Skin, share: float) -> torch.Tensor:
+def evened(image: torch.Tensor, own: Mesh, other: Skin, share: float, light: OwnLight) -> torch.Tensor:
     """A selfie [3, S, S] whose light goes `share` of the way to that on another's face, and stays as it is on the whole.
 
     The gain is what is smooth of the difference of their log light, in each channel, where both show skin; own: the selfie's
-    face where it stands. Brows, eyes, lips, nostrils and beard take that of the skin around them.
+    face where it stands, light: on it. Brows, eyes, lips, nostrils and beard take that of the skin around them.
     """
     pixel = image.shape[-1] / FRAME
     theirs, known = put_on(other, own)
-    seen = [colours_of(x, own) for x in (image, theirs)]
-    bare = bare_skin(seen[0], own, below=own.points[NOSE, 1]), bare_skin(seen[1], own, below=0) * known
-    both = bare[0] * bare[1]
-    logs = torch.log(image.clamp(0, 1) ** GAMMA + FAINT)
-    level = averaged(logs, bare[0], pixel)
-    aim = averaged(torch.log(theirs.clamp(0, 1) ** GAMMA + FAINT), bare[1], pixel)
-    aim = aim - ((aim - level) * both).sum((1, 2), keepdim=True) / both.sum().clamp_min(1)
-    light, limit = (aim - level).mean(0), aim.mean(0) + GUARD - blurred(logs.mean(0)[None, None], 1.5 * pixel)[0, 0]
-    chroma = (aim - level - light).clamp(-COLOUR, COLOUR)
-    light = torch.minimum(light, limit.clamp_min(0)).clamp(-MOST, MOST)
+    bare = bare_skin(colours_of(theirs, own), own, below=0) * known
+    both = light.bare * bare
+    aim = averaged(torch.log(theirs.clamp(0, 1) ** GAMMA + FAINT), bare, pixel)
+    aim = aim - ((aim - light.level) * both).sum((1, 2), keepdim=True) / both.sum().clamp_min(1)
+    more, limit = (aim - light.level).mean(0), aim.mean(0) + GUARD - light.near
+    chroma = (aim - light.level - more).clamp(-COLOUR, COLOUR)
+    more = torch.minimum(more, limit.clamp_min(0)).clamp(-MOST, MOST)
     inside = blurred(own.covered.float()[None, None], SOFT * pixel)[0, 0]
-    return gained(image, torch.exp(share * inside * (light + chroma)))
+    return gained(image, torch.exp(share * inside * (more + chroma)))
 
 
 def bare_skin(seen: Colours, mesh: Mesh, below: float) -> torch.Tensor:
