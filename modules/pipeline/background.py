@@ -225,7 +225,8 @@ def fine_skin(
     """What a coarse warp was drawn with, from the face's `mesh` and the `looks` of `looks_of`."""
     share, target, size = min(request.strength.identity, 1.0), mesh.points, encoders.size
     skin, hung = skin_of(encoders, person, place).image, place.background.mesh.topology
-    gone = None if looks["shade"] is None else looks["shade"].gone
+    shade = looks["shade"]
+    gone = None if shade is None or shade.gone is None else shade.gone.half()
     mouth = None if looks["interior"] is None else finer(target, looks["interior"], size)
     return FineSkin(person.face, skin, target, place.face.points, warp, hung, share, gone, mouth)
 

@@ -159,12 +159,18 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     """
     found, background = None, place.background
     if find and not same_photo(person, place):
-        look = lambda: in_front(place.face.image, background.mesh, cover_answer(place.face, background.mesh))  # noqa: E731
-        found = encoders.memo.get("in front", place.key, look)
+        found = encoders.memo.get("in front", place.key, lambda: _found(place))
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
         return place
     return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found, given=given)
+
+
+def _found(place: Place) -> torch.Tensor | None:
+    """What stands before its face [S, S] 0..1; None, which takes no memory, where nothing does."""
+    mesh = place.background.mesh
+    found = in_front(place.face.image, mesh, cover_answer(place.face, mesh))
+    return found if found.any() else None
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:

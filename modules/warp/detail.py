@@ -125,7 +125,7 @@ def detail(
     found = where * _enlarged(agreement, shape) * missing(*logs, where, side / size, side / pixels, WINDOW * size / FRAME)
     if fine.gone is None:
         return found
-    most = STEEPEST + (PORES - STEEPEST) * affine.sample(fine.gone[None, None], window, shape, "zeros")[0]
+    most = STEEPEST + (PORES - STEEPEST) * affine.sample(fine.gone[None, None].float(), window, shape, "zeros")[0]
     return torch.maximum(found, -most)
 
 

@@ -36,7 +36,7 @@ BROWS = 70, 300  # an occlusion hangs from above them
 
 class Skin(NamedTuple):
     """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any; what of
-    the picture is known [S, S] 0 or 1, None: all.
+    the picture is known [S, S], 0 or 1 or bool, None: all.
     """
 
     image: torch.Tensor
@@ -98,7 +98,7 @@ def _drawn(skin: Skin, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
     drawn, known = mesh.draw(skin.image, skin.points)
     if skin.shown is not None:
-        known = known * (mesh.draw(skin.shown[None], skin.points)[0][0] > 0.99)
+        known = known * (mesh.draw(skin.shown[None].float(), skin.points)[0][0] > 0.99)
     if skin.gain is not None:
         drawn = gained(drawn, mesh.interpolate(skin.gain[:, None]).movedim(-1, -3))
     return drawn, known

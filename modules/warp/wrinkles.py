@@ -63,7 +63,7 @@ def shade_of(shape: FaceShape, own: torch.Tensor | None, mesh: Mesh, geometry: t
     less = ((light - own) / -own.clamp_max(-FOLD)).clamp(0, 1) * (-own / FOLD).clamp(0, 1)
     less = blurred(grow(less[None, None], ASIDE * len(own) / FRAME), SOFT * len(own) / FRAME)[0, 0]
     light, gone = shade_on(torch.stack([light - GONE * own, less]), frame, mesh)
-    return Shade(wrinkles * light, gone.clone())  # without the memory of both
+    return Shade(wrinkles * light, gone)
 
 
 def expressed(code: torch.Tensor) -> torch.Tensor:
