@@ -126,7 +126,7 @@ def held(value, seen):
 
 
 def test_what_is_kept_of_a_frame(comfy, monkeypatch):
-    """Of each more frame 4.3 MB, with the paste region and all that is remembered; meshes of one place are there at a time, and
+    """Of each more frame less than 5 MB, with the paste region and all that is remembered; meshes of one place are there at a time, and
     what is the same for all places is looked at once.
     """
     from diffsfsr.evaluation.bench.film import Camera, frames
@@ -154,7 +154,7 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
 
 
 def test_memory_of_a_film_is_bounded_by_its_frames(comfy):
-    """Above the frames that go in and come out, a few MB of each (docs/results.md: 14 of 100)."""
+    """Above the frames that go in and come out, a few MB of each (docs/results.md: 10 of 100)."""
     from diffsfsr.evaluation.bench.film import Camera, frames
 
     camera, peaks = Camera(steps=1), {}
