@@ -126,8 +126,8 @@ def held(value, seen):
 
 
 def test_what_is_kept_of_a_frame(comfy, monkeypatch):
-    """Of each more frame less than 5 MB, with the paste region and all that is remembered. Meshes of one place are there at a time,
-    and what is the same for all places is looked at once.
+    """Of each more frame less than 5 MB, with the paste region and all that is remembered. Meshes of one place are there at a
+    time, and what is the same for all places is looked at once.
     """
     from diffsfsr.evaluation.bench.film import Camera, frames
     from diffsfsr.modules.pipeline import background, draft
