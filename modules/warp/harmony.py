@@ -51,15 +51,24 @@ def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin
 
 def how_lit(skin: Skin, other: Skin, own: Mesh) -> tuple[float, float]:
     """0..1: how hard the light on a selfie is, and how coloured beside that on another's skin; own: the selfie's mesh."""
-    points, features = skin.points[:POINTS], {*EYE, *BROW, *LIP, *NOSTRIL}
+    plain = plain_points(skin.points, own)
+    mine, theirs = (lights(side, plain) for side in (skin, other))
+    step = (mine - mine.mean(1, keepdim=True)) - (theirs - theirs.mean(1, keepdim=True))
+    return between(spread(mine.mean(1)), HARD), between(float(step.square().sum(1).mean().sqrt()), TINTED)
+
+
+def plain_points(points: torch.Tensor, own: Mesh) -> torch.Tensor:
+    """Which of a face's points [478, 3] are on the skin of its upper part [468] bool; own: the face where it stands."""
+    points, features = points[:POINTS], {*EYE, *BROW, *LIP, *NOSTRIL}
     inner = grow(own.covered.float()[None, None], -RIM * len(own.covered) / FRAME)
     plain = (points[:, 1] < points[NOSE, 1]) & (sampled(inner[0], points[:, None, :2])[0, :, 0] > 0.5)
     plain[[*features, *own.opposite(features)]] = False
-    mine, theirs = (lights(side, plain) for side in (skin, other))
-    light = mine.mean(1)
-    spread = (light - light.median()).square().mean().sqrt()
-    step = (mine - mine.mean(1, keepdim=True)) - (theirs - theirs.mean(1, keepdim=True))
-    return between(float(spread), HARD), between(float(step.square().sum(1).mean().sqrt()), TINTED)
+    return plain
+
+
+def spread(light: torch.Tensor) -> float:
+    """Of log light [N]: rms about its median."""
+    return float((light - light.median()).square().mean().sqrt())
 
 
 def lights(skin: Skin, where: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from dev.people import PEOPLE, PeopleError, person
 from dev.seal import sealed
 from diffsfsr.modules.errors import DiffSFSRError
-from diffsfsr.modules.faces.covers import FORMAT, CoverNetwork
+from diffsfsr.modules.faces.covers import CoverNetwork
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
 from diffsfsr.modules.warp.covers import answer, before_selfie, standing
@@ -111,7 +111,7 @@ def test_a_damaged_or_strange_file_is_refused(tmp_path):
     with pytest.raises(DiffSFSRError, match="damaged") as caught:
         CoverNetwork.load(file)
     assert caught.value.where == str(file) and "clone it again" in caught.value.remedy
-    told, tensors = {"format": FORMAT, "format_version": "1"}, load(data)
+    told, tensors = {"format": CoverNetwork.FORMAT, "format_version": "1"}, load(data)
     for name, changed, fault in (
         ("out.bias", {"out.bias": torch.zeros(5)}, "do not fit"), ("format", {}, "not weights that this version understands"),
     ):  # fmt: skip
