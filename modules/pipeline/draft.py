@@ -11,6 +11,7 @@ from ..labels import BLENDSHAPES
 from ..types import USUAL, Face, Identity, Strength, Topology
 from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
+from ..warp.hard_light import soft_gain
 from ..warp.harmony import led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -18,7 +19,7 @@ from ..warp.palette import Palette, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
-from .encoders import Encoders, face_networks
+from .encoders import Encoders, face_networks, light_network
 from .face import aligned, cover_share
 from .faceless import Faceless
 from .film import Found, find_all
@@ -191,7 +192,9 @@ def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """`skin_of` in the exposure, the colours and the light of a place of another kind, see `harmony.led`; remembered."""
     skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
     own = own_place(encoders, person).background.mesh
-    return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points))
+    soft = lambda: encoders.memo.get("soft gain", person.key, lambda: soft_gain(light_network().ready(), skin.image, own))  # noqa: E731
+    gain = None if same_photo(person, place) else soft
+    return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points, gain))
 
 
 def drawn(

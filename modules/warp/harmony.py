@@ -2,6 +2,8 @@
 light without edges and colours, are left bit for bit as they are; what a place is like is in `palette.py`.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
@@ -9,6 +11,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from ..affine import FRAME
 from .eyes import EYES
 from .front import BROW, EYE, LIP, NOSE, NOSTRIL, Colours, colours_of
+from .hard_light import softened
 from .light import BLOCK, FAINT, GAMMA, gained
 from .masks import blurred, fill, grow
 from .mesh import POINTS, Mesh, sampled
@@ -31,16 +34,21 @@ SOFT = 4.0  # pixels of the 256 px crop over which that fades at the border of t
 SHADE, PALE, SMOOTHED = 20.0, 0.3, 3.0
 
 
-def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin:
+def led(
+    skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor, gain: Callable[[], torch.Tensor] | None = None
+) -> Skin:
     """A selfie's skin, ready for a place of another kind: as bright as the face there, where one of them is nearly black or
     burnt; without hard light; and in its colours, where the selfie has none or those of its light. Else the very same.
 
-    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points.
+    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points. gain:
+    gives what takes hard light off the selfie, see `soft_gain`; asked only for hard or coloured light. None: nothing does.
     """
     image, mine, theirs, other = skin.image, Exposure.of(skin.image), Exposure.of(place), Skin(place, there)
     share = max(mine.dark, mine.burnt, theirs.burnt)
     image = exposed(image, share * (theirs.middle - mine.middle))
     hard, tinted = how_lit(skin._replace(image=image), other, own)
+    if gain is not None and max(hard, tinted) > 0:
+        image = softened(image, gain(), max(hard, tinted))
     if hard > 0:
         image = evened(image, own, other, hard)
     bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt), tinted)
