@@ -8,13 +8,12 @@ import torch.nn.functional as F
 from kornia.filters import guided_blur
 
 from ..affine import FRAME
-from ..faces.lights import FAINT, GAMMA, SIDE, LightNetwork
+from ..faces.lights import FAINT, GAMMA, SIDE, LightNetwork, level, logs
 from .covers import place_map
-from .light import luma
 from .masks import blurred
 from .mesh import POINTS, Mesh, sampled
 
-WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop in which edges are followed, and variance of log luma that is no edge
+WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop over which log light is smoothed, and its variance where there is no edge
 SOFT = 4.0  # pixels of the 256 px crop over which the gain fades at the border of the face
 
 
@@ -22,12 +21,12 @@ def soft_gain(network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> torch.T
     """The logarithm of the gain [3, S, S] that brings the face of a picture [3, S, S] to soft light, 0 beside it; its
     mean over the face is about 0 in each channel. mesh: the face where it stands.
     """
-    device, size = network.places.device, image.shape[-1]
-    own, theirs = (small(x)[None].to(device) for x in (image.clamp(0, 1), seen_in_mirror(image, mesh)))
-    gain = network(own, theirs, small(place_map(mesh, network.places.cpu()))[None].to(device)).to(image)
-    gain = F.interpolate(gain, size=size, mode="bicubic", align_corners=False)
-    inside = blurred(mesh.covered.float()[None, None], SOFT * size / FRAME)
-    return at_edges(gain, image)[0] * (2 * inside[0] - 1).clamp_min(0)
+    device, size, place = network.places.device, image.shape[-1], place_map(mesh, network.places.cpu())
+    seen = [small(x)[None].to(device) for x in (image.clamp(0, 1), seen_in_mirror(image, mesh), place)]
+    share, rest = (F.interpolate(x.to(image), size=size, mode="bilinear", align_corners=False) for x in network.shares(*seen))
+    face = mesh.covered.float()[None, None]
+    inside = blurred(face, SOFT * size / FRAME)
+    return level(share * without_pores(image) + rest, face)[0] * (2 * inside[0] - 1).clamp_min(0)
 
 
 def seen_in_mirror(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
@@ -42,11 +41,10 @@ def small(values: torch.Tensor) -> torch.Tensor:
     return F.interpolate(values[None], size=SIDE, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
-def at_edges(gain: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """A gain [1, 3, S, S] whose edges lie where those of a picture [3, S, S] do (guided filter, He et al. 2013)."""
-    side = 2 * round((WINDOW // 2) * image.shape[-1] / FRAME) + 1
-    guide = torch.log(luma(image.clamp(0, 1)) ** GAMMA + FAINT)[None]
-    return guided_blur(guide, gain, side, EVEN)
+def without_pores(image: torch.Tensor) -> torch.Tensor:
+    """The log light [1, 3, S, S] of a picture [3, S, S] with its edges, without what is finer (He et al. 2013)."""
+    light, side = logs(image)[None], 2 * round((WINDOW // 2) * image.shape[-1] / FRAME) + 1
+    return torch.cat([guided_blur(channel, channel, side, EVEN) for channel in light.split(1, 1)], 1)
 
 
 def softened(image: torch.Tensor, gain: torch.Tensor, share: float) -> torch.Tensor:

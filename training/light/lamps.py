@@ -7,8 +7,6 @@ Fields are [W, W] float32 over a portrait; x to the right, y down in shares of W
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from .people import Model
 
@@ -66,19 +64,16 @@ def colour(rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
 
 
 def seen_from(way: np.ndarray, height: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """0..1 where the face does not stand between skin and lamp: rays go out over its height, at half the size."""
-    low = np.ascontiguousarray(height[::2, ::2]) / 2
-    side = np.hypot(way[0], way[1])
+    """0..1 where the face does not stand between skin and lamp: rays go out over its height."""
+    side, over = np.hypot(way[0], way[1]), np.full_like(height, -9.0)
     if side < 0.05:
         return np.ones_like(height)
-    over = np.full_like(low, -9.0)
     for k in range(STEPS):
         t = 1.0 * 1.2**k
         x, y = (int(round(float(v))) for v in (way[0] / side * t, -way[1] / side * t))
         if x or y:
-            there = moved(low, x, y)
-            over = np.maximum(over, (there - low - np.hypot(x, y) * way[2] / side) / (1 + 0.08 * t))
-    over = larger(over, len(height))
+            there = moved(height, x, y)
+            over = np.maximum(over, (there - height - np.hypot(x, y) * way[2] / side) / (1 + 0.08 * t))
     return 1 - sigmoid((over - rng.uniform(0.2, 0.8)) / rng.uniform(0.08, 0.5))
 
 
@@ -87,11 +82,6 @@ def moved(field: np.ndarray, x: int, y: int) -> np.ndarray:
     size = len(field)
     rows, columns = (np.arange(size) + y).clip(0, size - 1), (np.arange(size) + x).clip(0, size - 1)
     return field[rows][:, columns]
-
-
-def larger(field: np.ndarray, side: int) -> np.ndarray:
-    whole = F.interpolate(torch.from_numpy(field)[None, None], size=side, mode="bilinear", align_corners=False)
-    return whole[0, 0].numpy()
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -119,7 +109,7 @@ def behind(kind: str, way: np.ndarray, height: np.ndarray, rng: np.random.Genera
     along = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle)
     across = (y - middle[1]) * np.cos(angle) - (x - middle[0]) * np.sin(angle)
     off = PATTERN[kind](x - middle[0], y - middle[1], along, across, rng)
-    clear = sigmoid(off / float(np.exp(rng.uniform(np.log(0.002), np.log(0.03)))))
+    clear = sigmoid(off / float(np.exp(rng.uniform(np.log(0.004), np.log(0.04)))))
     return 1 - (1 - clear) * (1.0 if rng.random() < 0.5 else rng.uniform(0.4, 1))
 
 

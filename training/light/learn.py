@@ -16,9 +16,9 @@ from ..runlog import Run
 from .paint import Painter, Sample
 from .people import Model, is_soft, model
 
-CONFIG = {"batch": 8, "fresh": 4, "kept": 1536, "lr": 3e-3, "weight_decay": 0.01, "ema": 0.99, "seed": 0}
+CONFIG = {"batch": 16, "fresh": 4, "kept": 4096, "lr": 3e-3, "weight_decay": 0.01, "ema": 0.99, "seed": 0}
 WATCHED = 48  # validation samples in drawn light, and as many in their own
-EDGES, STEPS = 1.0, (1, 3)  # what the gain's differences count beside itself; over how many pixels
+EDGES, STEPS = 1.0, (1, 2)  # what the gain's differences count beside itself; over how many pixels
 
 
 def painters(data: Path, face_model: Path, kept: Path) -> dict[str, Painter]:
@@ -65,7 +65,7 @@ def look(network: LightNetwork, samples: dict[str, Sample]) -> dict[str, float]:
     """Mean error of the gain's logarithm over faces, and what it would be without the network."""
     row = {}
     for kind, seen in samples.items():
-        gain = torch.cat([network(*rows) for rows in zip(*(x.split(12) for x in seen[:3]), strict=True)])
+        gain = torch.cat([network(*rows) for rows in zip(*(x.split(48) for x in seen[:3]), strict=True)])
         weight = (seen.weight > 0.5)[:, None].expand_as(gain)
         row |= {kind: (gain - seen.gain)[weight].abs().mean().item()}
         if kind == "drawn":
@@ -85,4 +85,6 @@ def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -
             gain = network(seen.image, seen.other, seen.place)
         return loss_of(gain, seen)
 
-    learn(LightNetwork(norm=True), run, face_model, minutes, CONFIG, shown.batch, loss, lambda mean: look(mean, samples))
+    network = LightNetwork(norm=True)
+    torch.nn.init.zeros_(network.out.weight)  # it begins with light that is soft
+    learn(network, run, face_model, minutes, CONFIG, shown.batch, loss, lambda mean: look(mean, samples))

@@ -17,7 +17,7 @@ UNTOUCHED = 0.15  # share of portraits in their own light
 OWN = [mark for mark in MARKS if mark not in (shadow, gleams, coloured)]  # what is no light: make-up, freckles, stubble, lines
 MARKED = 0.15  # how often each is drawn
 MOST = 2.5  # of the gain's logarithm that is asked for
-BESIDE = 0.15  # what is up to three pixels beside the face counts
+BESIDE = 0.15  # what is a pixel beside the face counts
 
 
 class Sample(NamedTuple):
@@ -64,7 +64,7 @@ class Painter:
         flip, angle, scale, move = 1.0, 0.0, 1.0, np.zeros(2)
         if rng is not None:
             flip = float(rng.choice((-1, 1)))
-            angle, scale, move = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.06)), rng.normal(0, 0.02 * size, 2)
+            angle, scale, move = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.06)), rng.normal(0, 0.015 * size, 2)
         linear = scale * np.array([[np.cos(angle) * flip, -np.sin(angle)], [np.sin(angle) * flip, np.cos(angle)]])
         middle = np.array([0.5, 0.56]) * size
         shift = middle + margin + move - linear @ middle
@@ -75,7 +75,7 @@ class Painter:
         place = drawn[7:10] * torch.tensor([flip, 1.0, 1.0])[:, None, None]
         face = (drawn[9] > 0.5).float()
         mean = (drawn[10:] * face).sum((1, 2), keepdim=True) / face.sum().clamp_min(1)
-        near = F.max_pool2d(face[None], 7, 1, 3)[0]
+        near = F.max_pool2d(face[None], 3, 1, 1)[0]
         return Sample(drawn[:3], drawn[3:7], place, (drawn[10:] - mean).clamp(-MOST, MOST), BESIDE * near + (1 - BESIDE) * face)
 
 
@@ -94,7 +94,7 @@ def exposed(image: torch.Tensor, field: lamps.Field, face: torch.Tensor, rng: np
         step += 0.7 * float(level(linear) + min(rng.normal(-0.1, 0.3), 0.4) - level((lit * np.exp(step)).clamp(0, 1)))
     lit = lit * float(np.exp(np.clip(step, -4, 4)))
     if rng.random() < 0.5:  # what is beside the face is dark
-        around = F.avg_pool2d(face[None], 9, 1, 4)[0]
+        around = F.avg_pool2d(face[None], 5, 1, 2)[0]
         lit = lit * torch.lerp(torch.tensor(float(np.exp(-rng.uniform(0, 3)))), torch.tensor(1.0), around)
     if rng.random() < 0.4:  # film: bright parts lose contrast in place of burning
         white = rng.uniform(1.0, 2.5)
@@ -127,7 +127,7 @@ def _read(fields: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
 def _worn(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """In half of the cases as good as it was; else unsharp, noisy, compressed."""
     if rng.random() < 0.15:
-        image = soft(image, rng.uniform(0.4, 1.2))
+        image = soft(image, rng.uniform(0.4, 0.8))
     if rng.random() < 0.25:
         image = noisy(image, float(np.exp(rng.uniform(np.log(0.005), np.log(0.05)))), rng)
-    return jpeg(image, int(rng.uniform(30, 95))) if rng.random() < 0.3 else image
+    return jpeg(image, int(rng.uniform(50, 95))) if rng.random() < 0.15 else image
