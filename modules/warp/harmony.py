@@ -23,6 +23,7 @@ from .skin import Skin, put_on
 # those in a studio or soft daylight have .2 to .7, those with cast shadows or light from one side .8 to 1.3. The same for how
 # far log chroma is from that of the face of the place (rms): without coloured light skins differ by less than .7.
 HARD, TINTED = (0.7, 0.9), (1.0, 1.5)
+FIRM = 4.0  # how much sooner the network's gain is taken wholly: it leaves soft light as it is
 SMOOTH, RIM = 0.05, 12.0  # of the face's width, over which light is averaged for that; pixels of the 256 px crop left out
 REACH, FAR, LITTLE = 8.0, 24.0, 0.05  # pixels of the 256 px crop over which light is averaged; farther where skin is less
 FOREIGN = 1.0  # distance from skin from which on it is beard below the selfie's nose; on the other's face anything, anywhere
@@ -48,7 +49,8 @@ def led(
     image = exposed(image, share * (theirs.middle - mine.middle))
     hard, tinted = how_lit(skin._replace(image=image), other, own)
     if gain is not None and max(hard, tinted) > 0:
-        image = softened(image, gain(), max(hard, tinted))
+        image = softened(image, gain(), min(1.0, FIRM * max(hard, tinted)))
+        hard, _ = how_lit(skin._replace(image=image), other, own)  # of what is left
     if hard > 0:
         image = evened(image, own, other, hard)
     bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt), tinted)

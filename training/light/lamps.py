@@ -36,7 +36,7 @@ def drawn(model: Model, rng: np.random.Generator) -> Field:
         falls = ((facing + wrap) / (1 + wrap)).clip(0) if rng.random() < 0.85 else np.ones_like(facing)
         if rng.random() < 0.75:
             falls = falls * seen_from(way, height, rng)
-        if rng.random() < 0.55:
+        if rng.random() < 0.6:
             falls = falls * behind(str(rng.choice(list(PATTERNS), p=list(PATTERNS.values()))), way, height, rng)
         gain = gain + tint * falls
         gleam = gleam + tint * falls * gleams(way, normal, rng)
@@ -53,12 +53,12 @@ def direction(rng: np.random.Generator) -> np.ndarray:
 def colour(rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
     """Of a lamp [3], about 1 on the whole: white, warm, cold, or any."""
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.35:
         tint = np.exp(rng.normal(0, 0.06, 3))
-    elif kind < 0.75:
+    elif kind < 0.6:
         tint = np.array(WARM if rng.random() < 0.6 else COLD) ** rng.uniform(0.2, 2.0)
     else:
-        tint = np.exp(rng.normal(0, 0.8, 3))
+        tint = np.exp(rng.normal(0, 0.9, 3))
     tint = tint ** strength
     return (tint / tint.mean()).clip(0.03).astype(np.float32)
 
