@@ -66,7 +66,7 @@ class Face:
     code: torch.Tensor  # [52] coefficients as measured
     fit: Fit | None = None  # of one row
     photo: Photo | None = None  # what the crop was cut from; kept of the face that is drawn
-    shown: torch.Tensor | None = None  # [S, S] 0 or 1, what of `image` is known, in a picture that cuts the face; None: all
+    shown: torch.Tensor | None = None  # [S, S] bool, what of `image` is known, in a picture that cuts the face; None: all
 
     @property
     def size(self) -> int:
@@ -104,8 +104,10 @@ class FineSkin:
     warp: torch.Tensor  # [3, S, S] the coarse warp
     topology: Topology
     share: float  # 0..1 of the selfie's skin in it
-    gone: torch.Tensor | None = None  # [S, S] 0..1, where folds of the selfie were taken away
+    gone: torch.Tensor | None = None  # [S, S] 0..1 in half precision, where folds of the selfie were taken away
     mouth: Photo | None = None  # what was drawn between the lips, finer than the crop
+    foreheads: tuple[torch.Tensor, torch.Tensor] | None = None  # [S, S] of selfie and background, 0 or 1, where they are bare
+    outline: torch.Tensor | None = None  # [478, 3] points that the background gives way to a face by; None: `old`
 
 
 @dataclass(frozen=True, eq=False)

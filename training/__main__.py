@@ -14,7 +14,7 @@ STAGES = (
     "split", "shape", "drive", "movement", "autoencoder", "pairs", "truths", "reader", "identity", "latents", "validation",
     "unet", "export",
 )  # fmt: skip
-OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth", "front")
+OTHERS = ("prepare", "expressions", "unpack", "convert", "costs", "synth", "front", "light")
 NO_DATA = ("prepare", "expressions", "unpack", "convert", "costs")
 PROCESSES, HERE = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))  # by `accelerate launch`
 
@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where runs are kept (default: runs/)")
     parser.add_argument("--out", type=Path, help="what export writes (the built-in bundle; with --base a file in the run)")
     parser.add_argument("--face-model", type=Path, default=ROOT / "weights" / "face_landmarker.safetensors")
-    parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60, front 50)")
+    parser.add_argument("--minutes", type=float, help="time for the stage (autoencoder 24, identity 30, unet 60, others 50)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="passes of pair synthesis; odd ones mirrored")
     parser.add_argument("--people", type=int, nargs=2, default=(0, 10**6), help="pairs: first and last person of this process")
     parser.add_argument("--share-of-truths", type=float, default=1.0, help="truths: of the pairs of two feelings (1)")

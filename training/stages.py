@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 from ..modules.denoiser.config import UNetConfig
 from ..modules.encoders.tokens import TokenConfig
+from ..modules.faces.covers import CoverNetwork
+from ..modules.faces.lights import LightNetwork
 from ..modules.faces.networks import FaceNetworks
 from . import autoencoder as autoencoder_training
 from . import convert as converting
@@ -29,6 +31,8 @@ from .base import load_base
 from .data import load_part, manifest_hash
 from .export import BUILT_IN
 from .front import learn as front_learning
+from .ladder import export as export_ladder
+from .light import learn as light_learning
 from .perceptual import FILE, Stlpips
 from .pictures import ESTIMATES, PictureLosses
 from .portrait import FRAME
@@ -236,7 +240,15 @@ def front(args: Namespace) -> None:
     run = args.runs / "front"
     front_learning.train(args.data, run, args.face_model, args.minutes or 50, args.precision == "bf16")
     if args.out is not None:
-        front_learning.export(run, args.out)
+        export_ladder(run, args.out, CoverNetwork)
+
+
+def light(args: Namespace) -> None:
+    """Into the run's folder; with --out also as the file that the pack reads."""
+    run = args.runs / "light"
+    light_learning.train(args.data, run, args.face_model, args.minutes or 50, args.precision == "bf16")
+    if args.out is not None:
+        export_ladder(run, args.out, LightNetwork)
 
 
 def unpack(args: Namespace) -> None:

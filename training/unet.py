@@ -93,9 +93,11 @@ def make_accelerator(device: str = "cpu", precision: str = "fp32") -> Accelerato
 
 
 def learning_rate(step: int, done: float, highest: float) -> float:
-    """Short warm-up, level for the first 30 % of the run, then a quarter cosine squared down to 2 % of the highest."""
+    """Warm-up over 200 steps, or a tenth of a shorter run; level for the first 30 % of the run, then a quarter cosine squared
+    down to 2 % of the highest.
+    """
     fall = 1.0 if done < 0.3 else 0.02 + 0.98 * math.cos(math.pi / 2 * (min(done, 1) - 0.3) / 0.7) ** 2
-    return highest * min(1, (step + 1) / 200) * fall
+    return highest * min(1, max((step + 1) / 200, done / 0.1)) * fall
 
 
 class Training:

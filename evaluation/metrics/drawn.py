@@ -4,9 +4,11 @@ import torch
 
 from ...modules.affine import invert, sample
 from ...modules.encoders.expression import split
-from ...modules.pipeline.draft import GROW, area_of, mesh_of, person_of, place_of, skin_of
+from ...modules.pipeline.area import GROW, area_of
+from ...modules.pipeline.draft import foreheads_of, mesh_of, person_of, place_of, shaven, skin_of
 from ...modules.pipeline.encoders import Encoders
 from ...modules.types import USUAL, Expression, Identity, PasteRegion
+from ...modules.warp.forehead import above, dark
 from ...modules.warp.outline import warp_surroundings
 from ...modules.warp.skin import hair_mask, put_on
 
@@ -18,13 +20,20 @@ def rims(
     """Where the person is drawn in a scene [1, H, W, 3] with each of n expressions: covered [n, S, S] 0..1 in the crop; and the
     background's own picture there, in the drawn face's shape, [n, 3, S, S].
     """
-    person, place, drawn, own = person_of(identity), place_of(encoders, scene[0], "largest", 0), [], []
+    person, drawn, own = person_of(identity), [], []
+    place = shaven(encoders, person, place_of(encoders, scene[0], "largest", 0))
+    foreheads = foreheads_of(encoders, person, place)
     for geometry in split(expression.codes)[1]:
         mesh = mesh_of(encoders, person, place, geometry, USUAL)
-        face, covered = put_on(skin_of(encoders, person, place), mesh, complete=True)
-        drawn.append(covered * (1 - hair_mask(face, covered, mesh)))
-        area = area_of(encoders, person, place, mesh, GROW)
-        own.append(warp_surroundings(place.face.image, place.background.keep_mask, place.face.points, mesh, area).image)
+        skin, area = skin_of(encoders, person, place), area_of(encoders, person, place, mesh, GROW)
+        face, covered = put_on(skin, mesh, complete=True)
+        hair = hair_mask(face, covered, mesh)
+        bare = covered * (1 - hair)
+        if foreheads is not None:
+            there = foreheads.beside(place.background.outline, mesh, area)
+            bare = torch.maximum(bare, above(skin, mesh, face, covered * (1 - dark(hair, face, covered)), *there).share)
+        drawn.append(bare)
+        own.append(warp_surroundings(place.face.image, place.background.keep_mask, place.background.outline, mesh, area).image)
     return torch.stack(drawn), torch.stack(own)
 
 

@@ -16,9 +16,10 @@ from ...modules.warp.covers import in_front
 from ...modules.warp.front import found_by_colour
 from ...modules.warp.mesh import Mesh
 from ...training.data import load_part
-from ...training.front.learn import CONFIG, places_of
+from ...training.front.learn import CONFIG
 from ...training.front.paint import KINDS, UNSEEN, Painter
 from ...training.front.people import parts, sitter
+from ...training.ladder import places_of
 from ..metrics.report import write_docs
 
 MARKS = "<!-- front:begin -->", "<!-- front:end -->"

@@ -8,7 +8,8 @@ import torch
 
 from ...modules.encoders.expression import encode_label, split
 from ...modules.labels import FAMILIES, WORDS, family_of, subcluster_of
-from ...modules.pipeline.draft import coarse_warp_of, mesh_of, own_place, person_of
+from ...modules.pipeline.area import coarse_warp_of
+from ...modules.pipeline.draft import mesh_of, own_place, person_of
 from ...modules.pipeline.encoders import Encoders
 from ...modules.types import USUAL, Identity
 

@@ -9,7 +9,7 @@ from .picture import window_matrix
 
 DETECTOR_SIZE = 128
 MIN_SCORE = 0.5
-TOGETHER = 64  # windows that the network is given at once
+TOGETHER = 16  # windows that the network is given at once
 OVERLAP = 0.3  # intersection over union above which two boxes show one face
 
 

@@ -12,13 +12,14 @@ from ..errors import DiffSFSRError
 KEY = "diffsfsr"
 FACE_MODEL = "face_landmarker.safetensors"
 COVER_MODEL = "in_front.safetensors"
+LIGHT_MODEL = "hard_light.safetensors"
 DEFAULT = "default (built in)"
 EXPRESSIONS = "expressions"  # folder of the expression library: EXPRESSIONS/<word>/*.png
 SAVED = {"identity": "saved_identities", "expression": "saved_expressions"}  # folders of what was saved, by kind
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 BUILT_IN = WEIGHTS / "diffsfsr_default_256.safetensors"
 BUILT_IN_FACE_MODEL = WEIGHTS / FACE_MODEL
-OURS = {FACE_MODEL, COVER_MODEL}  # weights that are no bundles
+OURS = {FACE_MODEL, COVER_MODEL, LIGHT_MODEL}  # weights that are no bundles
 
 
 def register() -> None:
@@ -72,6 +73,11 @@ def face_model() -> Path:
 def cover_model() -> Path:
     """The file of the network that tells what stands before a face: a user's own, else the built-in one."""
     return _own_or(WEIGHTS / COVER_MODEL, COVER_MODEL)
+
+
+def light_model() -> Path:
+    """The file of the network that tells hard light from skin: a user's own, else the built-in one."""
+    return _own_or(WEIGHTS / LIGHT_MODEL, LIGHT_MODEL)
 
 
 def _own_or(built_in: Path, name: str) -> Path:

@@ -121,8 +121,14 @@ class PicturewiseVAE(comfy.sd.VAE):
 
     def decode(self, samples_in, vae_options={}):  # noqa: B006 (the host's signature)
         """Latents [B, C, h, w] -> pictures [B, H, W, 3], 0..1."""
-        decode, on_cpu = super().decode, comfy.model_management.is_device_cpu(self.device)
-        return torch.cat([decode(some, vae_options) for some in (samples_in.split(1) if on_cpu else [samples_in])])
+        if len(samples_in) == 1 or not comfy.model_management.is_device_cpu(self.device):
+            return super().decode(samples_in, vae_options)
+        pictures = None
+        for k, latent in enumerate(samples_in.split(1)):
+            one = super().decode(latent, vae_options)
+            pictures = one.new_empty(len(samples_in), *one.shape[1:]) if pictures is None else pictures
+            pictures[k] = one[0]
+        return pictures
 
     def get_sd(self) -> dict[str, torch.Tensor]:
         """As safetensors can write it: the host's Save VAE, too, wants each tensor in one piece."""

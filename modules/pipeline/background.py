@@ -4,7 +4,9 @@ Five steps: `locate` the face, `mask` what is repainted, `drawn` the person ther
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import torch
 
@@ -19,18 +21,19 @@ from ..warp.mesh import Mesh
 from ..warp.mouth import finer
 from ..warp.palette import Exposure
 from ..warp.paste import blanked, latent_mask, mask_in_crop
+from .area import area_of
 from .draft import (
     Person,
     Place,
-    area_of,
+    Spot,
     behind,
     drawn,
     looks_of,
     mesh_of,
     person_of,
-    places_of,
     same_photo,
     skin_of,
+    spots_of,
     topology,
     turned_place,
 )
@@ -57,6 +60,17 @@ class Result:
     fine: FineSkin | None = None
     found: torch.Tensor | None = None  # [S, S] 0..1 of what stands in front, what was found
 
+    def laid(self, draft: torch.Tensor, mask: torch.Tensor) -> "Result":
+        """The same with draft [3, S, S] and mask [S, S] in the memory given, which is that of all results in one piece: its own
+        is free for the next one, and a coarse warp with nothing before it is there once.
+        """
+        draft.copy_(self.draft)
+        mask.copy_(self.mask)
+        if self.draft is not self.warp:
+            return replace(self, draft=draft, mask=mask)
+        fine = None if self.fine is None else replace(self.fine, warp=draft)
+        return replace(self, draft=draft, mask=mask, warp=draft, fine=fine)
+
 
 @at("Background Condition")
 @torch.inference_mode()
@@ -64,29 +78,45 @@ def condition(encoders: Encoders, vae, request: Request):
     """Everything that the node gives: positive, negative, LATENT, PasteRegion, coarse warps [n, S, S, 3]."""
     request, wire = checked(encoders, request), cast(request.image)
     person = person_of(request.identity)
-    places = stood_before(encoders, request, person, locate(encoders, request))
-    warn_of_burnt(places)
-    results = []
-    for i in steps(range(request.total)):
-        with at(f"image {i}"):
-            results.append(result_of(encoders, request, person, places[i % len(places)], i))
-    masks, warps = (torch.stack([getattr(one, name) for one in results]) for name in ("mask", "warp"))
+    spots = locate(encoders, request)
+    warn_of_burnt(spots)
+    results, masks, drafts = results_of(encoders, request, person, spots)
+    warps = [one.warp for one in results]
     background, guide, start = encode(encoders, vae, request, [one.crop for one in results], masks, warps)
     positive, negative = tell(encoders, request, background, latent_mask(masks), guide)
     # no noise_mask: the background is explicit conditioning, and re-noising it at each step would leave the ODE
     if wire.shape[-1] == 1:
         wire = wire.expand(-1, -1, -1, 3)  # a painted face has colour
     lost = what_is_lost(encoders, vae, warps, guide) if request.guide else None
-    region = region_of(request, wire, results, masks, lost, encoders.size)
+    region = region_of(request, wire, results, masks, drafts, lost, encoders.size)
     return positive, negative, {"samples": start}, region, region.warps.permute(0, 2, 3, 1)
 
 
+def results_of(
+    encoders: Encoders, request: Request, person: Person, spots: list[Spot | Faceless]
+) -> tuple[list[Result], torch.Tensor, torch.Tensor]:
+    """All results, their masks [n, S, S] and drafts [n, 3, S, S]. A place has its meshes only while a face is drawn there."""
+    results, size = [], encoders.size
+    masks, drafts = torch.empty(request.total, size, size), torch.empty(request.total, 3, size, size)
+    places = places_before(encoders, request, person, spots)
+    for i, place in zip(steps(range(request.total)), places, strict=True):
+        with at(f"image {i}"):
+            results.append(result_of(encoders, request, person, place, i).laid(drafts[i], masks[i]))
+    return results, masks, drafts
+
+
 def region_of(
-    request: Request, wire: torch.Tensor, results: list[Result], masks: torch.Tensor, lost: torch.Tensor | None, size: int
+    request: Request,
+    wire: torch.Tensor,
+    results: list[Result],
+    masks: torch.Tensor,
+    drafts: torch.Tensor,
+    lost: torch.Tensor | None,
+    size: int,
 ) -> PasteRegion:
     """Where the crops of `size` pixels belong; wire: the pictures as they came, lost: see `PasteRegion`."""
-    drafts, matrices = (torch.stack([getattr(one, name) for one in results]) for name in ("draft", "matrix"))
-    fine = None if request.identity.face.photo is None else tuple(map(with_draft, results, drafts))
+    matrices = torch.stack([one.matrix for one in results])
+    fine = None if request.identity.face.photo is None else tuple(one.fine for one in results)
     codes = request.coefficients() * masks.flatten(1).any(1, keepdim=True)
     feather = float(request.feather) * size / FRAME
     return PasteRegion(
@@ -95,40 +125,38 @@ def region_of(
     )  # fmt: skip
 
 
-def with_draft(result: Result, draft: torch.Tensor) -> FineSkin | None:
-    """The fine skin of a result, its coarse warp not twice in memory where nothing stands before it."""
-    alone = result.fine is not None and result.draft is result.warp
-    return replace(result.fine, warp=draft) if alone else result.fine
-
-
 # --- the five steps -------------------------------------------------------------------------------
 
 
-def locate(encoders: Encoders, request: Request) -> list[Place | Faceless]:
+def locate(encoders: Encoders, request: Request) -> list[Spot | Faceless]:
     """The chosen face of each picture, the same person in all of them."""
     encoders.memo.make_room(request.total)
-    places = places_of(encoders, request.image, request.rule, request.index, request.pass_on, request.landmarks)
-    return [turned_place(place, request.turn) if isinstance(place, Place) else place for place in places]
+    return spots_of(encoders, request.image, request.rule, request.index, request.pass_on, request.landmarks)
+
+
+def places_before(
+    encoders: Encoders, request: Request, person: Person, spots: list[Spot | Faceless]
+) -> Iterator[Place | Faceless]:
+    """The place of each result, one after the other, see `stood_before`; one for all results of one picture."""
+    each = (stood_before(encoders, request, person, spot, i) for i, spot in enumerate(spots))
+    return repeat(next(each), request.total) if len(spots) == 1 else each
 
 
 def stood_before(
-    encoders: Encoders, request: Request, person: Person, places: list[Place | Faceless]
-) -> list[Place | Faceless]:
-    """The places with what stands before their faces: the artist's own, and what is found."""
-    told = []
-    for i, place in enumerate(places):
-        if isinstance(place, Place):
-            own = None
-            if request.in_front is not None:
-                own = mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size)
-            place = behind(encoders, person, place, own, request.find_in_front)
-        told.append(place)
-    return told
+    encoders: Encoders, request: Request, person: Person, spot: Spot | Faceless, i: int
+) -> Place | Faceless:
+    """The place in picture i, its face turned as asked, with what stands before it: the artist's own, and what is found."""
+    if isinstance(spot, Faceless):
+        return spot
+    place, own = turned_place(spot.place, request.turn), None
+    if request.in_front is not None:
+        own = mask_in_crop(request.in_front[i % len(request.in_front)], place.matrix, encoders.size)
+    return behind(encoders, person, place, own, request.find_in_front)
 
 
-def warn_of_burnt(places: list[Place | Faceless]) -> None:
+def warn_of_burnt(spots: list[Spot | Faceless]) -> None:
     """Says which pictures have a face that is white over a large part: in such light no other face can be drawn."""
-    faces = {i: Exposure.of(place.face.image) for i, place in enumerate(places) if isinstance(place, Place)}
+    faces = {i: Exposure.of(spot.face.image) for i, spot in enumerate(spots) if isinstance(spot, Spot)}
     burnt = [str(i) for i, exposure in faces.items() if exposure.burnt > BURNT]
     if burnt:
         names = ", ".join(burnt[:10]) + (" and more" if len(burnt) > 10 else "")
@@ -197,13 +225,15 @@ def fine_skin(
     """What a coarse warp was drawn with, from the face's `mesh` and the `looks` of `looks_of`."""
     share, target, size = min(request.strength.identity, 1.0), mesh.points, encoders.size
     skin, hung = skin_of(encoders, person, place).image, place.background.mesh.topology
-    gone = None if looks["shade"] is None else looks["shade"].gone
+    shade = looks["shade"]
+    gone = None if shade is None or shade.gone is None else shade.gone.half()
     mouth = None if looks["interior"] is None else finer(target, looks["interior"], size)
-    return FineSkin(person.face, skin, target, place.face.points, warp, hung, share, gone, mouth)
+    outline, bare = place.background.outer, looks["foreheads"]
+    return FineSkin(person.face, skin, target, place.face.points, warp, hung, share, gone, mouth, bare, outline)
 
 
 def encode(
-    encoders: Encoders, vae, request: Request, images: list[torch.Tensor], masks: torch.Tensor, warps: torch.Tensor
+    encoders: Encoders, vae, request: Request, images: list[torch.Tensor], masks: torch.Tensor, warps: list[torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Latents [n, C, h, w] of the crops with the part to repaint in grey, of the coarse warps or zeros without guide, and of
     what sampling starts from below full denoising: the coarse warp, or without guide the picture as it is.

@@ -1,5 +1,6 @@
 """A person drawn in the place of a face: what Face Draft and Background Condition share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -7,36 +8,30 @@ import torch
 from ..affine import FRAME, apply
 from ..errors import at
 from ..faces.pose import turned
-from ..labels import BLENDSHAPES
-from ..types import USUAL, Face, Identity, Strength, Topology
-from ..warp.coarse import BackgroundFace, face_mask, morph, placed, points_of, unoccluded
+from ..types import Face, Identity, Strength, Topology
+from ..warp.beard import beard, in_the_way, outline_with_beard
+from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
-from ..warp.harmony import led
+from ..warp.forehead import ALIKE, Foreheads, bare_forehead, trusted
+from ..warp.hard_light import soft_gain
+from ..warp.harmony import OwnLight, led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
 from ..warp.palette import Palette, exposed, lit
 from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
-from .encoders import Encoders, face_networks
-from .face import aligned, cover_share
+from .encoders import Encoders, face_networks, light_network
+from .face import aligned, cover_answer, cover_share
 from .faceless import Faceless
 from .film import Found, find_all
 from .landmarks import faces_of
 from .memo import content
 
-GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
-# between them these cover what a face covers with any word, but for a few pixels of a turned one: as wide as it gets, with
-# the corners of the jaw at their lowest, as long as it gets
-EXTREMES = (
-    ("mouthSmileLeft", "mouthSmileRight"),
-    ("mouthFrownLeft", "mouthFrownRight"),
-    ("jawOpen", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
-)
 # degrees that a face may be turned further than the head around it: by more hair comes in beside it
 TURNS = {"yaw": 6.0, "pitch": 10.0, "roll": 7.0}
 SAME = 0.03  # mean difference of two aligned crops below which they are one photo: a JPEG of quality 40 is .024 off, others .1
-SPARE = 4.0  # pixels of the 256 px crop by which a face may come nearer to the border of that area than `grow`
+FREE = 0.5  # what stands before a forehead, up to which it is bare
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +40,21 @@ class Person:
 
     face: Face
     key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """A face in a picture, as it is remembered: what is drawn of its place takes as much memory again and little time."""
+
+    face: Face
+    matrix: torch.Tensor  # [2, 3] from the picture's pixels to the crop
+    key: str
+    others: tuple[torch.Tensor, ...] = ()  # points [478, 3] of the other clear faces, in the picture's pixels
+
+    @property
+    def place(self) -> "Place":
+        own = BackgroundFace.of(self.face, topology())
+        return Place(own, self.matrix, self.key, beside(own.mesh, self.matrix, self.others))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,35 +92,39 @@ def place_of(encoders: Encoders, image: torch.Tensor, rule: str, index: int) -> 
     return places_of(encoders, image[None], rule, index)[0]
 
 
-def places_of(
+def places_of(*given) -> list[Place | Faceless]:
+    """The places of `spots_of`."""
+    return [spot.place if isinstance(spot, Spot) else spot for spot in spots_of(*given)]
+
+
+def spots_of(
     encoders: Encoders,
     images: torch.Tensor,
     rule: str,
     index: int,
     pass_on: bool = False,
     landmarks: dict | None = None,
-) -> list[Place | Faceless]:
+) -> list[Spot | Faceless]:
     """The face that is meant in each picture [B, H, W, 3], see `film.find_all`; remembered. pass_on: where there is none, the
     picture stays as it is; landmarks: FACE_LANDMARKS of the host.
     """
     given = faces_of(landmarks, len(images), tuple(images.shape[1:3]))
-    places = []
+    spots = []
     for i, one in enumerate(find_all(encoders, images, rule, index, "the picture stays as it is" if pass_on else "", given)):
         if one is None:
-            places.append(Faceless.of(images[i], encoders.size))
+            spots.append(Faceless.of(images[i], encoders.size))
             continue
         with at(f"image {i}"):
-            places.append(encoders.memo.get("place", (one.key, one.which), lambda: _place(encoders, images[i], one)))  # noqa: B023
-    return places
+            spots.append(encoders.memo.get("spot", (one.key, one.which), lambda: _spot(encoders, images[i], one)))  # noqa: B023
+    return spots
 
 
-def _place(encoders: Encoders, image: torch.Tensor, found: Found) -> Place:
-    face, matrix = aligned(encoders, image, found.face)
-    own = BackgroundFace.of(face, topology())
-    return Place(own, matrix, f"{found.key} {found.which}", beside(own.mesh, matrix, [other.points for other in found.others]))
+def _spot(encoders: Encoders, image: torch.Tensor, found: Found) -> Spot:
+    others = tuple(other.points for other in found.others)
+    return Spot(*aligned(encoders, image, found.face), f"{found.key} {found.which}", others)
 
 
-def beside(own: Mesh, matrix: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor | None:
+def beside(own: Mesh, matrix: torch.Tensor, others: Iterable[torch.Tensor]) -> torch.Tensor | None:
     """Where a face's crop shows no other face [S, S], 0 or 1; None where there is none.
 
     own: the face in its crop, which is before the others; matrix [2, 3] from the pixels of their points [478, 3] to the crop.
@@ -133,18 +147,41 @@ def turned_place(place: Place, degrees: tuple[float, float, float]) -> Place:
 
 
 def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor | None, find: bool) -> Place:
-    """The place with what stands before its face: given [S, S] 0..1, and if `find`, what is found; found once, and remembered.
+    """The place, `shaven`, with what stands before its face: given [S, S] 0..1, and if `find`, what is found; remembered.
 
     In its own photo a person stays behind nothing: hair is drawn with the face that it hangs over.
     """
+    place = shaven(encoders, person, place)
     found, background = None, place.background
     if find and not same_photo(person, place):
-        look = lambda: in_front(place.face.image, background.mesh, cover_share(encoders, place.face, background.mesh))  # noqa: E731
-        found = encoders.memo.get("in front", place.key, look)
+        found = encoders.memo.get("in front", place.key, lambda: _found(place))
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
         return place
     return replace(place, background=background.behind(torch.stack(both).amax(0)), found=found, given=given)
+
+
+def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
+    """The place without the beard of its face, as far as the person has none: jaw and neck come up to the new face instead."""
+    if same_photo(person, place):
+        return place
+    own = own_place(encoders, person).background
+    there, here = (
+        encoders.memo.get("beard", key, lambda: beard(one.face.image, one.mesh))  # noqa: B023
+        for key, one in ((place.key, place.background), (person.key, own))
+    )
+    wide = in_the_way(there, here) * place.face.size / FRAME
+    if wide == 0:
+        return place
+    outer = outline_with_beard(place.face.points, wide)
+    return replace(place, background=replace(place.background, outer=outer), key=f"{place.key} {wide:.3f} without beard")
+
+
+def _found(place: Place) -> torch.Tensor | None:
+    """What stands before its face [S, S] 0..1; None, which takes no memory, where nothing does."""
+    mesh = place.background.mesh
+    found = in_front(place.face.image, mesh, cover_answer(place.face, mesh))
+    return found if found.any() else None
 
 
 def own_place(encoders: Encoders, person: Person) -> Place:
@@ -166,7 +203,7 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
 
     def make() -> Skin:
         held = broad(before_selfie(cover_share(encoders, face, own), own))
-        return unoccluded(face, own.topology, held)._replace(shown=face.shown)
+        return unoccluded(face, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)
 
@@ -184,14 +221,18 @@ def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
     (bright, gain), front = encoders.memo.get("lit place", place.key, make), place.background.in_front
     if bright is None:
         return place.background, 0.0
+    bright = replace(bright, outer=place.background.outer)
     return bright if front is None else bright.behind(front), gain
 
 
 def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     """`skin_of` in the exposure, the colours and the light of a place of another kind, see `harmony.led`; remembered."""
     skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
-    own = own_place(encoders, person).background.mesh
-    return encoders.memo.get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points))
+    own, get = own_place(encoders, person).background.mesh, encoders.memo.get
+    soft = lambda: get("soft gain", person.key, lambda: soft_gain(light_network().ready(), skin.image, own))  # noqa: E731
+    gain = None if same_photo(person, place) else soft
+    light_on = lambda image, mesh: get("light on it", content(image, mesh.points), lambda: OwnLight.of(image, mesh))  # noqa: E731
+    return get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points, gain, light_on))
 
 
 def drawn(
@@ -221,7 +262,7 @@ def looks_of(
     skin_tone: float = SKIN_TONE,
 ) -> dict:
     """What the person's expression, geometry [K], has in that place beside its movement: folds, and the inside of the mouth;
-    and the tone of its skin.
+    and the tone of its skin, and both foreheads.
     """
     shape, own, geometry = encoders.shape, person.face.fit, strength.expression * geometry
 
@@ -233,40 +274,32 @@ def looks_of(
     light = encoders.memo.get("own light", person.key, lambda: own_light(shape, person.face))
     shade = shade_of(shape, light, mesh, geometry, wrinkles)
     tone = None if same_photo(person, place) else skin_tone
-    return {"shade": shade, "interior": Interior.of(shape, photo, rest, geometry), "tone": tone}
+    interior, bare = Interior.of(shape, photo, rest, geometry), foreheads_of(encoders, person, place)
+    return {"shade": shade, "interior": interior, "tone": tone, "foreheads": bare}
 
 
-def area_of_any_word(encoders: Encoders, person: Person, place: Place, grow: float, identity: float = 1.0) -> torch.Tensor:
-    """The part to repaint [S, S], 0 or 1, for this person in that place, whatever the word; remembered.
-
-    grow: how far it reaches beyond both faces, pixels of the 256 px crop; identity: the strength of the person. With one mask
-    for all words the background is encoded once, and pictures of several words differ in the face alone.
-    """
-
-    def make() -> torch.Tensor:
-        codes = torch.tensor([[float(name in extreme) for name in BLENDSHAPES] for extreme in EXTREMES])
-        area = torch.zeros_like(place.face.image[0])
-        for geometry in encoders.shape.geometry_of_code(codes).float():
-            mesh = mesh_of(encoders, person, place, geometry, Strength(identity))
-            area = torch.maximum(area, face_mask(place.background, mesh, grow * place.face.size / FRAME))
-        return place.limited(area)
-
-    return encoders.memo.get("area", (person.key, place.key, grow, identity), make)
+def foreheads_of(encoders: Encoders, person: Person, place: Place) -> Foreheads | None:
+    """Where both show bare skin; None in the person's own photo, where the face ends with its mesh."""
+    if same_photo(person, place):
+        return None
+    return Foreheads(own_forehead(encoders, person), forehead(encoders, place))
 
 
-def area_of(
-    encoders: Encoders, person: Person, place: Place, mesh: Mesh, grow: float, strength: Strength = USUAL
-) -> torch.Tensor:
-    """The part to repaint [S, S], 0 or 1: the area of any word, and what an expression stronger than that needs beyond."""
-    area = face_mask(place.background, mesh, (grow - SPARE) * place.face.size / FRAME)
-    return torch.maximum(place.limited(area), area_of_any_word(encoders, person, place, grow, strength.identity))
+def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
+    """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; remembered."""
+    mesh = own_place(encoders, person).background.mesh
+    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown)  # noqa: E731
+    return encoders.memo.get("own forehead", person.key, make)
 
 
-def coarse_warp_of(
-    encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, wrinkles: float = 1.0
-) -> torch.Tensor:
-    """The person with geometry [K] in that place, everything else as usual: [3, S, S]."""
-    mesh = mesh_of(encoders, person, place, geometry, USUAL)
-    area = area_of(encoders, person, place, mesh, GROW)
-    looks = looks_of(encoders, person, place, mesh, geometry, USUAL, wrinkles)
-    return drawn(encoders, person, place, mesh, area, looks, 1.0, 0.0)
+def own_bare(encoders: Encoders, person: Person) -> torch.Tensor:
+    """Where the person's photo is bare, above the mesh, too [S, S], 0 or 1; remembered."""
+    make = lambda: bare_forehead(person.face.image, own_place(encoders, person).background.mesh, ALIKE[1])  # noqa: E731
+    return encoders.memo.get("own bare", person.key, make)
+
+
+def forehead(encoders: Encoders, place: Place) -> torch.Tensor:
+    """Where a place shows bare skin [S, S], 0 or 1, above the mesh, too; remembered."""
+    make = lambda: bare_forehead(place.face.image, place.background.mesh)  # noqa: E731
+    bare, front = encoders.memo.get("forehead", place.key, make), place.background.in_front
+    return bare if front is None else bare * (front < FREE)

@@ -10,6 +10,7 @@ from ..encoders.identity import ARCFACE, IdentityNetwork, joined
 from ..encoders.regressor import CoefficientRegressor
 from ..encoders.tokens import TokenEncoder
 from ..faces.covers import CoverNetwork
+from ..faces.lights import LightNetwork
 from ..faces.morphable import FaceShape
 from ..faces.networks import FaceNetworks
 from ..host import folders, insightface
@@ -78,6 +79,11 @@ def face_networks() -> Managed:
 def cover_network() -> Managed:
     """The network that tells what stands before a face."""
     return _networks(CoverNetwork, folders.cover_model())
+
+
+def light_network() -> Managed:
+    """The network that tells hard and coloured light from skin."""
+    return _networks(LightNetwork, folders.light_model())
 
 
 def _networks(kind: type, path: Path) -> Managed:

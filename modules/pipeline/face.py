@@ -59,8 +59,12 @@ def warn_of_others(faces: list[DetectedFace], found: DetectedFace, rule: str) ->
 
 def cover_share(encoders: Encoders, face: Face, mesh: Mesh) -> torch.Tensor:
     """How sure the network is [S, S] 0..1 that something stands before a face, mesh: where it stands; remembered."""
-    look = lambda: answer(cover_network().ready(), face.image, mesh)  # noqa: E731
-    return encoders.memo.get("cover share", content(face.image, face.points), look)
+    return encoders.memo.get("cover share", content(face.image, face.points), lambda: cover_answer(face, mesh))
+
+
+def cover_answer(face: Face, mesh: Mesh) -> torch.Tensor:
+    """`cover_share`, not remembered."""
+    return answer(cover_network().ready(), face.image, mesh)
 
 
 def aligned(encoders: Encoders, image: torch.Tensor, found: DetectedFace) -> tuple[Face, torch.Tensor]:

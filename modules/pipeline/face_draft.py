@@ -7,7 +7,8 @@ from ..errors import DiffSFSRError, at, check_number
 from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..types import Expression, Identity, check_bundle
-from .draft import Person, Place, behind, coarse_warp_of, own_place, person_of, places_of
+from .area import coarse_warp_of
+from .draft import Person, Place, behind, own_place, person_of, places_of
 from .encoders import Encoders
 from .faceless import PASS_ON, Faceless, passes_on
 

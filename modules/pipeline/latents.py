@@ -32,17 +32,17 @@ def encoded_once(encoders: Encoders, vae, kind: str, pictures: Iterable[torch.Te
     return torch.cat([get(kind, (of, content(p)), lambda p=p: encoded(encoders, vae, p[None])) for p in pictures])
 
 
-def what_is_lost(encoders: Encoders, vae, warps: torch.Tensor, guide: torch.Tensor) -> torch.Tensor | None:
-    """Coarse warps [n, 3, S, S] minus what the autoencoder gives back of them: fine skin. Composite Face adds it again.
+def what_is_lost(encoders: Encoders, vae, warps: list[torch.Tensor], guide: torch.Tensor) -> torch.Tensor | None:
+    """Coarse warps, n of [3, S, S], minus what the autoencoder gives back of them: fine skin. Composite Face adds it again.
 
     None for bundles on Stable Diffusion, whose autoencoder would take seconds for it.
     """
     if encoders.config.unet.text_width:
         return None
-    found = []
-    for warp, latent in zip(warps, guide, strict=True):
+    found = torch.empty(len(warps), *warps[0].shape, dtype=torch.half)
+    for k, (warp, latent) in enumerate(zip(warps, guide, strict=True)):
         back = vae.decode(latent[None])[0].float().cpu().permute(2, 0, 1)
         if back.shape != warp.shape:
             return None
-        found.append((warp - back).half())
-    return torch.stack(found)
+        found[k] = warp - back
+    return found

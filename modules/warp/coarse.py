@@ -12,8 +12,10 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
+from .beard import share_of, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
+from .forehead import Foreheads, above, dark, drawn_wholly
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh, sampled
@@ -40,6 +42,12 @@ class BackgroundFace:
     tone: Tone | None  # of the face's own pixels; None if there are too few of them to tell
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
     in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
+    outer: torch.Tensor | None = None  # [478, 3] points of its outline with a beard that is to go; None: those of the face
+
+    @property
+    def outline(self) -> torch.Tensor:
+        """Points [478, 3] of what gives way to another face."""
+        return self.face.points if self.outer is None else self.outer
 
     @classmethod
     def of(cls, face: Face, topology: Topology) -> "BackgroundFace":
@@ -91,13 +99,15 @@ def keep_mask(mesh: Mesh) -> torch.Tensor:
     return blurred(grow(beside, KEPT * pixel), 2.0 * pixel)[0, 0]
 
 
-def unoccluded(face: Face, topology: Topology, held: torch.Tensor | None = None) -> Skin:
+def unoccluded(
+    face: Face, topology: Topology, held: torch.Tensor | None = None, bare: torch.Tensor | None = None
+) -> Skin:
     """The face's skin without what stands before it or hides one side of it: for another place, where that is another.
 
-    held [S, S] 0..1: what stands before it, where that is known.
+    held [S, S] 0..1: what stands before it, where that is known; bare [S, S], 0 or 1: where it is skin, above the mesh, too.
     """
     mesh = Mesh.of(face.points, topology, face.size)
-    return Skin(uncovered(fill_occlusion(without_strands(face.image, mesh), mesh), mesh, held), face.points)
+    return Skin(uncovered(fill_occlusion(without_strands(face.image, mesh, bare), mesh), mesh, held), face.points)
 
 
 def coarse_warp(
@@ -112,6 +122,7 @@ def coarse_warp(
     shade: Shade | None = None,
     interior: Interior | None = None,
     rim: bool = False,
+    foreheads: Foreheads | None = None,
 ) -> torch.Tensor:
     """The picture [3, S, S]: the background's outside `mask` [S, S]; inside, the warped face, around it what can stay of the
     background (hair, ears, forehead, what the photo does not show), warped to the face's outline, and a smooth fill elsewhere.
@@ -122,6 +133,7 @@ def coarse_warp(
     light: share of the way that the selfie's light from the side goes to the background's.
     shade: the folds of an expression. interior: of its mouth; without one it is painted plainly.
     rim: whether face and surroundings are led to each other's tone; of what `colour` leaves, the face takes the same share.
+    foreheads: where both show bare skin above the mesh; None: the face ends with it.
     """
     if light > 0:
         mirror = mesh.topology.mirror
@@ -130,15 +142,24 @@ def coarse_warp(
     lips = skin if interior is None else skin._replace(points=parted(skin.points, mesh.points))
     drawn, covered = put_on(lips, mesh, complete)
     way = gives_way(skin, mesh)
-    covered = covered * (1 - hair_mask(drawn, covered, mesh)) * (1 - way)
+    photo, hair = covered * (1 - way), hair_mask(drawn, covered, mesh)
+    covered = photo * (1 - hair)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
-    drawn = match_colour(drawn, covered, background.tone, colour)
+    top, whole = None, covered
+    if foreheads is not None:
+        there = foreheads.beside(background.outline, mesh, mask)
+        top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *there)
+        drawn, whole = top.image, torch.maximum(covered, top.share)
+    drawn = match_colour(drawn, whole, background.tone, colour)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
-    around = warp_surroundings(background.face.image, background.keep_mask, background.face.points, mesh, mask)
+    around = warp_surroundings(background.face.image, background.keep_mask, background.outline, mesh, mask)
     if rim:
-        drawn, lit = match_rim(drawn, covered * bare(background, mesh, mask), around.image, mask, colour)
+        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, mesh, mask), around.image, mask, colour)
         around = around._replace(image=lit)
+    if background.outer is not None:
+        share = share_of(background.face.points, background.outer, len(mask))
+        around = around._replace(image=under_chin(around.image, drawn, covered * mask, mesh, share, mask))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match
@@ -148,6 +169,8 @@ def coarse_warp(
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
     if rim:
         soft = fading_upwards(soft, feather(covered[None, None] * mask, FADING * len(mask) / FRAME), mesh)
+    if top is not None:
+        soft = torch.maximum(soft, drawn_wholly(top, covered, mask, border))
     own = torch.maximum(torch.maximum(around.keep_mask, way) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
@@ -166,7 +189,7 @@ def bare(background: BackgroundFace, mesh: Mesh, mask: torch.Tensor) -> torch.Te
     """Where the background shows its face's own skin [S, S] 0..1, in the drawn face's shape; 1: all of it."""
     if background.in_front is None:
         return 1.0
-    return 1 - sampled(background.in_front[None], surroundings_place(background.face.points, mesh, mask))[0]
+    return 1 - sampled(background.in_front[None], surroundings_place(background.outline, mesh, mask))[0]
 
 
 def morph(
@@ -179,6 +202,7 @@ def morph(
     shade: Shade | None = None,
     interior: Interior | None = None,
     tone: float | None = None,
+    foreheads: Foreheads | None = None,
 ) -> torch.Tensor:
     """The coarse warp [3, S, S]: the selfie's skin at identity strengths of 1 and more, below that mixed with the background's.
 
@@ -188,7 +212,7 @@ def morph(
     """
     how = {"complete": True, "light": light, "shade": shade, "interior": interior}
     if tone is not None:
-        how |= {"colour": tone, "rim": True}
+        how |= {"colour": tone, "rim": True, "foreheads": foreheads}
     picture = coarse_warp(skin, background, mesh, mask, **how) if identity > 0 else 0.0
     if identity >= 1:
         return picture

@@ -21,6 +21,7 @@ from ..types import Face, FineSkin, PasteRegion, Photo
 from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
+from .forehead import Above, Foreheads, above, dark, drawn_wholly
 from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
@@ -125,7 +126,7 @@ def detail(
     found = where * _enlarged(agreement, shape) * missing(*logs, where, side / size, side / pixels, WINDOW * size / FRAME)
     if fine.gone is None:
         return found
-    most = STEEPEST + (PORES - STEEPEST) * affine.sample(fine.gone[None, None], window, shape, "zeros")[0]
+    most = STEEPEST + (PORES - STEEPEST) * affine.sample(fine.gone[None, None].float(), window, shape, "zeros")[0]
     return torch.maximum(found, -most)
 
 
@@ -176,11 +177,17 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     image, covered = put_on(skin, mesh, complete=True)
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     way = gives_way(skin, mesh)
-    covered = torch.maximum(covered * (1 - hair_mask(image, covered, mesh)) * (1 - way), openings)
-    soft = feather((covered * mask)[None, None], BORDER * pixel)[0, 0]
+    outline = fine.old if fine.outline is None else fine.outline
+    photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
+    covered = torch.maximum(photo * (1 - hair), openings)
+    soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
+    if fine.foreheads is not None:
+        photo = photo * (1 - dark(hair, image, photo))
+        top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(outline, mesh, mask))
+        soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
-    known = soft * (1 - painted) * grow((mesh.covered * mask)[None, None], -2 * pixel)[0, 0]
-    places = _skin_places(skin, mesh, fine.face)
+    known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
+    places = _skin_places(skin, mesh, fine.face, top)
     found = [Layer(fine.face.photo, place, known * share * fine.share) for place, share in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)
@@ -188,7 +195,7 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
         found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
-    place = surroundings_place(fine.old, mesh, mask)
+    place = surroundings_place(outline, mesh, mask)
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
@@ -196,9 +203,9 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]
 
 
-def _skin_places(skin: Skin, mesh: Mesh, face: Face):
+def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     """Where the skin comes from in the photo's crop [1, 2, S, S], and the share [S, S] that it has from there: as the photo
-    shows it, and as a mirror does; none where the skin is not that of the photo.
+    shows it, as a mirror does, and above the mesh; none where the skin is not that of the photo.
     """
     own = (skin.image == face.image).all(0).float()[None]
     if face.shown is not None:  # the image is continued beyond the photo
@@ -207,7 +214,11 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face):
     mirror = from_mirror(skin, other, mesh)
     here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
     there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
-    for place, share in ((here, 1 - mirror), (there, mirror)):
+    places = [(here, 1 - mirror), (there, mirror)]
+    if top is not None:
+        here, seen = top.own
+        places = [(here, seen * (1 - mirror)), (there, seen * mirror), top.lower]
+    for place, share in places:
         yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
 
 

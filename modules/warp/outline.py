@@ -3,12 +3,15 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 
+from ..affine import FRAME
 from .aperture import pixel_middles
-from .masks import fill
+from .masks import blurred, fill, grow
 from .mesh import Mesh, sampled
 
-STEEP = 1.3  # the pyramid falls off too soon beside what is known; much more folds the picture at the border
+GRID = 128  # pixels a side at which distances are measured
+RIM = 3.0  # pixels of the 256 px crop: the border of the face whose way goes on beside it, and over how far that is averaged
 
 
 class Surroundings(NamedTuple):
@@ -29,12 +32,39 @@ def warp_surroundings(
 def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor:
     """Where each pixel of the surroundings comes from [S, S, 2], x and y.
 
-    Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] nothing has moved, and
-    between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
+    Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] and of the crop nothing
+    has moved, and between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
     """
+    mask, pixel = F.pad(mask[1:-1, 1:-1], (1, 1, 1, 1)), len(mask) / FRAME
     face, outside = (mesh.covered * mask)[None, None], (1 - mask)[None, None]
     way = mesh.interpolate((old[:468, :2] - mesh.points[:468, :2]).to(mask)).movedim(-1, 0)[None]
-    share = (STEEP * fill(face, torch.maximum(face, outside))).clamp(max=1)
-    way = fill(way * face, face) * torch.where(face > 0, 1.0, share) * mask
+    share = fading(face, outside)
+    inner = grow(face, -RIM * pixel)
+    rim = face - inner
+    near = blurred(torch.cat([way * rim, rim], 1), RIM * pixel)
+    along = near[:, :2] / near[:, 2:].clamp_min(1e-4)
+    way = torch.where(inner > 0, way, fill(along * rim, rim) * torch.where(face > 0, 1.0, share)) * mask
     middles = pixel_middles(mask)
     return torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) + way[0].movedim(0, -1)
+
+
+def fading(face: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+    """1 on a face [1, 1, S, S], 0 `outside` of the mask, both 0 or 1, and evenly between them by the distances to both: what is
+    pulled along is stretched everywhere alike.
+    """
+    size, axis = outside.shape[-2:], torch.arange(GRID, device=face.device, dtype=face.dtype)
+    cells = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).view(-1, 2)
+    one, other = (F.adaptive_max_pool2d(x, GRID) for x in (face, outside))
+    near, far = (_distance(cells, x) for x in (one, other))
+    share = (far / (near + far).clamp_min(1e-3)).view(1, 1, GRID, GRID)
+    share = F.interpolate(share, size, mode="bilinear", align_corners=False)
+    return share * share * (3 - 2 * share)
+
+
+def _distance(cells: torch.Tensor, area: torch.Tensor) -> torch.Tensor:
+    """From cells [N, 2] of a grid to the nearest of an area [1, 1, G, G], 0 or 1: [N]; far where there is none."""
+    rim = area * grow(1 - area, 1.0)
+    found = rim[0, 0].nonzero().to(cells)
+    if len(found) == 0:
+        return torch.full_like(cells[:, 0], float(len(area[0, 0])))
+    return torch.cdist(cells, found).amin(1) * (area.flatten() == 0)

@@ -1,15 +1,19 @@
 """A face cut out of a picture, what of it is repainted, and the crop pasted back."""
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from .. import affine
+from ..affine import FRAME
 from ..types import PasteRegion
 from .detail import add_detail
 from .masks import feather
 from .palette import Palette
 
+EDGE = 5.0  # pixels of the 256 px crop over which what is pasted fades at the crop's edge: a dropped chin comes so near to it
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
 
 
@@ -85,9 +89,16 @@ def whole(crop: torch.Tensor, region: PasteRegion, i: int, detail: float) -> tor
 
 def soft_masks(region: PasteRegion, rows: slice = slice(None)) -> torch.Tensor:
     """What some crops are pasted with [n, 1, S, S] 0..1, but for the artist's own mask and what stands in front."""
-    inside = torch.zeros_like(region.mask[rows])
-    inside[:, 1:-1, 1:-1] = region.mask[rows, 1:-1, 1:-1]  # a chin at the crop's edge fades there too, and is not cut off
-    return feather(inside[:, None], region.feather)
+    mask, size, wide = region.mask[rows][:, None], region.mask.shape[-1], math.ceil(3 * region.feather)
+    beyond = F.pad(mask, (wide, wide, wide, wide), mode="replicate")  # a chin may come near to the crop's edge
+    within = feather(beyond, region.feather)[..., wide : wide + size, wide : wide + size]
+    return within * edge(size, min(region.feather, EDGE * size / FRAME)).to(within)
+
+
+def edge(size: int, pixels: float) -> torch.Tensor:
+    """What fades to 0 over so many pixels at the edge of a crop, and is 1 inside [S, S]: what goes beyond is not cut off."""
+    ramp = (torch.arange(size).minimum(torch.arange(size).flip(0)) / max(pixels, 1.0)).clamp(max=1)
+    return torch.minimum(ramp[:, None], ramp[None, :])
 
 
 def _windows(region: PasteRegion):

@@ -8,7 +8,7 @@ import torch
 
 from ..affine import FRAME, mirrored
 from ..types import Face, Topology
-from .front import colours_of, found_in
+from .front import colours_of, found_in, hair_beside
 from .light import apart, colours, gained, relit
 from .masks import blurred, connected, fill, grow
 from .mesh import POINTS, Mesh, areas, at_points, shown
@@ -36,7 +36,7 @@ BROWS = 70, 300  # an occlusion hangs from above them
 
 class Skin(NamedTuple):
     """Where skin comes from: a picture [3, S, S] and its face points [478, 3]; gain [468] of its linear light, if any; what of
-    the picture is known [S, S] 0 or 1, None: all.
+    the picture is known [S, S], 0 or 1 or bool, None: all.
     """
 
     image: torch.Tensor
@@ -98,7 +98,7 @@ def _drawn(skin: Skin, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
     """One photo's skin in the drawing, and where it shows it well enough [S, S], 0 or 1."""
     drawn, known = mesh.draw(skin.image, skin.points)
     if skin.shown is not None:
-        known = known * (mesh.draw(skin.shown[None], skin.points)[0][0] > 0.99)
+        known = known * (mesh.draw(skin.shown[None].float(), skin.points)[0][0] > 0.99)
     if skin.gain is not None:
         drawn = gained(drawn, mesh.interpolate(skin.gain[:, None]).movedim(-1, -3))
     return drawn, known
@@ -127,18 +127,18 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
 
 
 def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None) -> torch.Tensor:
-    """A face's picture [3, S, S] with its own skin where something stands before it, as `front.py` tells.
+    """A face's picture [3, S, S] with its own skin where something stands before it or hair falls over its rim: `front.py`.
 
     mesh: the face where it stands in the picture. held [S, S] 0..1: what else stands before it. What is around goes on
     smoothly there, with the fine structure and the features of the other side, as far as that is free.
     """
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
-    front = found_in(seen, mesh, DOUBT)
+    front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh))
     front = front if held is None else torch.maximum(front, held)
-    hidden = grow((front > 0).float()[None, None], EDGE * pixel) * mesh.covered
-    if not hidden.any():
+    hidden = grow((front > 0).float()[None, None], EDGE * pixel)
+    if not (hidden * mesh.covered).any():
         return image
-    other = Skin(torch.cat([image, 1 - hidden[0]]), mesh.points).mirrored(mesh.topology)
+    other = Skin(torch.cat([image, 1 - (hidden * mesh.covered)[0]]), mesh.points).mirrored(mesh.topology)
     instead, known = mesh.draw(other.image, other.points)
     free = known * (grow(instead[None, 3:], -EDGE * pixel) > 0.99)[0, 0]
     plain = mesh.covered & ~seen.feature & (seen.unlike < 1)

@@ -36,7 +36,7 @@ def completed(
     image: torch.Tensor, points: torch.Tensor, within: torch.Tensor, topology: Topology
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """A crop [3, S, S] of a face at points [478, 3] that the picture's border cuts, continued from the other side of the face
-    and beyond that smoothly; and what of it is known [S, S], 0 or 1. As it came, and None, if the picture has the whole face.
+    and beyond that smoothly; and what of it is known [S, S] bool. As it came, and None, if the picture has the whole face.
 
     within [S, S] bool: what of the crop lies in the picture.
     """
@@ -55,7 +55,7 @@ def completed(
     share = blurred(grow((1 - own)[None, None], SOFT * pixel), SOFT * pixel)[0, 0]  # of the other side, at the border
     near = blurred(grow(mesh.covered.float()[None, None], NEAR * pixel), NEAR / 3 * pixel)[0, 0] * (1 - own)
     made = torch.where(own > 0, torch.lerp(image, instead, share * known), torch.lerp(image, smooth, near))
-    return made, torch.maximum(own, mirrored)
+    return made, torch.maximum(own, mirrored) > 0.99
 
 
 def missing(points: torch.Tensor, within: torch.Tensor) -> list[str]:
@@ -74,6 +74,6 @@ def gives_way(skin: Skin, mesh: Mesh) -> torch.Tensor:
     """How far the background's own face takes the place [S, S] 0..1 of what lies beyond the border of the skin's photo."""
     if skin.shown is None:
         return torch.zeros_like(mesh.weight[..., 0])
-    shown, pixel = mesh.draw(skin.shown[None], skin.points)[0], len(mesh.index) / FRAME
+    shown, pixel = mesh.draw(skin.shown[None].float(), skin.points)[0], len(mesh.index) / FRAME
     unseen = ((shown[0] < 0.99) & mesh.covered).float()[None, None]
     return blurred(grow(unseen, WIDE * pixel), WIDE / 2 * pixel)[0, 0] * mesh.covered

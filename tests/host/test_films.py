@@ -1,5 +1,7 @@
 """Films: batches of pictures with two people, with pictures of nobody, and what is kept from one queue to the next."""
 
+import gc
+
 import pytest
 import torch
 
@@ -109,8 +111,50 @@ def test_a_film_that_is_in_range_is_not_copied():
     assert checked_image(images * 1.5 - 0.1).aminmax() == (0, 1)
 
 
+def held(value, seen):
+    """Bytes of the tensors that a value leads to, those in `seen` left out; they are added to it."""
+    if isinstance(value, torch.Tensor):
+        memory = value.untyped_storage()
+        new = memory.data_ptr() not in seen
+        seen.add(memory.data_ptr())
+        return memory.nbytes() * new
+    if isinstance(value, dict | list | tuple):
+        parts = value.values() if isinstance(value, dict) else value
+    else:
+        parts = vars(value).values() if hasattr(value, "__dict__") else ()
+    return sum(held(part, seen) for part in parts)
+
+
+def test_what_is_kept_of_a_frame(comfy, monkeypatch):
+    """Of each more frame less than 5 MB, with the paste region and all that is remembered. Meshes of one place are there at a
+    time, and what is the same for all places is looked at once.
+    """
+    from diffsfsr.evaluation.bench.film import Camera, frames
+    from diffsfsr.modules.pipeline import background, draft
+
+    camera, kept, alive, looked = Camera(steps=1), {}, [], []
+    usual, light = background.result_of, draft.OwnLight.of
+
+    def counted(*given):
+        gc.collect()
+        alive.append(sum(type(one) is draft.Place for one in gc.get_objects()))
+        return usual(*given)
+
+    monkeypatch.setattr(background, "result_of", counted)
+    monkeypatch.setattr(draft.OwnLight, "of", lambda *given: looked.append(1) or light(*given))
+    for count in (2, 5):
+        film, looked[:] = frames(count), []
+        result = camera.condition(film)[0]
+        seen = set()
+        held(film, seen)
+        kept[count] = held([result, list(camera.pipeline.encoders.memo.kinds.values())], seen)
+        assert len(looked) == 1, "the light on the selfie"
+    assert (kept[5] - kept[2]) / 3 < 5e6
+    assert max(alive) <= 4, "the place that is drawn, the one before, and the selfie's own"
+
+
 def test_memory_of_a_film_is_bounded_by_its_frames(comfy):
-    """Above the frames that go in and come out, a few MB of each (docs/results.md: 14 of 100)."""
+    """Above the frames that go in and come out, a few MB of each (docs/results.md: 10 of 100)."""
     from diffsfsr.evaluation.bench.film import Camera, frames
 
     camera, peaks = Camera(steps=1), {}

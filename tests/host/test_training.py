@@ -106,6 +106,13 @@ def test_the_rate_follows_the_steps_where_they_are_told(small, tmp_path):
     assert "steps" not in plan.record() and "minutes" not in small.Plan(steps=3).record()
 
 
+def test_a_short_run_learns_at_the_highest_rate_too(training):
+    """A warm-up of 200 steps would be all of it."""
+    for steps in (40, 120, 1000):
+        rates = [training.learning_rate(step, step / steps, 1.0) for step in range(steps)]
+        assert max(rates) == 1.0 and rates[0] <= 0.01, steps
+
+
 def curve_of(folder, steps):
     shared_run.run(folder, steps=steps)
     return curve(folder)

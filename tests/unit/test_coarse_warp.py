@@ -182,6 +182,7 @@ def test_the_paste_fades_at_the_crops_edge():
     assert soft[128, 128] == pytest.approx(1)
     assert soft[0].max() < 0.05 and soft[:, -1].max() < 0.05
     assert (soft[:, 128].diff().abs() < 0.25).all()  # no step on the way
+    assert soft[247, 128] > 0.95  # a dropped chin comes so near, and nothing of the one that was there is to shine through
 
 
 def test_the_paste_is_the_crop_in_the_middle_and_the_background_where_the_mask_is_empty():

@@ -8,12 +8,12 @@ from PIL import Image, ImageDraw
 from dev.people import PEOPLE, PeopleError, head
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.front import found_by_colour
+from diffsfsr.modules.warp.front import colours_of, found_by_colour, hair_beside, joined
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import cut
 from diffsfsr.modules.warp.skin import uncovered
-from tests.unit.faces import MODEL
+from tests.unit.faces import HAIR, MODEL, SKIN, skin_picture
 
 
 @pytest.fixture(scope="module")
@@ -89,4 +89,32 @@ def test_a_selfie_loses_its_fringe_and_nothing_else(people):
     before, after = ((x - crop)[:, hidden].abs().mean() for x in (seen, made))
     assert after < 0.4 * before
     assert torch.equal(made[:, ~mesh.covered], seen[:, ~mesh.covered])
-    assert torch.equal(uncovered(crop, mesh), crop)
+    within = grow(mesh.covered.float()[None, None], -16)[0, 0] > 0  # some of their own hair falls over the rim
+    assert torch.equal(uncovered(crop, mesh)[:, within], crop[:, within])
+
+
+def locks(face, width, row):
+    """Hair beside a face that falls over its rim by so many pixels, down from a row, on the left; and where it does."""
+    x = torch.arange(256)
+    rim = torch.where(face.covered.any(1), face.covered.float().argmax(1), 256)[:, None]
+    over = (x[None] < (rim + width).clamp(max=128)) & (torch.arange(256)[:, None] < row)
+    return torch.where(over, HAIR[:, None, None], skin_picture()), over & face.covered
+
+
+@pytest.mark.parametrize("width", [3, 6])
+def test_hair_over_a_selfie_s_rim_becomes_skin(face, width):
+    row = int(face.points[2, 1]) - 4
+    image, over = locks(face, width, row)
+    over = over & (torch.arange(256)[:, None] > face.points[105, 1]) & (torch.arange(256)[:, None] < row - 6)
+    assert hair_beside(colours_of(image, face), face)[over].mean() > 0.8
+    assert (uncovered(image, face)[:, over] - SKIN[:, None]).abs().mean() < 0.04
+    assert not hair_beside(colours_of(skin_picture(), face), face).any()
+
+
+def test_gaps_between_locks_close_at_the_rim_alone(face):
+    y, edge, x = 130, int(face.covered[130].float().argmax()), 128
+    kept = torch.zeros(1, 1, 256, 256)
+    for column in (edge + 3, x):
+        kept[..., y - 6 : y - 2, column : column + 4] = kept[..., y + 2 : y + 6, column : column + 4] = 1
+    made = joined(kept, face)
+    assert made[0, 0, y, edge + 4] and not made[0, 0, y, x + 1] and (made >= kept).all()

@@ -51,7 +51,18 @@ def test_hard_light_of_the_place_comes_to_the_face(face):
 def test_light_without_edges_stays_to_the_bit(face):
     soft = lit(torch.linspace(0.7, 1.0, 256))
     skin = Skin(soft, face.points)
-    assert led(skin, face, lit(shadow()), face.points) is skin
+    assert led(skin, face, lit(shadow()), face.points, gain=lambda: pytest.fail("asked for in vain")) is skin
+
+
+def test_hard_light_is_first_taken_off_as_far_as_it_is_hard(face):
+    """A gain that knows the shadow leaves no edge of it; one of coloured light is asked for, too."""
+    known = -torch.log(shadow()).expand(3, 256, 256)
+    hard, edge = Skin(lit(shadow()), face.points), lambda x: float((x[:, 150, 122] - x[:, 150, 117]).abs().mean())
+    made = led(hard, face, skin_picture(), face.points, lambda: known).image
+    assert edge(made) < 0.3 * edge(led(hard, face, skin_picture(), face.points).image)
+    asked, blue = [], skin_picture() * torch.tensor([0.3, 0.6, 1.2])[:, None, None]
+    led(Skin(blue, face.points), face, skin_picture(), face.points, lambda: asked.append(1) or 0 * blue)
+    assert asked
 
 
 def test_beard_is_no_shadow(face):

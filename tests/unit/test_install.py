@@ -12,7 +12,9 @@ import pytest
 from safetensors import safe_open
 
 from diffsfsr.modules import bundle
-from diffsfsr.modules.faces import covers, networks
+from diffsfsr.modules.faces import networks
+from diffsfsr.modules.faces.covers import CoverNetwork
+from diffsfsr.modules.faces.lights import LightNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
 FACE = "face_landmarker.safetensors"
@@ -92,7 +94,8 @@ def test_options_of_before_are_answered(install, capsys, options):
 def test_it_knows_the_formats_that_the_pack_reads(install):
     known = {
         FACE: (networks.FORMAT, str(networks.FORMAT_VERSION)),
-        "in_front.safetensors": (covers.FORMAT, str(covers.FORMAT_VERSION)),
+        CoverNetwork.FILE: (CoverNetwork.FORMAT, str(CoverNetwork.FORMAT_VERSION)),
+        LightNetwork.FILE: (LightNetwork.FORMAT, str(LightNetwork.FORMAT_VERSION)),
         "diffsfsr_default_256.safetensors": (bundle.FORMAT, str(bundle.VERSION)),
     }
     assert {name: expected[:2] for name, expected in install.WEIGHTS.items()} == known

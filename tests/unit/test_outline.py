@@ -7,6 +7,11 @@ from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.outline import warp_surroundings
 from tests.unit.faces import moved
 
+OVAL = [
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+]  # fmt: skip
+
 
 def scaled(face, share):
     """The face that many times as wide."""
@@ -17,11 +22,16 @@ def scaled(face, share):
 
 def places(share, face):
     """A picture whose values say where they were (x and y in shares of its side), led to a face of another width."""
-    new = scaled(face, share)
+    return pulled(face.points, face, scaled(face, share))
+
+
+def pulled(old, face, new=None):
+    """`places` of a face at the points `old` that is led to `new`, which is the plain face if there is none."""
+    new = face if new is None else new
     mask = grow((face.covered | new.covered).float()[None, None], 9)[0, 0]
     x = ((torch.arange(256) + 0.5) / 256).expand(256, 256)
     picture = torch.stack([x, x.T, torch.zeros_like(x)])
-    made = warp_surroundings(picture, (~face.covered).float(), face.points, new, mask)
+    made = warp_surroundings(picture, (~face.covered).float(), old, new, mask)
     return picture, mask, made, new.points
 
 
@@ -53,3 +63,22 @@ def test_hardly_anything_is_folded(face, share):
     _, mask, made, _ = places(share, face)
     steps = (made.image[0].diff(dim=1) * 256)[mask[:, 1:] > 0]
     assert steps.min() > -1 and (steps < 0).float().mean() < 0.03
+
+
+def test_an_outline_that_goes_to_and_fro_has_no_teeth_beside_it(face):
+    """Points at the ends of a face that is turned lie before and behind its outline: what is beside it follows their mean."""
+    points = face.points.clone()
+    points[OVAL, 1] += torch.tensor([5.0, -5.0]).repeat(len(OVAL) // 2)
+    picture, _, made, _ = pulled(points, face)
+    beside = (grow(face.covered.float()[None, None], 4)[0, 0] > 0) & ~face.covered
+    assert ((made.image - picture)[1].diff(dim=0).abs()[beside[1:]] * 256).max() < 1.2
+
+
+def test_at_the_border_of_the_crop_nothing_has_moved(face):
+    """A chin may come so near to it that the mask goes beyond."""
+    new = scaled(face, 0.8)
+    mask = torch.ones(256, 256)
+    picture = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0))
+    made = warp_surroundings(picture, (~face.covered).float(), face.points, new, mask)
+    assert torch.equal(made.image[:, [0, -1]], picture[:, [0, -1]])
+    assert torch.equal(made.image[:, :, [0, -1]], picture[:, :, [0, -1]])

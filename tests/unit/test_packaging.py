@@ -74,7 +74,7 @@ def test_host_reads_our_metadata(comfy):
     assert (found.tool_comfy.publisher_id, found.tool_comfy.display_name) == ("diffsfsr", "DiffSFSR")
 
 
-@pytest.mark.parametrize(("name", "most"), [("face_landmarker", 4_500_000), ("in_front", 3_000_000)])
+@pytest.mark.parametrize(("name", "most"), [("face_landmarker", 4_500_000), ("in_front", 3_000_000), ("hard_light", 3_000_000)])
 def test_small_networks_ship_with_the_pack(name, most):
     """A user's ComfyUI brings nothing after the clone."""
     file = f"weights/{name}.safetensors"

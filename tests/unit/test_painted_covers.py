@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from diffsfsr.modules.faces.covers import CoverNetwork, folded
+from diffsfsr.modules.faces.covers import CoverNetwork
+from diffsfsr.modules.faces.ladder import folded
 from diffsfsr.modules.warp.covers import place_map
-from diffsfsr.training.front.learn import follow, loss_of, stacked
+from diffsfsr.training.front.learn import loss_of
 from diffsfsr.training.front.paint import KINDS, UNSEEN, Painter
 from diffsfsr.training.front.people import Sitter
+from diffsfsr.training.ladder import follow, stacked
 from tests.unit.faces import HAIR, SKIN, canonical_face, moved
 
 SIZE = 192

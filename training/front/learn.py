@@ -5,30 +5,22 @@
 Drawing takes as long as learning, so each sample is shown several times, mirrored and in other light.
 """
 
-import json
-import math
-import time
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save, save_file
 
-from dev.seal import sealed
-
-from ...modules.faces.covers import FORMAT, FORMAT_VERSION, SIDE, CoverNetwork, folded
+from ...modules.faces.covers import SIDE, CoverNetwork
 from ...modules.faces.networks import FaceNetworks
 from ..data import load_part, manifest_hash
-from ..runlog import Run, read_curve
+from ..ladder import Shown, learn, places_of, stacked
+from ..runlog import Run
 from .paint import KINDS, UNSEEN, Painter, Sample
 from .people import Sitter, parts, sitter
 
 CONFIG = {"batch": 8, "fresh": 1, "kept": 1536, "lr": 3e-3, "weight_decay": 0.01, "ema": 0.99, "held": 40, "seed": 0}
-WARM, LOOK = 100, 500  # steps: until the full rate; between two looks at the validation people
 WATCHED = 6  # validation samples of each kind, and ten times as many bare faces
-LICENCE = "GPL-3.0-or-later"
 SURE = 0.5  # from which on a pixel counts as in front when it is measured
 
 
@@ -46,30 +38,6 @@ def painters(data: Path, face_model: Path, kept: Path) -> dict[str, Painter]:
         sitters = [Sitter.of(row) for row in torch.load(file, weights_only=True)]
         painters[part] = Painter(sitters, SIDE, topology.mirror)
     return painters
-
-
-def places_of(networks: FaceNetworks) -> torch.Tensor:
-    """Of the canonical face's points [468, 2]: x and y over 8 cm, about -1 to 1."""
-    return networks.vertices[:, :2] / 8
-
-
-class Shown:
-    """The last samples drawn, as a ring; a batch is some new ones and old ones in other light."""
-
-    def __init__(self, painter: Painter):
-        self.painter, self.samples = painter, []
-
-    def batch(self, step: int) -> Sample:
-        rng = np.random.default_rng([CONFIG["seed"], step])
-        fresh = [self.painter.sample(rng) for _ in range(CONFIG["fresh"] if self.samples else CONFIG["batch"])]
-        known = len(self.samples)
-        old = [self.samples[int(k)] for k in rng.integers(0, known, CONFIG["batch"] - len(fresh))] if known else []
-        self.samples = (self.samples + [Sample(*(x.half() for x in s)) for s in fresh])[-CONFIG["kept"] :]
-        return stacked(fresh + [_other_light(Sample(*(x.float() for x in s)), rng) for s in old])
-
-
-def stacked(samples: list[Sample]) -> Sample:
-    return Sample(*(torch.stack([s[k].float() for s in samples]) for k in range(len(Sample._fields))))
 
 
 def _other_light(sample: Sample, rng: np.random.Generator) -> Sample:
@@ -126,56 +94,15 @@ def look(network: CoverNetwork, samples: dict[str, Sample]) -> dict[str, float]:
 
 
 def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -> None:
-    """Runs until `minutes` are spent over all its resumptions, and writes `in_front.safetensors`."""
+    """Runs until `minutes` are spent over all its resumptions, and writes `network.safetensors`."""
     run = Run(out, CONFIG, manifest_hash(data))
     by_part = painters(data, face_model, out)
-    shown, samples = Shown(by_part["train"]), watched(by_part["validation"])
+    shown, samples = Shown(by_part["train"].sample, _other_light, CONFIG), watched(by_part["validation"])
     torch.manual_seed(CONFIG["seed"])
-    network = CoverNetwork(norm=True).to(memory_format=torch.channels_last)
-    network.places.copy_(places_of(FaceNetworks.load(face_model)))
-    mean = deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), CONFIG["lr"], weight_decay=CONFIG["weight_decay"])
-    step, spent, began = 0, 0.0, time.time()
-    if state := run.load():
-        for one, name in ((network, "network"), (mean, "mean"), (optimiser, "optimiser")):
-            one.load_state_dict(state[name])
-        step, spent = state["step"], state["elapsed"]
-    elapsed = spent
-    while elapsed < minutes * 60:
-        seen = shown.batch(step)
-        fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, elapsed / 60 / minutes))
-        optimiser.param_groups[0]["lr"] = CONFIG["lr"] * min(1, (step + 1) / WARM) * max(fall, 0.01)
+
+    def loss(network: CoverNetwork, seen: Sample) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             logits = network(seen.image, seen.place)
-        loss = loss_of(logits.float(), seen)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        follow(mean, network, min(CONFIG["ema"], (step + 1) / (step + 10)))
-        step, elapsed = step + 1, spent + time.time() - began
-        if step % LOOK == 0 or elapsed >= minutes * 60:
-            run.log(step=step, loss=loss.item(), **look(mean, samples))
-            states = {"network": network.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
-            run.save(**states, step=step, elapsed=elapsed)
-            save_file(folded(mean).state_dict(), out / "network.safetensors")
+        return loss_of(logits.float(), seen)
 
-
-@torch.no_grad()
-def follow(mean: torch.nn.Module, network: torch.nn.Module, share: float) -> None:
-    """The running mean of weights and of batch norm's statistics."""
-    for own, new in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
-        if own.is_floating_point():
-            own.lerp_(new, 1 - share)
-        else:
-            own.copy_(new)
-
-
-def export(run: Path, out: Path) -> None:
-    """The run's network in half precision, with a checksum and what it was made of."""
-    record = json.loads((run / "run.json").read_text())
-    last = {**record, **(record.get("resumed") or [{}])[-1]}
-    told = {name: last[name] for name in ("run", "config", "data", "code", "started")}
-    told["steps"] = int(read_curve(run / "curve.csv")[-1]["step"])
-    tensors = {name: value.half().contiguous() for name, value in load_file(run / "network.safetensors").items()}
-    metadata = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "licence": LICENCE, "told": json.dumps(told)}
-    out.write_bytes(sealed(save(tensors, metadata)))
+    learn(CoverNetwork(norm=True), run, face_model, minutes, CONFIG, shown.batch, loss, lambda mean: look(mean, samples))

@@ -1,0 +1,221 @@
+"""The forehead above the face mesh, which ends half way up: as far as the background shows bare skin there, it is the selfie's.
+
+A strip goes on from the mesh's upper border towards the crown, along the middle of the forehead. Where the selfie has bare skin
+there, too, that is drawn; where it has hair, or its photo ends, its skin goes on smoothly, with the structure of the forehead
+below.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from ..affine import FRAME
+from .front import colours_of, gleams
+from .light import gained, luma
+from .masks import blurred, connected, feather, fill, grow
+from .mesh import POINTS, Mesh, rasterise, sampled
+from .outline import surroundings_place
+from .skin import COARSE, DARK, FOREHEAD, Skin
+
+UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
+TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
+FOOT, TOP = 9, 10  # the middle of the forehead, from between the brows to that border
+HEIGHT = 1.5  # of the strip, over the way between those
+SIDE = 0.5  # what the strip goes out to the sides, over how far the border is from the middle of the forehead
+FADED = 0.75  # share of its height up to which a face is drawn wholly: beyond, one forehead fades into the other
+DEPTH = 0.6  # of the way from that border down to the brows, as far as structure is taken from there
+
+_ONE, _COUNT = torch.arange(len(UPPER) - 1), len(UPPER)
+_LOW, _HIGH = (_ONE, _ONE + 1, _ONE + _COUNT), (_ONE + 1, _ONE + 1 + _COUNT, _ONE + _COUNT)
+BETWEEN = torch.cat([torch.stack(corners, 1) for corners in (_LOW, _HIGH)])  # triangles of border and upper end
+
+# lengths are pixels of the 256 px crop
+ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
+HUNG = 2.0  # and from which on it is not what the mesh covers
+SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam or a fold that is skin
+EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
+NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
+FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold:
+FOLD = 0.1  # share of the light of what is around, by which that differs
+JOIN = 2.0  # beside the mesh, where what comes from farther down would not go on
+SOFT = 4.0  # over which the forehead ends downwards
+SMOOTH = 10.0  # over which the tone that goes on is smoothed
+SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
+
+
+class Foreheads(NamedTuple):
+    """Bare skin of two people, that above the mesh included, each in its own crop [S, S]."""
+
+    selfie: torch.Tensor  # 0..1, see `trusted`
+    background: torch.Tensor  # 0 or 1, see `bare_forehead`
+
+    def beside(self, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> "Foreheads":
+        """The background's in the shape of the drawn face, its own being at points old [478, >= 2]."""
+        return self._replace(background=sampled(self.background[None], surroundings_place(old, mesh, mask))[0])
+
+
+class Source(NamedTuple):
+    """Where in a selfie's crop structure comes from [S, S, 2], and how much of it does [S, S] 0..1."""
+
+    place: torch.Tensor
+    share: torch.Tensor
+
+
+class Above(NamedTuple):
+    """A face gone on above its mesh: a picture [3, S, S]; how far it is drawn there and on the forehead below [S, S] 0..1;
+    what it shows as the selfie does, and what comes from farther down.
+    """
+
+    image: torch.Tensor
+    share: torch.Tensor
+    own: Source
+    lower: Source
+
+
+def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of a face at points [478, >= 2] the mesh's upper border [13, 2], the upper end of the strip [13, 2], and how far the
+    border lies above the brows [13, 2], along the middle of the forehead.
+    """
+    foot, middle = points[list(UPPER), :2], points[FOOT, :2]
+    up = points[TOP, :2] - middle
+    up = up / up.norm().clamp_min(1e-6)
+    rise = ((foot - middle) @ up).clamp_min(0)[:, None] * up
+    return foot, foot + HEIGHT * rise + SIDE * (foot - middle - rise), rise
+
+
+class Strip(NamedTuple):
+    """The strip above a face in a frame of S pixels, as `mesh.rasterise` gives it."""
+
+    index: torch.Tensor  # [S, S]
+    weight: torch.Tensor  # [S, S, 3]
+
+    @classmethod
+    def of(cls, points: torch.Tensor, size: int) -> "Strip":
+        """points [478, >= 2] of the face."""
+        corners = torch.cat(border(points)[:2])
+        return cls(*rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), BETWEEN, size))
+
+    @property
+    def covered(self) -> torch.Tensor:
+        """Where it is [S, S] bool; the face is before it."""
+        return self.index >= 0
+
+    def interpolate(self, foot: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+        """Values [13, C] at the mesh's upper border and at the upper end, between them over the strip: [S, S, C]."""
+        corners = torch.cat([foot, end])[BETWEEN][self.index.clamp_min(0)]
+        return sum(corners[..., k, :] * self.weight[..., k, None] for k in range(3))
+
+
+def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
+    """Bare skin of a face and in the strip above it [S, S], 0 or 1, of a picture [3, S, S]; mesh: where the face stands.
+
+    alike: distance from skin up to which the strip is bare. On the face what hangs in from the strip is not.
+    """
+    size, face = mesh.index.shape[-1], _mask(mesh.covered)
+    pixel, free, seen = size / FRAME, _mask(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
+    alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
+    gleam = gleams(seen, alike, mesh)
+    skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
+    skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
+    skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
+    hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
+    inner = _mask(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
+    return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def upper_part(mesh: Mesh) -> torch.Tensor:
+    """Forehead and temples [S, S] bool."""
+    return mesh.between(FOREHEAD) | mesh.between(TEMPLE) | mesh.between(mesh.opposite(TEMPLE))
+
+
+def reached(bare: torch.Tensor, pixels: float) -> torch.Tensor:
+    """What is repainted [S, S], 0 or 1, so that a forehead can be drawn where it is bare [S, S], pixels of the 256 px crop."""
+    return grow(bare[None, None], pixels * len(bare) / FRAME)[0, 0]
+
+
+def above(
+    skin: Skin, mesh: Mesh, drawn: torch.Tensor, covered: torch.Tensor, own: torch.Tensor, theirs: torch.Tensor
+) -> Above:
+    """The skin of a selfie on and above the face that is `drawn` [3, S, S] from it where `covered` [S, S] 0..1, gleams too.
+
+    own [S, S] 0..1: where the selfie's crop is skin, see `trusted`; theirs [S, S]: the background, in the drawn face's shape.
+    """
+    pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
+    inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
+    foot, end, rise = border(skin.points)
+    height = strip.interpolate(torch.zeros_like(foot[:, :1]), torch.ones_like(foot[:, :1]))
+    straight = torch.where(inside[..., None], strip.interpolate(foot, end), mesh.interpolate(skin.points[:POINTS, :2]))
+    turned = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
+    known = sampled(own[None], straight)[0] * torch.where(inside, 1.0, covered)
+    if not known[below].mean() > SEEN:
+        nothing = torch.zeros_like(covered)
+        return Above(drawn, nothing, Source(straight, mesh.covered.to(covered)), Source(turned, nothing))
+    image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
+    plain = known * (inside | below)
+    smooth = broad(image, grow(plain[None, None], -pixel)[0, 0], SMOOTH * pixel)
+    structure, calm = _structure(skin.image, pixel)
+    structure = sampled(torch.cat([structure, calm * own[None]]), turned)
+    other = structure[3] * inside
+    structure = torch.lerp(torch.ones_like(image), structure[:3], other)
+    soft = blurred(_mask(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
+    image = torch.lerp(drawn, torch.lerp(smooth * structure, image, known), torch.where(inside, 1.0, soft))
+    share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
+    seen = torch.where(inside, known, 1 - soft * (1 - known))
+    within = grow(_mask(inside), -JOIN * pixel)[0, 0]
+    return Above(image.clamp(0, 1), share, Source(straight, seen), Source(turned, other * (1 - known) * within))
+
+
+def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
+    """What of the hair [S, S] 0..1 that `hair_mask` sees in a face drawn [3, S, S] where covered [S, S] 0..1 is no gleam."""
+    light = blurred(luma(drawn[None]), FINE * len(hair) / FRAME)[0, 0]
+    skin = light[(covered > 0.5) & (hair < 0.5)]
+    return hair * (light < skin.median()) if len(skin) else hair
+
+
+def trusted(bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None) -> torch.Tensor:
+    """How surely a selfie's crop shows skin on and above its face [S, S] 0..1, of what is `bare` [S, S]: not at the edge of its
+    hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all.
+    """
+    pixel = len(bare) / FRAME
+    hidden = (Strip.of(mesh.points, len(bare)).covered | mesh.covered) & (bare < 0.5)
+    if shown is not None:
+        hidden = hidden | (shown < 0.5)
+    return 1 - blurred(grow(_mask(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+
+
+def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor) -> torch.Tensor:
+    """A picture [3, S, S] in the light that the skin has on the mesh, gone on smoothly."""
+    if skin.gain is None:
+        return image
+    return gained(image, fill((mesh.interpolate(skin.gain[:, None])[..., 0] * covered)[None, None], covered[None, None])[0])
+
+
+def broad(image: torch.Tensor, weight: torch.Tensor, pixels: float) -> torch.Tensor:
+    """A picture [3, S, S] smoothed over what has weight [S, S], and gone on from there."""
+    both = blurred(torch.cat([image * weight, weight[None]])[None], pixels)
+    return fill(both[:, :3] / both[:, 3:].clamp_min(1e-3), (both[:, 3:] > 0.05).to(both))[0]
+
+
+def drawn_wholly(top: Above, covered: torch.Tensor, mask: torch.Tensor, border: float) -> torch.Tensor:
+    """How far [1, 1, S, S] 0..1 a face is drawn, covered [S, S] 0..1, that goes on above its mesh; 0 where it does not."""
+    pixel = len(covered) / FRAME
+    near = blurred(grow((top.share > 0.5).float()[None, None], NEAR * pixel), NEAR / 3 * pixel)
+    return feather(torch.maximum(covered, top.share)[None, None] * mask, border * pixel) * near
+
+
+def swing(height: torch.Tensor) -> torch.Tensor:
+    """How far below the border, 0..1 of `DEPTH`, structure is taken from for a place so high 0..1: down and up again."""
+    share = height * HEIGHT / DEPTH
+    return 1 - (share % 2 - 1).abs()
+
+
+def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is no fold, strand or mole [1, S, S] 0..1."""
+    factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
+    coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
+    rough = grow(_mask((coarser - 1).abs() > FOLD), FINE * pixel)
+    return factor.clamp(*STRUCTURE), 1 - blurred(rough, FINE * pixel)[0]
+
+
+def _mask(where: torch.Tensor) -> torch.Tensor:
+    return where.float()[None, None]

@@ -1,0 +1,128 @@
+"""The forehead from the mesh's upper end to the hairline: where it is bare, what is drawn there, and its detail."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
+from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
+from diffsfsr.modules.warp.masks import blurred, grow
+from diffsfsr.modules.warp.paste import composite
+from diffsfsr.modules.warp.skin import Skin
+from tests.unit.faces import HAIR, SKIN, photo, skin_picture
+from tests.unit.test_detail import LARGE, place
+
+TOP, HIGH = 10, 24  # the mesh's upper end, and pixels from there up to a hairline
+WALL = torch.tensor([0.3, 0.4, 0.6])
+
+
+def person(face, high: int = HIGH, hair=HAIR, skin=None):
+    """A head with hair from `high` pixels above the mesh on, before a wall [3, 256, 256]."""
+    image, row = skin_picture() if skin is None else skin, torch.arange(256)[:, None]
+    head = grow(face.covered.float()[None, None], 60)[0, 0] > 0
+    image = torch.where(row < top(face) - high, hair[:, None, None], image)
+    return torch.where(head & (torch.arange(256) > 40) & (torch.arange(256) < 216), image, WALL[:, None, None])
+
+
+def top(face) -> int:
+    return int(face.points[TOP, 1])
+
+
+def column(face, low: int = 3, high: int = HIGH - 9):
+    """The middle of the forehead from `low` to `high` pixels above the mesh, as places of a picture."""
+    x = int(face.points[TOP, 0])
+    return ..., slice(top(face) - high, top(face) - low), slice(x - 20, x + 20)
+
+
+def own(face, image, shown=None):
+    return trusted(bare_forehead(image, face, ALIKE[1]), face, shown)
+
+
+def drawn(face, selfie, background, go_on: bool = True):
+    """The coarse warp of a selfie in a background of the same outline, and its mask."""
+    there, bare = BackgroundFace.of(photo(background, face.points), face.topology), bare_forehead(background, face)
+    mask = torch.maximum(face_mask(there, face, 9), reached(bare, 9))
+    foreheads = Foreheads(own(face, selfie), bare) if go_on else None
+    return coarse_warp(Skin(selfie, face.points), there, face, mask, colour=0.6, rim=True, foreheads=foreheads), mask
+
+
+def painted(image, place, colour):
+    image = image.clone()
+    image[place] = colour[:, None, None]
+    return image
+
+
+@pytest.mark.parametrize("hair", [HAIR, torch.tensor([0.75, 0.75, 0.75]), torch.tensor([0.05, 0.05, 0.05])])
+def test_bare_up_to_the_hair_and_no_farther(face, hair):
+    bare = bare_forehead(person(face, hair=hair), face)
+    assert bare[column(face, 1, HIGH - 3)].all() and not bare[column(face, HIGH + 2, HIGH + 20)].any()
+    assert not bare[(person(face) == WALL[:, None, None]).all(0)].any()
+
+
+def test_a_gleam_is_skin_and_white_cloth_and_hair_that_hangs_in_are_not(face):
+    rows, x = torch.arange(256)[:, None] - top(face) + HIGH, torch.arange(256) - face.points[TOP, 0]
+    shine = person(face) + 0.3 * torch.exp(-(rows**2 / 300 + x**2 / 400)) * (rows >= 0)
+    assert bare_forehead(shine.clamp(0, 1), face, ALIKE[1])[column(face, 1, HIGH - 8)].all()
+    cloth = painted(person(face), column(face, 4, HIGH + 30), torch.tensor([0.96, 0.95, 0.94]))
+    assert bare_forehead(cloth, face)[column(face, 8, HIGH - 3)][:, 4:-4].mean() < 0.01
+    strand = painted(person(face), column(face, -15, HIGH), HAIR)
+    assert bare_forehead(strand, face)[column(face, -12, HIGH)][:, 2:-2].mean() < 0.01
+
+
+def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
+    """From the brows to the hair; without it they stay, and the hair stays in any case."""
+    wrinkles, x = person(face), int(face.points[TOP, 0])
+    for k in range(4, HIGH - 8, 4):
+        wrinkles[:, top(face) - k, x - 30 : x + 30] *= 0.75
+    spot = (..., slice(top(face) - 10, top(face) - 6), slice(x - 2, x + 2))
+    mole = painted(person(face), spot, torch.tensor([0.4, 0.25, 0.2]))
+    rough = {}
+    for go_on in (False, True):
+        made, mask = drawn(face, person(face), wrinkles, go_on)
+        rough[go_on] = made.mean(0)[column(face)].std()
+        assert torch.equal(made[:, mask == 0], wrinkles[:, mask == 0])
+        assert (made[column(face, HIGH + 2, HIGH + 8)] - HAIR[:, None, None]).abs().max() < 0.05
+    assert rough[True] < 0.3 * rough[False]
+    light = [drawn(face, mole, person(face), go_on)[0][:, top(face) - 8, x].mean() for go_on in (False, True)]
+    assert light[0] > 0.6 > 0.45 > light[1]
+
+
+@pytest.mark.parametrize("high", [-6, 2, 12])
+def test_where_the_selfie_has_hair_its_skin_goes_on(face, high):
+    made, _ = drawn(face, person(face, high), person(face))
+    assert (made[column(face, -20)] - SKIN[:, None, None]).abs().max() < 0.06
+
+
+def test_beyond_the_selfie_s_photo_its_skin_goes_on(face):
+    shown = torch.ones(256, 256)
+    shown[: top(face) - 4] = 0
+    known = own(face, person(face), shown)
+    assert known[column(face, 6)].max() < 0.1 and known[column(face, -30, -10)].min() > 0.9
+
+
+def test_a_forehead_behind_a_fringe_ends_with_the_mesh(face):
+    """There is too little of it to go on with."""
+    fringe, wrinkles = person(face, -40), person(face)
+    wrinkles[column(face, 6, 8)] *= 0.75
+    one, other = (drawn(face, fringe, wrinkles, go_on)[0] for go_on in (False, True))
+    assert (one - other).abs().max() < 1e-6
+
+
+def test_native_detail_is_the_selfie_s_above_the_mesh_too(face):
+    """No line where the mesh ends, and none of the background's texture."""
+    side, noise = 256 * LARGE, torch.Generator().manual_seed(3)
+    make = lambda: torch.exp(0.12 * blurred(torch.randn(1, 1, side, side, generator=noise), 1.0)[0, 0, ..., None])  # noqa: E731
+    plain = torch.nn.functional.interpolate(person(face)[None], size=side, mode="nearest")[0].permute(1, 2, 0)
+    selfie, scene = ((plain * make()).clamp(0, 1) for _ in range(2))
+    region = place(face, selfie, background=scene[None])
+    small = torch.nn.functional.interpolate(scene.permute(2, 0, 1)[None], size=256, mode="bilinear", antialias=True)[0]
+    made, mask = drawn(face, region.fine[0].skin, small)
+    bare = own(face, region.fine[0].skin), bare_forehead(small, face)
+    rows, columns = (slice(LARGE * s.start, LARGE * s.stop) for s in column(face, -6, HIGH - 10)[1:])
+    fine_of = lambda x: (x.mean(-1) - blurred(x.mean(-1)[None, None], 3.0)[0, 0])[rows, columns].flatten()  # noqa: E731
+    for foreheads, least in ((bare, True), (None, False)):
+        fine = replace(region.fine[0], warp=made, foreheads=foreheads)
+        result, _ = composite(made.permute(1, 2, 0)[None], replace(region, fine=(fine,), mask=mask[None]), 1.0)
+        alike = [float(torch.corrcoef(torch.stack([fine_of(result[0]), fine_of(x)]))[0, 1]) for x in (selfie, scene)]
+        assert (alike[0] > 0.8 and abs(alike[1]) < 0.15) == least
