@@ -9,8 +9,8 @@ from ..modules.errors import DiffSFSRError
 from ..modules.faces.selection import RULES
 from ..modules.host import folders
 from ..modules.pipeline import kept
-from ..modules.pipeline.draft import TURNS
 from ..modules.pipeline.faceless import PASS_ON
+from ..modules.pipeline.place import TURNS
 from ..modules.warp.rim import SKIN_TONE
 
 Encoders = io.Custom("DIFFSFSR_ENCODERS")

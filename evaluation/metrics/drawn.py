@@ -5,8 +5,9 @@ import torch
 from ...modules.affine import invert, sample
 from ...modules.encoders.expression import split
 from ...modules.pipeline.area import GROW, area_of
-from ...modules.pipeline.draft import foreheads_of, mesh_of, person_of, place_of, shaven, skin_of
+from ...modules.pipeline.draft import foreheads_of, mesh_of, shaven, skin_of
 from ...modules.pipeline.encoders import Encoders
+from ...modules.pipeline.place import person_of, place_of
 from ...modules.types import USUAL, Expression, Identity, PasteRegion
 from ...modules.warp.forehead import above, dark
 from ...modules.warp.outline import warp_surroundings

@@ -9,8 +9,9 @@ import torch
 from ...modules.encoders.expression import encode_label, split
 from ...modules.labels import FAMILIES, WORDS, family_of, subcluster_of
 from ...modules.pipeline.area import coarse_warp_of
-from ...modules.pipeline.draft import mesh_of, own_place, person_of
+from ...modules.pipeline.draft import mesh_of
 from ...modules.pipeline.encoders import Encoders
+from ...modules.pipeline.place import own_place, person_of
 from ...modules.types import USUAL, Identity
 
 WEAKER = 0.9  # two words that differ less than a word from itself at this intensity are not told apart

@@ -12,8 +12,8 @@ import torch
 from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.labels import BLENDSHAPES, prototype
 from ...modules.pipeline.area import coarse_warp_of
-from ...modules.pipeline.draft import Person, Place
 from ...modules.pipeline.encoders import Encoders, face_networks
+from ...modules.pipeline.place import Person, Place
 from ...modules.warp.coarse import BackgroundFace
 from ...training.data import load_part
 from ...training.rig import portrait_face

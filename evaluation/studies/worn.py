@@ -10,9 +10,10 @@ import torch
 
 from ...modules.encoders.expression import split
 from ...modules.host.conditioning import KEY
-from ...modules.pipeline.draft import mesh_of, person_of, place_of
+from ...modules.pipeline.draft import mesh_of
 from ...modules.pipeline.encoders import face_networks
 from ...modules.pipeline.face import measured
+from ...modules.pipeline.place import person_of, place_of
 from ...modules.types import USUAL, Identity
 from ...modules.warp.mesh import Mesh
 from ...nodes.background_condition import BackgroundCondition

@@ -9,8 +9,9 @@ from ..warp.coarse import face_mask
 from ..warp.forehead import reached
 from ..warp.jaw import parted
 from ..warp.mesh import Mesh
-from .draft import Person, Place, drawn, forehead, looks_of, mesh_of, same_photo, topology
+from .draft import drawn, forehead, looks_of, mesh_of
 from .encoders import Encoders
+from .place import Person, Place, same_photo, topology
 
 GROW = 9.0  # pixels of the 256 px crop, the default of Background Condition
 # between them these cover what a face covers with any word, but for a few pixels of a turned one: as wide as it gets, with

@@ -22,25 +22,12 @@ from ..warp.mouth import finer
 from ..warp.palette import Exposure
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from .area import area_of
-from .draft import (
-    Person,
-    Place,
-    Spot,
-    behind,
-    drawn,
-    looks_of,
-    mesh_of,
-    person_of,
-    same_photo,
-    skin_of,
-    spots_of,
-    topology,
-    turned_place,
-)
+from .draft import behind, drawn, looks_of, mesh_of, skin_of
 from .encoders import Encoders
 from .faceless import Faceless
 from .latents import encoded, encoded_once, what_is_lost
 from .own_mask import check_front, own_area
+from .place import Person, Place, Spot, person_of, same_photo, spots_of, topology, turned_place
 from .request import Request, checked
 
 BURNT = 0.2  # how far a face is burnt out (`palette.Exposure`), from which on it is said: bare ones have 0

@@ -15,8 +15,8 @@ from ..warp.mesh import Mesh
 from ..warp.paste import mask_in_crop
 from ..warp.recrop import crops_of, masks_of, warps_of
 from .area import GROW
-from .draft import topology
 from .face import chosen
+from .place import topology
 
 LEAST, MOST, CELL = 256, 1536, 8  # pixels of a crop, and of a latent's cell
 NOBODY = "no face"

@@ -8,9 +8,10 @@ from ..host.progress import steps
 from ..images import broadcast, checked_image
 from ..types import Expression, Identity, check_bundle
 from .area import coarse_warp_of
-from .draft import Person, Place, behind, own_place, person_of, places_of
+from .draft import behind
 from .encoders import Encoders
 from .faceless import PASS_ON, Faceless, passes_on
+from .place import Person, Place, own_place, person_of, places_of
 
 
 @at("Face Draft")

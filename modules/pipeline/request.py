@@ -9,9 +9,9 @@ from ..errors import DiffSFSRError, at, check_number
 from ..images import broadcast, checked_image, checked_mask
 from ..types import USUAL, Expression, Identity, Strength, check_bundle
 from ..warp.rim import SKIN_TONE
-from .draft import TURNS
 from .encoders import Encoders
 from .faceless import PASS_ON, passes_on
+from .place import TURNS
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ def film(studio):
 
 @pytest.fixture(scope="module")
 def places_of(studio):
-    from diffsfsr.modules.pipeline.draft import places_of
+    from diffsfsr.modules.pipeline.place import places_of
 
     return places_of
 
@@ -130,14 +130,14 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
     time, and what is the same for all places is looked at once.
     """
     from diffsfsr.evaluation.bench.film import Camera, frames
-    from diffsfsr.modules.pipeline import background, draft
+    from diffsfsr.modules.pipeline import background, draft, place
 
     camera, kept, alive, looked = Camera(steps=1), {}, [], []
     usual, light = background.result_of, draft.OwnLight.of
 
     def counted(*given):
         gc.collect()
-        alive.append(sum(type(one) is draft.Place for one in gc.get_objects()))
+        alive.append(sum(type(one) is place.Place for one in gc.get_objects()))
         return usual(*given)
 
     monkeypatch.setattr(background, "result_of", counted)

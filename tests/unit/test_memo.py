@@ -153,7 +153,7 @@ def test_a_failure_is_not_remembered(store):
 
 
 def test_nine_backgrounds_queued_twice_are_looked_at_nine_times(comfy, face, monkeypatch):
-    from diffsfsr.modules.pipeline import background, draft, film
+    from diffsfsr.modules.pipeline import background, film, place
 
     looked, found = [], DetectedFace((0, 0, 99, 99), 0.9, face.points, 1.0, torch.zeros(52))
 
@@ -163,8 +163,8 @@ def test_nine_backgrounds_queued_twice_are_looked_at_nine_times(comfy, face, mon
 
     monkeypatch.setattr(film, "find_faces", find_faces)
     monkeypatch.setattr(film, "face_networks", lambda: SimpleNamespace(ready=lambda: None))
-    monkeypatch.setattr(draft, "aligned", lambda *_: (photo(skin_picture(), face.points), torch.eye(2, 3)))
-    monkeypatch.setattr(draft, "topology", lambda: face.topology)
+    monkeypatch.setattr(place, "aligned", lambda *_: (photo(skin_picture(), face.points), torch.eye(2, 3)))
+    monkeypatch.setattr(place, "topology", lambda: face.topology)
     encoders, expression = SimpleNamespace(memo=Memo()), SimpleNamespace(codes=torch.zeros(1, 84))
     pictures = torch.rand(LEAST + 1, 8, 8, 3)
 

@@ -145,18 +145,18 @@ def test_without_its_hair_a_face_shows_both_eyes(face, half_hidden):
 
 
 def test_in_its_own_picture_a_face_keeps_its_hair_and_elsewhere_it_loses_it(comfy, face, half_hidden, monkeypatch):
-    from diffsfsr.modules.pipeline import draft
+    from diffsfsr.modules.pipeline import draft, place
     from diffsfsr.modules.pipeline.memo import Memo
 
-    monkeypatch.setattr(draft, "topology", lambda: face.topology)
+    monkeypatch.setattr(place, "topology", lambda: face.topology)
     hidden, (x, y) = half_hidden
-    encoders, person = SimpleNamespace(memo=Memo()), draft.Person(hidden, "who")
+    encoders, person = SimpleNamespace(memo=Memo()), place.Person(hidden, "who")
 
     def skin_in(image):
         background = BackgroundFace.of(photo(image, face.points), face.topology)
-        return draft.skin_of(encoders, person, draft.Place(background, torch.eye(2, 3), "where"))
+        return draft.skin_of(encoders, person, place.Place(background, torch.eye(2, 3), "where"))
 
-    own, elsewhere = draft.skin_of(encoders, person, draft.own_place(encoders, person)), skin_in(skin_picture())
+    own, elsewhere = draft.skin_of(encoders, person, place.own_place(encoders, person)), skin_in(skin_picture())
     assert own.image is hidden.image and skin_in(hidden.image.clone()).image is hidden.image
     saved = hidden.image + 0.01 * torch.randn(3, 256, 256, generator=torch.Generator().manual_seed(0))
     assert skin_in(saved.clamp(0, 1)).image is hidden.image, "a file of the same photo with a little noise"
