@@ -111,6 +111,14 @@ def test_hair_over_a_selfie_s_rim_becomes_skin(face, width):
     assert not hair_beside(colours_of(skin_picture(), face), face).any()
 
 
+def test_a_gleam_at_a_selfie_s_rim_is_no_hair(face):
+    """Brighter than its skin, smooth, and beyond the upper border of the face too."""
+    x, y = face.points[103, :2]
+    rows, columns = torch.arange(256)[:, None] - y, torch.arange(256) - x
+    shine = skin_picture() + 0.25 * torch.exp(-(rows**2 + columns**2) / 400)
+    assert not hair_beside(colours_of(shine.clamp(0, 1), face), face).any()
+
+
 def test_gaps_between_locks_close_at_the_rim_alone(face):
     y, edge, x = 130, int(face.covered[130].float().argmax()), 128
     kept = torch.zeros(1, 1, 256, 256)
