@@ -51,7 +51,7 @@ THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the
 FALLS, BORDER, ASIDE = 1.8, 9.0, 0.25  # of hair at a rim: distance from skin, how wide, and share of the face from its middle
 RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
 BRIGHT = 3.0  # distance from skin up to which what is brighter than most of it, and smooth, is a gleam on it:
-ROUGH = 2.0, 0.1  # spread of log light over so many pixels
+ROUGH, BRIDGED = (2.0, 0.1), 3.0  # spread of log light over so many pixels; half the width of what joins no gleam to skin
 SOFT = 0.8  # over which edges are softened, inwards
 
 
@@ -102,14 +102,15 @@ def hair_beside(colours: Colours, mesh: Mesh) -> torch.Tensor:
 
 def gleams(colours: Colours, skin: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """What is brighter than most of the skin [1, 1, S, S], 0 or 1, and smooth, as its edges towards skin are: white cloth has
-    sharp ones. skin [1, 1, S, S] bool: what is surely skin.
+    sharp ones, but for a narrow bridge here and there. skin [1, 1, S, S] bool: what is surely skin.
     """
     light, pixel = colours.logs[:1, None], mesh.index.shape[-1] / FRAME
     smooth = blurred((light - blurred(light, ROUGH[0] * pixel)) ** 2, ROUGH[0] * pixel).sqrt() < ROUGH[1]
     bright = light > light[skin & mesh.covered].median()
     start = (skin & smooth).to(light)
-    gleam = connected(torch.maximum(start, (bright & smooth & mesh.covered.any(0)).to(light)), start) * bright
-    return gleam * (colours.unlike < BRIGHT)
+    both = torch.maximum(start, (bright & smooth & mesh.covered.any(0)).to(light))
+    broad = grow(both, -BRIDGED * pixel)
+    return grow(connected(broad, start * broad), BRIDGED * pixel) * both * bright * (colours.unlike < BRIGHT)
 
 
 def joined(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:

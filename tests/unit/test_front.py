@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from dev.people import PEOPLE, PeopleError, head
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.front import colours_of, found_by_colour, hair_beside, joined
+from diffsfsr.modules.warp.front import Colours, colours_of, found_by_colour, gleams, hair_beside, joined
 from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import cut
@@ -117,6 +117,17 @@ def test_a_gleam_at_a_selfie_s_rim_is_no_hair(face):
     rows, columns = torch.arange(256)[:, None] - y, torch.arange(256) - x
     shine = skin_picture() + 0.25 * torch.exp(-(rows**2 + columns**2) / 400)
     assert not hair_beside(colours_of(shine.clamp(0, 1), face), face).any()
+
+
+@pytest.mark.parametrize(("half", "found"), [(0, False), (5, False), (30, True)])
+def test_what_joins_skin_by_a_narrow_bridge_is_no_gleam(face, half, found):
+    """A white head scarf with a fold in soft shade, against the broad slope of a gleam; half: pixels of the soft part."""
+    row, x, end = torch.arange(256.0)[:, None], torch.arange(256) - face.points[10, 0], float(face.points[10, 1])
+    soft, hard = ((end + 20 - row) / 40).clamp(0, 1), (row < end).float()
+    share = torch.where(x.abs()[None] < half, soft, hard.expand(256, 256))
+    seen = Colours(0.8 * share.expand(3, 256, 256), 2.5 * share, [torch.zeros(256, 256, dtype=torch.bool)], False)
+    above = gleams(seen, (seen.unlike < 1)[None, None], face)[0, 0, : int(end) - 25]
+    assert bool(above.any()) is found
 
 
 def test_gaps_between_locks_close_at_the_rim_alone(face):
