@@ -106,7 +106,7 @@ class FineSkin:
     share: float  # 0..1 of the selfie's skin in it
     gone: torch.Tensor | None = None  # [S, S] 0..1 in half precision, where folds of the selfie were taken away
     mouth: Photo | None = None  # what was drawn between the lips, finer than the crop
-    foreheads: tuple[torch.Tensor, torch.Tensor] | None = None  # [S, S] of selfie and background, 0 or 1, where they are bare
+    foreheads: tuple[torch.Tensor, torch.Tensor] | None = None  # [S, S] of selfie, 0..1, and background, bool: where bare
     outline: torch.Tensor | None = None  # [478, 3] points that the background gives way to a face by; None: `old`
 
 

@@ -168,7 +168,7 @@ def own_bare(encoders: Encoders, person: Person) -> torch.Tensor:
 
 
 def forehead(encoders: Encoders, place: Place) -> torch.Tensor:
-    """Where a place shows bare skin [S, S], 0 or 1, above the mesh, too; remembered."""
-    make = lambda: bare_forehead(place.face.image, place.background.mesh)  # noqa: E731
+    """Where a place shows bare skin [S, S] bool, above the mesh, too; remembered, as bool: a quarter of the memory."""
+    make = lambda: bare_forehead(place.face.image, place.background.mesh) > 0  # noqa: E731
     bare, front = encoders.memo.get("forehead", place.key, make), place.background.in_front
-    return bare if front is None else bare * (front < FREE)
+    return bare if front is None else bare & (front < FREE)

@@ -47,11 +47,11 @@ class Foreheads(NamedTuple):
     """Bare skin of two people, that above the mesh included, each in its own crop [S, S]."""
 
     selfie: torch.Tensor  # 0..1, see `trusted`
-    background: torch.Tensor  # 0 or 1, see `bare_forehead`
+    background: torch.Tensor  # 0 or 1, or bool, see `bare_forehead`
 
     def beside(self, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> "Foreheads":
         """The background's in the shape of the drawn face, its own being at points old [478, >= 2]."""
-        return self._replace(background=sampled(self.background[None], surroundings_place(old, mesh, mask))[0])
+        return self._replace(background=sampled(self.background[None].to(mask), surroundings_place(old, mesh, mask))[0])
 
 
 class Source(NamedTuple):
@@ -130,7 +130,7 @@ def upper_part(mesh: Mesh) -> torch.Tensor:
 
 def reached(bare: torch.Tensor, pixels: float) -> torch.Tensor:
     """What is repainted [S, S], 0 or 1, so that a forehead can be drawn where it is bare [S, S], pixels of the 256 px crop."""
-    return grow(bare[None, None], pixels * len(bare) / FRAME)[0, 0]
+    return grow(bare[None, None].float(), pixels * len(bare) / FRAME)[0, 0]
 
 
 def above(
