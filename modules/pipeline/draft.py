@@ -20,7 +20,7 @@ from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, light_network
 from .face import cover_answer, cover_share
-from .memo import content
+from .memo import LEAST, content
 from .place import Person, Place, own_place, same_photo, topology
 
 FREE = 0.5  # what stands before a forehead, up to which it is bare
@@ -101,7 +101,8 @@ def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     soft = lambda: get("soft gain", person.key, lambda: soft_gain(light_network().ready(), skin.image, own))  # noqa: E731
     gain = None if same_photo(person, place) else soft
     light_on = lambda image, mesh: get("light on it", content(image, mesh.points), lambda: OwnLight.of(image, mesh))  # noqa: E731
-    return get("led skin", (person.key, place.key), lambda: led(skin, own, there.image, there.points, gain, light_on))
+    make = lambda: led(skin, own, there.image, there.points, gain, light_on)  # noqa: E731
+    return get("led skin", (person.key, place.key), make, most=LEAST)  # in a film one of each frame
 
 
 def drawn(

@@ -33,12 +33,14 @@ class Memo:
         """For a batch of `count`."""
         self.room = max(self.room, min(2 * count, MOST))
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], T], room: int = 0) -> T:
-        """The result of that kind and key; `make` is called if there is none. room: how many small ones are kept at least."""
+    def get(self, kind: str, key: Hashable, make: Callable[[], T], room: int = 0, most: int = MOST) -> T:
+        """The result of that kind and key; `make` is called if there is none. room: how many small ones are kept at least;
+        most: and how many large ones that are soon made again at most.
+        """
         known = self.kinds.setdefault(kind, OrderedDict())
         if key not in known:
             known[key] = make()
         known.move_to_end(key)
-        while len(known) > max(self.room, room):
+        while len(known) > min(max(self.room, room), most):
             known.popitem(last=False)
         return known[key]

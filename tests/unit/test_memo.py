@@ -177,3 +177,12 @@ def test_nine_backgrounds_queued_twice_are_looked_at_nine_times(comfy, face, mon
     third = locate(pictures)
     assert len(looked) == LEAST + 2
     assert [a is b for a, b in zip(first, third, strict=True)] == [k != 4 for k in range(LEAST + 1)]
+
+
+def test_large_results_that_are_soon_made_again_are_few_however_long_a_film_is():
+    memo = Memo()
+    memo.make_room(100)
+    for kind, most, kept in (("large", LEAST, LEAST), ("small", 256, 30)):
+        for key in range(30):
+            memo.get(kind, key, lambda: 0, most=most)
+        assert len(memo.kinds[kind]) == kept
