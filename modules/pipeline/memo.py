@@ -33,7 +33,7 @@ class Memo:
         """For a batch of `count`."""
         self.room = max(self.room, min(2 * count, MOST))
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], T], room: int = 0, most: int = MOST) -> T:
+    def get(self, kind: str, key: Hashable, make: Callable[[], T], room: int = 0, most: int | None = None) -> T:
         """The result of that kind and key; `make` is called if there is none. room: how many small ones are kept at least;
         most: and how many large ones that are soon made again at most.
         """
@@ -41,6 +41,6 @@ class Memo:
         if key not in known:
             known[key] = make()
         known.move_to_end(key)
-        while len(known) > min(max(self.room, room), most):
+        while len(known) > (max(self.room, room) if most is None else most):
             known.popitem(last=False)
         return known[key]
