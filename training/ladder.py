@@ -44,6 +44,29 @@ class Shown:
         return stacked(fresh + [self.again(type(s)(*(x.float() for x in s)), rng) for s in old])
 
 
+def mirrored(sample, rng: np.random.Generator):
+    """Half of the samples seen in a mirror; `place` [3, S, S] has x first."""
+    if rng.random() < 0.5:
+        return sample
+    sample = type(sample)(*(x.flip(-1) for x in sample))
+    return sample._replace(place=sample.place * torch.tensor([-1.0, 1.0, 1.0])[:, None, None])
+
+
+def ill_aligned(
+    size: int, margin: float, rng: np.random.Generator | None, spread: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """From a frame of `size` pixels to a portrait with a margin around it, as wrong landmarks place it, half of them mirrored:
+    linear [2, 2], shift [2], and -1.0 if it is; without rng as it is. spread: of the logarithm of the scale.
+    """
+    flip, angle, scale, move = 1.0, 0.0, 1.0, np.zeros(2)
+    if rng is not None:
+        flip = float(rng.choice((-1, 1)))
+        angle, scale, move = rng.normal(0, 0.05), np.exp(rng.normal(0, spread)), rng.normal(0, 0.015 * size, 2)
+    linear = scale * np.array([[np.cos(angle) * flip, -np.sin(angle)], [np.sin(angle) * flip, np.cos(angle)]])
+    middle = np.array([0.5, 0.56]) * size
+    return linear, middle + margin + move - linear @ middle, flip
+
+
 def stacked(samples: list):
     """One of many samples, all of a kind."""
     return type(samples[0])(*(torch.stack([x.float() for x in values]) for values in zip(*samples, strict=True)))

@@ -10,7 +10,7 @@ from ...modules.pipeline.encoders import Encoders
 from ...modules.pipeline.place import person_of, place_of
 from ...modules.types import USUAL, Expression, Identity, PasteRegion
 from ...modules.warp.forehead import above, dark
-from ...modules.warp.outline import warp_surroundings
+from ...modules.warp.outline import surroundings_place, warp_surroundings
 from ...modules.warp.skin import hair_mask, put_on
 
 
@@ -28,13 +28,14 @@ def rims(
         mesh = mesh_of(encoders, person, place, geometry, USUAL)
         skin, area = skin_of(encoders, person, place), area_of(encoders, person, place, mesh, GROW)
         face, covered = put_on(skin, mesh, complete=True)
+        moved = surroundings_place(place.background.outline, mesh, area)
         hair = hair_mask(face, covered, mesh)
         bare = covered * (1 - hair)
         if foreheads is not None:
-            there = foreheads.beside(place.background.outline, mesh, area)
+            there = foreheads.beside(moved)
             bare = torch.maximum(bare, above(skin, mesh, face, covered * (1 - dark(hair, face, covered)), *there).share)
         drawn.append(bare)
-        own.append(warp_surroundings(place.face.image, place.background.keep_mask, place.background.outline, mesh, area).image)
+        own.append(warp_surroundings(place.face.image, place.background.keep_mask, moved, area).image)
     return torch.stack(drawn), torch.stack(own)
 
 

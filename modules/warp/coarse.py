@@ -146,16 +146,15 @@ def coarse_warp(
     covered = photo * (1 - hair)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
-    top, whole = None, covered
+    place, top, whole = surroundings_place(background.outline, mesh, mask), None, covered
     if foreheads is not None:
-        there = foreheads.beside(background.outline, mesh, mask)
-        top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *there)
+        top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *foreheads.beside(place))
         drawn, whole = top.image, torch.maximum(covered, top.share)
     drawn = match_colour(drawn, whole, background.tone, colour)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
-    around = warp_surroundings(background.face.image, background.keep_mask, background.outline, mesh, mask)
+    around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
-        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, mesh, mask), around.image, mask, colour)
+        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, place), around.image, mask, colour)
         around = around._replace(image=lit)
     if background.outer is not None:
         share = share_of(background.face.points, background.outer, len(mask))
@@ -185,11 +184,13 @@ def fading_upwards(soft: torch.Tensor, softer: torch.Tensor, mesh: Mesh) -> torc
     return torch.lerp(soft, torch.minimum(soft, softer), share)
 
 
-def bare(background: BackgroundFace, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor | float:
-    """Where the background shows its face's own skin [S, S] 0..1, in the drawn face's shape; 1: all of it."""
+def bare(background: BackgroundFace, place: torch.Tensor) -> torch.Tensor | float:
+    """Where the background shows its face's own skin [S, S] 0..1, in the drawn face's shape; 1: all of it. place: see
+    `surroundings_place`.
+    """
     if background.in_front is None:
         return 1.0
-    return 1 - sampled(background.in_front[None], surroundings_place(background.outline, mesh, mask))[0]
+    return 1 - sampled(background.in_front[None], place)[0]
 
 
 def morph(

@@ -177,25 +177,24 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     image, covered = put_on(skin, mesh, complete=True)
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     way = gives_way(skin, mesh)
-    outline = fine.old if fine.outline is None else fine.outline
+    place = surroundings_place(fine.old if fine.outline is None else fine.outline, mesh, mask)
     photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
     covered = torch.maximum(photo * (1 - hair), openings)
     soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
     if fine.foreheads is not None:
         photo = photo * (1 - dark(hair, image, photo))
-        top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(outline, mesh, mask))
+        top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(place))
         soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face, top)
-    found = [Layer(fine.face.photo, place, known * share * fine.share) for place, share in places]
+    found = [Layer(fine.face.photo, at, known * share * fine.share) for at, share in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
         found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
-    place = surroundings_place(outline, mesh, mask)
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))

@@ -12,9 +12,8 @@ import torch
 from ..affine import FRAME
 from .front import colours_of, gleams
 from .light import gained, luma
-from .masks import blurred, connected, feather, fill, grow
+from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import POINTS, Mesh, rasterise, sampled
-from .outline import surroundings_place
 from .skin import COARSE, DARK, FOREHEAD, Skin
 
 UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
@@ -49,9 +48,9 @@ class Foreheads(NamedTuple):
     selfie: torch.Tensor  # 0..1, see `trusted`
     background: torch.Tensor  # 0 or 1, or bool, see `bare_forehead`
 
-    def beside(self, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> "Foreheads":
-        """The background's in the shape of the drawn face, its own being at points old [478, >= 2]."""
-        return self._replace(background=sampled(self.background[None].to(mask), surroundings_place(old, mesh, mask))[0])
+    def beside(self, place: torch.Tensor) -> "Foreheads":
+        """The background's in the shape of the drawn face; place: see `outline.surroundings_place`."""
+        return self._replace(background=sampled(self.background[None].to(place), place)[0])
 
 
 class Source(NamedTuple):
@@ -111,15 +110,15 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
 
     alike: distance from skin up to which the strip is bare. On the face what hangs in from the strip is not.
     """
-    size, face = mesh.index.shape[-1], _mask(mesh.covered)
-    pixel, free, seen = size / FRAME, _mask(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
+    size, face = mesh.index.shape[-1], plane(mesh.covered)
+    pixel, free, seen = size / FRAME, plane(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
     alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
     gleam = gleams(seen, alike, mesh)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
-    inner = _mask(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
+    inner = plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
 
 
@@ -157,11 +156,11 @@ def above(
     structure = sampled(torch.cat([structure, calm * own[None]]), turned)
     other = structure[3] * inside
     structure = torch.lerp(torch.ones_like(image), structure[:3], other)
-    soft = blurred(_mask(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
+    soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
     image = torch.lerp(drawn, torch.lerp(smooth * structure, image, known), torch.where(inside, 1.0, soft))
     share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
     seen = torch.where(inside, known, 1 - soft * (1 - known))
-    within = grow(_mask(inside), -JOIN * pixel)[0, 0]
+    within = grow(plane(inside), -JOIN * pixel)[0, 0]
     return Above(image.clamp(0, 1), share, Source(straight, seen), Source(turned, other * (1 - known) * within))
 
 
@@ -180,7 +179,7 @@ def trusted(bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None) -> torch
     hidden = (Strip.of(mesh.points, len(bare)).covered | mesh.covered) & (bare < 0.5)
     if shown is not None:
         hidden = hidden | (shown < 0.5)
-    return 1 - blurred(grow(_mask(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+    return 1 - blurred(grow(plane(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
 
 
 def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor) -> torch.Tensor:
@@ -213,9 +212,5 @@ def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.T
     """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is no fold, strand or mole [1, S, S] 0..1."""
     factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
     coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
-    rough = grow(_mask((coarser - 1).abs() > FOLD), FINE * pixel)
+    rough = grow(plane((coarser - 1).abs() > FOLD), FINE * pixel)
     return factor.clamp(*STRUCTURE), 1 - blurred(rough, FINE * pixel)[0]
-
-
-def _mask(where: torch.Tensor) -> torch.Tensor:
-    return where.float()[None, None]

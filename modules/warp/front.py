@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ..affine import FRAME
-from .masks import blurred, connected, grow, parts
+from .masks import blurred, connected, grow, parts, plane
 from .mesh import POINTS, Mesh
 from .mouth import INSIDE, MOUTH
 from .unlike import logs_of, unlike_skin
@@ -82,7 +82,7 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
     if not kept.any():
         return kept[0, 0]
     pixel = kept.shape[-1] / FRAME
-    kept = without_halves(connected(_mask(found) * grow(kept, FADED * pixel), kept), mesh)
+    kept = without_halves(connected(plane(found) * grow(kept, FADED * pixel), kept), mesh)
     kept = torch.maximum(joined(kept, mesh), covered_features(kept, colours, mesh))
     return (blurred(kept, SOFT * pixel) * kept)[0, 0]
 
@@ -90,13 +90,13 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
 def hair_beside(colours: Colours, mesh: Mesh) -> torch.Tensor:
     """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; nothing where a beard may be."""
     pixel, (x, _, _) = mesh.index.shape[-1] / FRAME, mesh.points[:POINTS].T
-    foreign = _mask(colours.unlike > FALLS)
+    foreign = plane(colours.unlike > FALLS)
     foreign = foreign * (1 - gleams(colours, foreign == 0, mesh))
     low = _below(mesh, BRIDGE, 10) if bearded(colours, mesh) else _below(mesh, NOSE, 8)
     across = torch.arange(len(low), device=low.device) - mesh.points[BRIDGE, 0]
     side = (across.abs() > ASIDE * (x.max() - x.min())) & ~low
-    rim = _mask(mesh.covered & side & ~colours.feature) * grow(_mask(~mesh.covered), BORDER * pixel) * foreign
-    start = _mask(side & ~mesh.covered) * grow(_mask(mesh.covered), BESIDE * pixel) * foreign
+    rim = plane(mesh.covered & side & ~colours.feature) * grow(plane(~mesh.covered), BORDER * pixel) * foreign
+    start = plane(side & ~mesh.covered) * grow(plane(mesh.covered), BESIDE * pixel) * foreign
     return (connected(torch.maximum(rim, start), start) * rim)[0, 0]
 
 
@@ -116,17 +116,17 @@ def gleams(colours: Colours, skin: torch.Tensor, mesh: Mesh) -> torch.Tensor:
 def joined(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """What is kept [1, 1, S, S] with gaps closed at the rim of the face: of hair beside it only the dark locks are found."""
     pixel = mesh.index.shape[-1] / FRAME
-    rim = grow(_mask(~mesh.covered), RIM * pixel)
+    rim = grow(plane(~mesh.covered), RIM * pixel)
     return torch.maximum(kept, grow(grow(kept, GAP * pixel), -GAP * pixel) * rim)
 
 
 def covered_features(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor:
     """What of the features is covered [1, 1, S, S]: a brow as far as what is around it; others whole, if they show nothing."""
-    pixel, plain = mesh.index.shape[-1] / FRAME, _mask(mesh.covered & ~colours.feature)
+    pixel, plain = mesh.index.shape[-1] / FRAME, plane(mesh.covered & ~colours.feature)
     share = blurred(kept * plain, WITHIN * pixel) / blurred(plain, WITHIN * pixel).clamp_min(1e-4)
     found = torch.zeros_like(kept)
     for k, feature in enumerate(colours.features):
-        feature, around = _mask(feature), grow(_mask(feature), FEATURE * pixel) * plain
+        feature, around = plane(feature), grow(plane(feature), FEATURE * pixel) * plain
         if k in BROWS:
             found = torch.maximum(found, feature * (share > COVERED))
         elif (kept * around).sum() > COVERED * around.sum() and colours.logs[0][feature[0, 0] > 0].std() < PLAIN:
@@ -166,7 +166,7 @@ def led_inwards(colours: Colours, mesh: Mesh) -> tuple[torch.Tensor, torch.Tenso
     found, skin = torch.zeros_like(inner), inner & (unlike < CERTAIN)
     for _ in range(ROUNDS):
         chance = likelier(colours.logs, start | found, skin)
-        before, found = found, connected(_mask(possible & (chance > LIKELY)), _mask(start))[0, 0] > 0
+        before, found = found, connected(plane(possible & (chance > LIKELY)), plane(start))[0, 0] > 0
         if (before != found).sum() < 5:
             break
         skin = inner & ~found & (unlike < 1.5)
@@ -203,8 +203,8 @@ def local(values: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torc
 def strong(found: torch.Tensor, chance: torch.Tensor, unlike: torch.Tensor, mesh: Mesh, doubt: float) -> torch.Tensor:
     """Of what was found [S, S] bool the parts inside the face that are surely another's: [1, 1, S, S]."""
     pixel, below = len(found) / FRAME, _below(mesh, BRIDGE, 4)
-    inside = _mask(found & _grown(mesh.covered, -DEPTH * pixel))
-    deep = inside * _mask((unlike > CLEAR[0]) & (chance > CLEAR[1]))
+    inside = plane(found & _grown(mesh.covered, -DEPTH * pixel))
+    deep = inside * plane((unlike > CLEAR[0]) & (chance > CLEAR[1]))
     kept = torch.zeros_like(inside)
     for part in parts(grow(deep, NEAR * pixel) * inside, SMALLEST * float(mesh.covered.sum())):
         here = part[0, 0] > 0
@@ -226,16 +226,12 @@ def without_halves(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
         return kept
     thin = kept - grow(grow(kept, -THIN * pixel), THIN * pixel).clamp(max=1) * kept
     level = torch.arange(len(mesh.index), device=kept.device)[:, None] / 1.0
-    thin = thin * ((level > top - 4 * pixel) & (level < foot)) * _mask(mesh.covered)
+    thin = thin * ((level > top - 4 * pixel) & (level < foot)) * plane(mesh.covered)
     return kept * (1 - thin)
 
 
-def _mask(where: torch.Tensor) -> torch.Tensor:
-    return where.float()[None, None]
-
-
 def _grown(where: torch.Tensor, pixels: float) -> torch.Tensor:
-    return grow(_mask(where), pixels)[0, 0] > 0.5
+    return grow(plane(where), pixels)[0, 0] > 0.5
 
 
 def _below(mesh: Mesh, point: int, pixels: float) -> torch.Tensor:

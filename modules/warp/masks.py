@@ -7,6 +7,11 @@ import torch
 import torch.nn.functional as F
 
 
+def plane(where: torch.Tensor) -> torch.Tensor:
+    """Where something is [S, S], 0 or 1 or bool, as a mask [1, 1, S, S]."""
+    return where.float()[None, None]
+
+
 def grow(mask: torch.Tensor, pixels: float) -> torch.Tensor:
     """Mask [B, 1, H, W], 0..1, grown by a number of pixels (rounded to whole ones); negative shrinks."""
     radius = int(round(abs(pixels)))

@@ -21,16 +21,14 @@ class Surroundings(NamedTuple):
     keep_mask: torch.Tensor
 
 
-def warp_surroundings(
-    image: torch.Tensor, keep_mask: torch.Tensor, old: torch.Tensor, mesh: Mesh, mask: torch.Tensor
-) -> Surroundings:
-    """image [3, S, S] with its face at the points old [478, >= 2], moved so that its outline lies on that of `mesh`."""
-    moved = sampled(torch.cat([image, keep_mask[None]]), surroundings_place(old, mesh, mask).to(image))
+def warp_surroundings(image: torch.Tensor, keep_mask: torch.Tensor, place: torch.Tensor, mask: torch.Tensor) -> Surroundings:
+    """image [3, S, S], moved so that the outline of its face lies on that of another; place: `surroundings_place`."""
+    moved = sampled(torch.cat([image, keep_mask[None]]), place.to(image))
     return Surroundings(torch.where(mask > 0, moved[:3], image), moved[3])
 
 
 def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor:
-    """Where each pixel of the surroundings comes from [S, S, 2], x and y.
+    """Where each pixel of the surroundings comes from [S, S, 2], x and y, of a face at the points old [478, >= 2].
 
     Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] and of the crop nothing
     has moved, and between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.

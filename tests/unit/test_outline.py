@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffsfsr.modules.warp.masks import grow
-from diffsfsr.modules.warp.outline import warp_surroundings
+from diffsfsr.modules.warp.outline import surroundings_place, warp_surroundings
 from tests.unit.faces import moved
 
 OVAL = [
@@ -31,7 +31,7 @@ def pulled(old, face, new=None):
     mask = grow((face.covered | new.covered).float()[None, None], 9)[0, 0]
     x = ((torch.arange(256) + 0.5) / 256).expand(256, 256)
     picture = torch.stack([x, x.T, torch.zeros_like(x)])
-    made = warp_surroundings(picture, (~face.covered).float(), old, new, mask)
+    made = warp_surroundings(picture, (~face.covered).float(), surroundings_place(old, new, mask), mask)
     return picture, mask, made, new.points
 
 
@@ -79,6 +79,6 @@ def test_at_the_border_of_the_crop_nothing_has_moved(face):
     new = scaled(face, 0.8)
     mask = torch.ones(256, 256)
     picture = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0))
-    made = warp_surroundings(picture, (~face.covered).float(), face.points, new, mask)
+    made = warp_surroundings(picture, (~face.covered).float(), surroundings_place(face.points, new, mask), mask)
     assert torch.equal(made.image[:, [0, -1]], picture[:, [0, -1]])
     assert torch.equal(made.image[:, :, [0, -1]], picture[:, :, [0, -1]])

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from diffsfsr.modules.faces.covers import CoverNetwork
-from diffsfsr.modules.faces.ladder import folded
 from diffsfsr.modules.warp.covers import place_map
 from diffsfsr.training.front.learn import loss_of
 from diffsfsr.training.front.paint import KINDS, UNSEEN, Painter
 from diffsfsr.training.front.people import Sitter
-from diffsfsr.training.ladder import follow, stacked
+from diffsfsr.training.ladder import stacked
 from tests.unit.faces import HAIR, SKIN, canonical_face, moved
+from tests.unit.ladders import learns_and_folds
 
 SIZE = 192
 
@@ -59,19 +59,5 @@ def test_the_same_seed_draws_the_same(painter):
 
 
 def test_it_learns_and_folds(painter):
-    """A few steps on a few samples bring the loss down, and without batch norm the network says the same."""
-    torch.manual_seed(0)
     seen = stacked([painter.sample(np.random.default_rng(k), ("mask",)) for k in range(2)])
-    network, mean = CoverNetwork(norm=True), CoverNetwork(norm=True).eval()
-    optimiser, losses = torch.optim.AdamW(network.parameters(), 3e-3), []
-    for _ in range(8):
-        loss = loss_of(network(seen.image, seen.place), seen)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        follow(mean, network, 0.0)
-        losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
-    with torch.inference_mode():
-        asked = seen.image, seen.place
-        assert torch.allclose(folded(mean)(*asked), network.eval()(*asked), atol=1e-3)
+    learns_and_folds(CoverNetwork, lambda logits: loss_of(logits, seen), (seen.image, seen.place), 8, 1e-3)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ...modules.faces.covers import SIDE, CoverNetwork
 from ...modules.faces.networks import FaceNetworks
 from ..data import load_part, manifest_hash
-from ..ladder import Shown, learn, places_of, stacked
+from ..ladder import Shown, learn, mirrored, places_of, stacked
 from ..runlog import Run
 from .paint import KINDS, UNSEEN, Painter, Sample
 from .people import Sitter, parts, sitter
@@ -42,11 +42,7 @@ def painters(data: Path, face_model: Path, kept: Path) -> dict[str, Painter]:
 
 def _other_light(sample: Sample, rng: np.random.Generator) -> Sample:
     image = (sample.image.clamp(1e-3, 1) ** float(np.exp(rng.normal(0, 0.15))) * float(np.exp(rng.normal(0, 0.15)))).clamp(0, 1)
-    sample = sample._replace(image=image)
-    if rng.random() < 0.5:
-        return sample
-    sample = Sample(*(x.flip(-1) for x in sample))
-    return sample._replace(place=sample.place * torch.tensor([-1.0, 1.0, 1.0])[:, None, None])
+    return mirrored(sample._replace(image=image), rng)
 
 
 def loss_of(logits: torch.Tensor, seen: Sample) -> torch.Tensor:

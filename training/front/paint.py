@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ...modules.affine import FRAME
+from ..ladder import ill_aligned
 from ..portrait import MARGIN
 from ..synth.degrade import jpeg, noisy, small, toned
 from ..synth.degrade import soft as unsharp
@@ -74,13 +75,7 @@ class Painter:
         shares of the side. Without rng as it is.
         """
         size, side, margin = self.size, len(who.image), MARGIN * self.size / FRAME
-        flip, angle, scale, move = 1.0, 0.0, 1.0, np.zeros(2)
-        if rng is not None:
-            flip = float(rng.choice((-1, 1)))
-            angle, scale, move = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.05)), rng.normal(0, 0.015 * size, 2)
-        linear = scale * np.array([[np.cos(angle) * flip, -np.sin(angle)], [np.sin(angle) * flip, np.cos(angle)]])
-        middle = np.array([0.5, 0.56]) * size
-        shift = middle + margin + move - linear @ middle
+        linear, shift, flip = ill_aligned(size, margin, rng, 0.05)
         theta = torch.tensor(np.concatenate([linear, shift[:, None]], 1), dtype=torch.float32)
         axis = torch.arange(size) + 0.5
         here = torch.stack([*torch.meshgrid(axis, axis, indexing="xy"), torch.ones(size, size)], -1)

@@ -11,7 +11,7 @@ import torch
 from ...modules.faces.lights import SIDE, LightNetwork
 from ...modules.faces.networks import FaceNetworks
 from ..data import load_part, manifest_hash
-from ..ladder import Shown, learn, places_of, stacked
+from ..ladder import Shown, learn, mirrored, places_of, stacked
 from ..runlog import Run
 from .paint import Painter, Sample
 from .people import Model, is_soft, model
@@ -31,14 +31,6 @@ def painters(data: Path, face_model: Path, kept: Path) -> dict[str, Painter]:
             torch.save([model(p, networks.topology, places_of(networks), SIDE).tensors() for p in people], file)
         found[part] = Painter([Model.of(row) for row in torch.load(file, weights_only=True)], SIDE)
     return found
-
-
-def again(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Half of them mirrored."""
-    if rng.random() < 0.5:
-        return sample
-    sample = Sample(*(x.flip(-1) for x in sample))
-    return sample._replace(place=sample.place * torch.tensor([-1.0, 1.0, 1.0])[:, None, None])
 
 
 def loss_of(gain: torch.Tensor, seen: Sample) -> torch.Tensor:
@@ -77,7 +69,7 @@ def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -
     """Runs until `minutes` are spent over all its resumptions, and writes `network.safetensors`."""
     run = Run(out, CONFIG, manifest_hash(data))
     by_part = painters(data, face_model, out)
-    shown, samples = Shown(by_part["train"].sample, again, CONFIG), watched(by_part["validation"])
+    shown, samples = Shown(by_part["train"].sample, mirrored, CONFIG), watched(by_part["validation"])
     torch.manual_seed(CONFIG["seed"])
 
     def loss(network: LightNetwork, seen: Sample) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from ...modules.faces.lights import FAINT, GAMMA
 from ..front.marks import MARKS, coloured, gleams, shadow
+from ..ladder import ill_aligned
 from ..portrait import FRAME, MARGIN
 from ..synth.degrade import jpeg, noisy, soft, toned
 from . import lamps
@@ -61,13 +62,7 @@ class Painter:
         if rng is not None:
             at = at + bent(side, rng, 2.0) * side / 352
         other = _read(image, at) * face
-        flip, angle, scale, move = 1.0, 0.0, 1.0, np.zeros(2)
-        if rng is not None:
-            flip = float(rng.choice((-1, 1)))
-            angle, scale, move = rng.normal(0, 0.05), np.exp(rng.normal(0, 0.06)), rng.normal(0, 0.015 * size, 2)
-        linear = scale * np.array([[np.cos(angle) * flip, -np.sin(angle)], [np.sin(angle) * flip, np.cos(angle)]])
-        middle = np.array([0.5, 0.56]) * size
-        shift = middle + margin + move - linear @ middle
+        linear, shift, flip = ill_aligned(size, margin, rng, 0.06)
         axis = torch.arange(size) + 0.5
         here = torch.stack([*torch.meshgrid(axis, axis, indexing="xy"), torch.ones(size, size)], 0)
         at = torch.tensor(np.concatenate([linear, shift[:, None]], 1), dtype=torch.float32) @ here.flatten(1)
