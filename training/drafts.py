@@ -34,5 +34,5 @@ def drawn(
 
 def mesh_of(shape: FaceShape, person: Face, place: BackgroundFace, geometry: torch.Tensor) -> Mesh:
     """The person doing geometry [K] in another's place."""
-    points = points_of(shape, person.fit, place.face.fit, geometry, USUAL)
+    points = points_of(shape, person.fit, place.face.fit, geometry, USUAL, place.face.size)
     return Mesh.of(points, place.mesh.topology, place.face.size)

@@ -117,7 +117,7 @@ def drawn(
 
 def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength) -> Mesh:
     """The person's face in that place, doing the geometry [K] by its strength."""
-    points = points_of(encoders.shape, person.face.fit, place.face.fit, geometry, strength)
+    points = points_of(encoders.shape, person.face.fit, place.face.fit, geometry, strength, place.face.size)
     return Mesh.of(points, place.background.mesh.topology, place.face.size)
 
 

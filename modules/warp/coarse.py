@@ -16,6 +16,7 @@ from .beard import share_of, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly
+from .head import on_the_head
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh, sampled
@@ -65,16 +66,19 @@ class BackgroundFace:
         return drawn if self.in_front is None else torch.lerp(drawn, self.face.image, self.in_front)
 
 
-def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength) -> torch.Tensor:
+def points_of(
+    shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength, size: int = FRAME
+) -> torch.Tensor:
     """Face points [478, 3] in the background's pose, doing the asked geometry [K] by the expression's strength.
 
     Identity strength: 0 the shape of the background's own face, 1 the selfie's, above 1 a caricature of it. Movement is the
-    same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross.
+    same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross. At the ears a face
+    is as wide as the background's head, see `head.py`; size: of the crop, pixels.
     """
     points = placed(shape, who, background, strength.expression * geometry, strength.identity)
     if MOUTH.crossed(points):
         points = MOUTH.met(points, placed(shape, who, background, torch.zeros_like(geometry), strength.identity))
-    return lids_met(points)
+    return lids_met(on_the_head(points, shape, background, size))
 
 
 def placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float = 1.0) -> torch.Tensor:
