@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import share_of, under_chin
+from .beard import along_jaw, below_chin, plainer, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly
@@ -161,8 +161,9 @@ def coarse_warp(
         drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, place), around.image, mask, colour)
         around = around._replace(image=lit)
     if background.outer is not None:
-        share = share_of(background.face.points, background.outer, len(mask))
-        around = around._replace(image=under_chin(around.image, drawn, covered * mask, mesh, share, mask))
+        beard, plain = (mesh, background.face.points, background.outer), plainer(around.image)
+        plain = torch.lerp(around.image, plain, along_jaw(*beard, plain) * (mask > 0))
+        around = around._replace(image=under_chin(plain, drawn, covered * mask, mesh, below_chin(*beard), mask))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match

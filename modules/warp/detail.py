@@ -19,6 +19,7 @@ from .. import affine
 from ..affine import FRAME
 from ..types import Face, FineSkin, PasteRegion, Photo
 from .aperture import pixel_middles
+from .beard import along_jaw, below_chin
 from .coarse import keep_mask
 from .eyes import EYES
 from .forehead import Above, Foreheads, above, dark, drawn_wholly
@@ -197,6 +198,9 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
+    if fine.outline is not None:
+        beard = mesh, fine.old, fine.outline
+        keep = keep * (1 - torch.maximum(below_chin(*beard), along_jaw(*beard, fine.warp)))
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
     found = [layer for layer in found if layer.weight.any()]
     return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]

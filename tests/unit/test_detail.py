@@ -8,8 +8,9 @@ import torch
 from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.labels import BLENDSHAPES
 from diffsfsr.modules.types import Face, FineSkin, PasteRegion
+from diffsfsr.modules.warp.beard import WIDE, outline_with_beard
 from diffsfsr.modules.warp.detail import detail, how_much_coarser, luma, missing, photo_of
-from diffsfsr.modules.warp.masks import blurred
+from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH, Interior, finer, paint_mouth
 from diffsfsr.modules.warp.paste import composite, cut
@@ -141,6 +142,17 @@ def test_a_painted_mouth_gets_none(face, selfie):
     y, x = (int(LARGE * v) for v in (opened[14, 1] - 10, opened[14, 0]))
     assert found[y - 12 : y + 12, x - 12 : x + 12].abs().max() < 1e-3
     assert found[y - 120 : y - 90, x - 12 : x + 12].abs().max() > 0.01
+
+
+def test_of_a_beard_that_is_gone_no_hair_comes_back(face, selfie):
+    """Below the chin the place's own fine structure is that of its beard."""
+    mask, chin = grow(face.covered.float()[None, None], 40)[0], (face.points[152, :2] * LARGE).long()
+    region = place(face, selfie, background=textured(256 * LARGE, 1)[None], mask=mask)
+    outline = outline_with_beard(face.points, WIDE)
+    region = replace(region, fine=(replace(region.fine[0], outline=outline),))
+    plain, made = (composite(soft_crop(region), region, share)[0] for share in (0.0, 1.0))
+    added = (made - plain)[0, chin[1] + 6 : chin[1] + 15, chin[0] - 30 : chin[0] + 30]
+    assert added.abs().mean() < 1e-3 and (made - plain).abs().max() > 0.05
 
 
 def test_a_selfie_without_detail_gives_none_and_is_told(face):
