@@ -49,6 +49,7 @@ COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that 
 BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
 THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
 FALLS, BORDER, ASIDE = 1.8, 9.0, 0.25  # of hair at a rim: distance from skin, how wide, and share of the face from its middle
+BEHIND = 4.0  # how wide what stands behind is, where the outline misses
 RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
 BRIGHT = 3.0  # distance from skin up to which what is brighter than most of it, and smooth, is a gleam on it:
 ROUGH, BRIDGED = (2.0, 0.1), 3.0  # spread of log light over so many pixels; half the width of what joins no gleam to skin
@@ -87,14 +88,19 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
     return (blurred(kept, SOFT * pixel) * kept)[0, 0]
 
 
-def hair_beside(colours: Colours, mesh: Mesh) -> torch.Tensor:
-    """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; nothing where a beard may be."""
+def hair_beside(colours: Colours, mesh: Mesh, smooth: bool = False) -> torch.Tensor:
+    """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; where a beard may be only what is lighter than
+    skin, and narrow: what stands behind. smooth: it has no beard, as far as `beard.py` tells.
+    """
     pixel, (x, _, _) = mesh.index.shape[-1] / FRAME, mesh.points[:POINTS].T
     foreign = plane(colours.unlike > FALLS)
     foreign = foreign * (1 - gleams(colours, foreign == 0, mesh))
     low = _below(mesh, BRIDGE, 10) if bearded(colours, mesh) else _below(mesh, NOSE, 8)
     across = torch.arange(len(low), device=low.device) - mesh.points[BRIDGE, 0]
-    side = (across.abs() > ASIDE * (x.max() - x.min())) & ~low
+    side, light = across.abs() > ASIDE * (x.max() - x.min()), colours.logs[0]
+    if not smooth:
+        lighter = light > light[mesh.covered].median()
+        side = side & (~low | (lighter & ~_grown(mesh.covered, -BEHIND * pixel)))
     rim = plane(mesh.covered & side & ~colours.feature) * grow(plane(~mesh.covered), BORDER * pixel) * foreign
     start = plane(side & ~mesh.covered) * grow(plane(mesh.covered), BESIDE * pixel) * foreign
     return (connected(torch.maximum(rim, start), start) * rim)[0, 0]
