@@ -48,7 +48,7 @@ NEAR, FADED = 9.0, 60.0  # how far a part reaches beyond what is deep, and aroun
 COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that must be covered, so that it is, too
 BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
 THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
-FALLS, BORDER, ASIDE = 1.8, 9.0, 0.25  # of hair at a rim: distance from skin, how wide, and share of the face from its middle
+FALLS, BORDER, ASIDE = 1.8, 9.0, 0.5  # of hair at a rim: distance from skin, how wide, and share of a half from the middle
 BEHIND = 4.0  # how wide what stands behind is, where the outline misses
 RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
 BRIGHT = 3.0  # distance from skin up to which what is brighter than most of it, and smooth, is a gleam on it:
@@ -97,7 +97,8 @@ def hair_beside(colours: Colours, mesh: Mesh, smooth: bool = False) -> torch.Ten
     foreign = foreign * (1 - gleams(colours, foreign == 0, mesh))
     low = _below(mesh, BRIDGE, 10) if bearded(colours, mesh) else _below(mesh, NOSE, 8)
     across = torch.arange(len(low), device=low.device) - mesh.points[BRIDGE, 0]
-    side, light = across.abs() > ASIDE * (x.max() - x.min()), colours.logs[0]
+    near, far = (across.abs() > ASIDE * (x[BRIDGE] - end).abs() for end in (x.min(), x.max()))  # of a turned face one is narrow
+    side, light = torch.where(across < 0, near, far), colours.logs[0]
     if not smooth:
         lighter = light > light[mesh.covered].median()
         side = side & (~low | (lighter & ~_grown(mesh.covered, -BEHIND * pixel)))
