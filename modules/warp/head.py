@@ -14,7 +14,8 @@ from ..types import Fit
 SIDES = (21, 162, 127, 234, 93, 132, 58, 172, 136, 150), (251, 389, 356, 454, 323, 361, 288, 397, 365, 379)
 EAR, CHIN = 132, 152  # points at whose heights an ear ends, and a face
 INNER, OUTER = 33, 127  # and as far to the side as which nothing moves, and all does
-NEAR, FAR = 1.5, 22.0  # pixels of the 256 px crop that a face may be narrower or wider: at the ears, and at the chin
+NEAR, FAR = 1.5, 40.0  # pixels of the 256 px crop that a face may be narrower or wider: at the ears, and at the chin
+SHARE = 0.8  # of what is more than that, by which it is led
 ALONG = 1.0  # unit of the face model over which the outline's ways are averaged
 
 
@@ -32,7 +33,7 @@ def on_the_head(points: torch.Tensor, shape: FaceShape, background: Fit, size: i
     room = (NEAR + (FAR - NEAR) * low**2) * size / FRAME
     beside = -0.5 * ((y[:, None] - y[rim]) / ALONG) ** 2
     beside = beside.masked_fill(left[:, None] != left[rim], -torch.inf).softmax(1)
-    way = beside @ (apart.sign() * (apart.abs() - room).clamp_min(0))[rim]
+    way = SHARE * beside @ (apart.sign() * (apart.abs() - room).clamp_min(0))[rim]
     share = ((x.abs() - x[INNER].abs()) / (x[OUTER] - x[INNER]).abs()).clamp(0, 1)
     return points + (way * outwards * share * share * (3 - 2 * share))[:, None] * aside
 
