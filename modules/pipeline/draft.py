@@ -152,13 +152,13 @@ def foreheads_of(encoders: Encoders, person: Person, place: Place) -> Foreheads 
     """Where both show bare skin; None in the person's own photo, where the face ends with its mesh."""
     if same_photo(person, place):
         return None
-    return Foreheads(own_forehead(encoders, person), forehead(encoders, place))
+    return Foreheads(own_forehead(encoders, person, skin_of(encoders, person, place)), forehead(encoders, place))
 
 
-def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
-    """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; remembered."""
-    mesh = own_place(encoders, person).background.mesh
-    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown)  # noqa: E731
+def own_forehead(encoders: Encoders, person: Person, skin: Skin) -> torch.Tensor:
+    """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; skin: of it, see `skin_of`. Remembered."""
+    mesh, changed = own_place(encoders, person).background.mesh, (skin.image != person.face.image).any(0)
+    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown, changed)  # noqa: E731
     return encoders.memo.get("own forehead", person.key, make)
 
 

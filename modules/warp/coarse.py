@@ -15,7 +15,7 @@ from ..types import Face, Fit, Strength, Topology
 from .beard import share_of, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
-from .forehead import Foreheads, above, dark, drawn_wholly
+from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh, sampled
@@ -155,6 +155,7 @@ def coarse_warp(
     around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
         drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, place), around.image, mask, colour)
+        lit = lit if top is None else led_hairline(lit, drawn, top, foreheads.beside(place).background)
         around = around._replace(image=lit)
     if background.outer is not None:
         share = share_of(background.face.points, background.outer, len(mask))

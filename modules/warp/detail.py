@@ -40,6 +40,7 @@ STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ
 WINDOW = 8.0  # the same: over how far the energy of a band is averaged
 PLAIN = 0.005  # variance of logarithms of luma below which there is no structure to compare
 SAME = 0.3, 0.7  # structural similarity of two drawings from which on they count as alike, and from which on wholly
+LED = 4.0  # the same: what is smoother is tone, which skin of another place takes over
 STRETCHED = 0.35, 0.6  # pixels of the photo's crop to one of the drawing: streaks, and none
 
 
@@ -49,6 +50,7 @@ class Layer(NamedTuple):
     photo: Photo
     place: torch.Tensor  # [1, 2, S, S]
     weight: torch.Tensor  # [S, S] 0..1
+    led: bool = False  # to the tone of what is painted: it is skin of another place
 
 
 # --- the selfie's own pixels ----------------------------------------------------------------------
@@ -188,7 +190,7 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face, top)
-    found = [Layer(fine.face.photo, at, known * share * fine.share) for at, share in places]
+    found = [Layer(fine.face.photo, at, known * share * fine.share, led) for at, share, led in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
@@ -203,8 +205,9 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
 
 
 def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
-    """Where the skin comes from in the photo's crop [1, 2, S, S], and the share [S, S] that it has from there: as the photo
-    shows it, as a mirror does, and above the mesh; none where the skin is not that of the photo.
+    """Where the skin comes from in the photo's crop [1, 2, S, S], the share [S, S] that it has from there, and whether that is
+    another place: as the photo shows it, as a mirror does, and on the forehead from where there is more; none where the skin is
+    not that of the photo.
     """
     own = (skin.image == face.image).all(0).float()[None]
     if face.shown is not None:  # the image is continued beyond the photo
@@ -213,12 +216,18 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     mirror = from_mirror(skin, other, mesh)
     here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
     there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
-    places = [(here, 1 - mirror), (there, mirror)]
+    seen = 1.0
     if top is not None:
         here, seen = top.own
-        places = [(here, seen * (1 - mirror)), (there, seen * mirror), top.lower]
-    for place, share in places:
-        yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
+    left = torch.ones_like(mirror)
+    for place, share in ((here, seen * (1 - mirror)), (there, seen * mirror)):
+        share = share * sampled(own, place)[0]
+        left = left - share
+        yield place.movedim(-1, 0)[None], share, False
+    for place, share in () if top is None else top.others:
+        share = left * share * sampled(own, place)[0]
+        left = left - share
+        yield place.movedim(-1, 0)[None], share, True
 
 
 def _stretched(place: torch.Tensor, pixel: float) -> torch.Tensor:
@@ -238,11 +247,16 @@ def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, sid
     """
     shape = painted.shape[-2:]
     known, total = torch.zeros_like(painted), 1e-3 * painted
-    for photo, place, weight in layers:
+    small = _smaller(shape, LED * side / FRAME)
+    for photo, place, weight, led in layers:
         weight = affine.sample(weight[None, None], window, shape, "zeros")[0]
         photo = reduced(photo, affine.side(photo.matrix, place.shape[-1]) / side)
         there = affine.apply(affine.invert(photo.matrix[None]), affine.sample(place, window, shape)[0].flatten(1).T[None])
-        total = total + weight * sampled(photo.light, there[0].view(*shape, 2), "bicubic").clamp(0, 1)
+        light = sampled(photo.light, there[0].view(*shape, 2), "bicubic").clamp(0, 1)
+        if led:
+            tone, own = (_shrunk(x, small) + NOISE for x in (painted, light))
+            light = (light + NOISE) * _enlarged(tone / own, shape) - NOISE
+        total = total + weight * light
         known = known + weight
     return known, total / (known + 1e-3)
 

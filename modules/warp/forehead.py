@@ -1,8 +1,8 @@
 """The forehead above the face mesh, which ends half way up: as far as the background shows bare skin there, it is the selfie's.
 
 A strip goes on from the mesh's upper border towards the crown, along the middle of the forehead. Where the selfie has bare skin
-there, too, that is drawn; where it has hair, or its photo ends, its skin goes on smoothly, with the structure of the forehead
-below.
+there, too, that is drawn; where it has hair, or its photo ends, the tone of its forehead goes on, see `field.py`, with the
+structure of skin that lies below or on the other side.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 
 from ..affine import FRAME
-from .front import colours_of, gleams
+from .field import tone_field, tone_of
+from .front import Colours, colours_of, gleams
 from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import POINTS, Mesh, rasterise, sampled
@@ -31,14 +32,21 @@ BETWEEN = torch.cat([torch.stack(corners, 1) for corners in (_LOW, _HIGH)])  # t
 # lengths are pixels of the 256 px crop
 ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
 HUNG = 2.0  # and from which on it is not what the mesh covers
+PALE, BEYOND = (0.8, 0.7), 0.1  # log of light, and of green over red, from skin to white cloth; share of a face, farther out
 SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam or a fold that is skin
 EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
+JOINED = 10.0  # above what of a face is not drawn as the photo shows it, where that would have an edge
 NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
-FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold:
+FINE, STRUCTURE = 3.0, (0.92, 1.08)  # structure of skin that is no fold:
 FOLD = 0.1  # share of the light of what is around, by which that differs
-JOIN = 2.0  # beside the mesh, where what comes from farther down would not go on
+ISLAND = 4.0  # half the width of what is too narrow between folds for structure to come from
+ASIDE = 0.3  # of the way between the ends of the border: how far structure for a temple comes from towards the middle
+MIDDLE = 5.0  # from the middle, within which that fades to none: left and right do not meet
 SOFT = 4.0  # over which the forehead ends downwards
-SMOOTH = 10.0  # over which the tone that goes on is smoothed
+SMOOTH = 6.0  # over which tone is averaged
+UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
+RIM, LINE = 8.0, 3.0  # inside a forehead's end, whose step of light goes on in what is beside it, and over what way:
+MOST, FEW = 0.5, 0.05  # the most of it, and the weight that speaks for none
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
@@ -54,7 +62,7 @@ class Foreheads(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where in a selfie's crop structure comes from [S, S, 2], and how much of it does [S, S] 0..1."""
+    """Where in a selfie's crop structure comes from [S, S, 2], and how far it does or could [S, S] 0..1."""
 
     place: torch.Tensor
     share: torch.Tensor
@@ -62,13 +70,13 @@ class Source(NamedTuple):
 
 class Above(NamedTuple):
     """A face gone on above its mesh: a picture [3, S, S]; how far it is drawn there and on the forehead below [S, S] 0..1;
-    what it shows as the selfie does, and what comes from farther down.
+    what it shows as the selfie does, and where else its structure can come from where it does not.
     """
 
     image: torch.Tensor
     share: torch.Tensor
     own: Source
-    lower: Source
+    others: tuple[Source, ...]
 
 
 def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -113,13 +121,28 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     size, face = mesh.index.shape[-1], plane(mesh.covered)
     pixel, free, seen = size / FRAME, plane(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
     alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
-    gleam = gleams(seen, alike, mesh)
+    free = free * (1 - pale_cloth(seen, mesh))
+    alike, gleam = alike & ((free + face) > 0)[0, 0], gleams(seen, alike, mesh)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
     inner = plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
+    """What on and above a forehead is so much brighter and paler than the face's skin, and goes on so far beyond the strip,
+    that it is white cloth and no gleam: [1, 1, S, S], 0 or 1.
+    """
+    pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh.points, len(mesh.index)).covered | mesh.covered)
+    step = seen.logs - seen.logs[:, mesh.covered & ~seen.feature].median(1).values[:, None, None]
+    pale = plane((step[0] > PALE[0]) & (step[1] < -PALE[1]) & (~mesh.covered | upper_part(mesh)))
+    pale = grow(pale, -SPECK * pixel)
+    beyond = connected(pale * (1 - strip), grow(strip, 2 * pixel))
+    if not beyond.sum() > BEYOND * mesh.covered.sum():
+        return torch.zeros_like(pale)
+    return grow(connected(pale, beyond) * strip, 2 * SPECK * pixel) * strip
 
 
 def upper_part(mesh: Mesh) -> torch.Tensor:
@@ -141,27 +164,53 @@ def above(
     """
     pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
     inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
-    foot, end, rise = border(skin.points)
-    height = strip.interpolate(torch.zeros_like(foot[:, :1]), torch.ones_like(foot[:, :1]))
-    straight = torch.where(inside[..., None], strip.interpolate(foot, end), mesh.interpolate(skin.points[:POINTS, :2]))
-    turned = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
+    height = strip.interpolate(*(drawn.new_full((len(UPPER), 1), end) for end in (0.0, 1.0)))
+    straight, *elsewhere = places(skin.points, mesh, strip, inside, height)
     known = sampled(own[None], straight)[0] * torch.where(inside, 1.0, covered)
     if not known[below].mean() > SEEN:
-        nothing = torch.zeros_like(covered)
-        return Above(drawn, nothing, Source(straight, mesh.covered.to(covered)), Source(turned, nothing))
+        return Above(drawn, torch.zeros_like(covered), Source(straight, mesh.covered.to(covered)), ())
     image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
-    plain = known * (inside | below)
-    smooth = broad(image, grow(plain[None, None], -pixel)[0, 0], SMOOTH * pixel)
-    structure, calm = _structure(skin.image, pixel)
-    structure = sampled(torch.cat([structure, calm * own[None]]), turned)
-    other = structure[3] * inside
-    structure = torch.lerp(torch.ones_like(image), structure[:3], other)
+    plain = grow((known * (inside | below))[None, None], -pixel)[0, 0]
+    tone, left = tone_field(image, plain, SMOOTH * pixel)
+    structure, others = _structure(skin.image, pixel, own, elsewhere, beside_middle(mesh))
+    level = (height[..., 0] / LEVEL).clamp(0, 1) * inside
+    image = image * torch.exp(level * (left.clamp(-UNEVEN, UNEVEN) - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
-    image = torch.lerp(drawn, torch.lerp(smooth * structure, image, known), torch.where(inside, 1.0, soft))
+    goes_on = tone_of(tone + torch.lerp(left, left.clamp(-UNEVEN, UNEVEN), level)) * structure
+    image = torch.lerp(drawn, torch.lerp(goes_on, image, known), torch.where(inside, 1.0, soft))
     share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
     seen = torch.where(inside, known, 1 - soft * (1 - known))
-    within = grow(plane(inside), -JOIN * pixel)[0, 0]
-    return Above(image.clamp(0, 1), share, Source(straight, seen), Source(turned, other * (1 - known) * within))
+    others = tuple(Source(place, other * soft) for place, other in zip(elsewhere, others, strict=True))
+    return Above(image.clamp(0, 1), share, Source(straight, seen), others)
+
+
+def places(
+    points: torch.Tensor, mesh: Mesh, strip: Strip, inside: torch.Tensor, height: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Where in a selfie's crop, whose face points are [478, 3], the drawn skin is [S, S, 2]; and where skin like it is: turned
+    over the mesh's border, on the other side, both, and nearer to the middle of the forehead.
+
+    inside [S, S] bool, height [S, S, 1] 0..1: the strip above the drawn mesh.
+    """
+    (foot, end, rise), own = border(points), points[:POINTS, :2]
+    down = DEPTH * swing(height)
+
+    def of(side: slice, over: bool) -> torch.Tensor:
+        feet, ends, up = (x[side] if side.step is None else x.flip(0) for x in (foot, end, rise))
+        above_it = strip.interpolate(feet, feet) - down * strip.interpolate(up, up) if over else strip.interpolate(feet, ends)
+        on_it = own if side.step is None else own[mesh.topology.mirror[:POINTS]]
+        return torch.where(inside[..., None], above_it, mesh.interpolate(on_it))
+
+    straight, turned = of(slice(None), False), of(slice(None), True)
+    across = ASIDE * (foot[-1] - foot[0])
+    inwards = torch.where(torch.arange(len(mesh.index), device=points.device)[None, :, None] < mesh.points[TOP, 0], 1, -1)
+    return straight, turned, of(slice(None, None, -1), False), of(slice(None, None, -1), True), turned + inwards * across
+
+
+def beside_middle(mesh: Mesh) -> torch.Tensor:
+    """How far the columns of a picture are from the middle of the forehead [S] 0..1, where left and right take turns."""
+    columns = torch.arange(len(mesh.index), device=mesh.points.device) - mesh.points[TOP, 0]
+    return (columns.abs() / (MIDDLE * len(mesh.index) / FRAME)).clamp(0, 1)
 
 
 def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
@@ -171,14 +220,20 @@ def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torc
     return hair * (light < skin.median()) if len(skin) else hair
 
 
-def trusted(bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None) -> torch.Tensor:
+def trusted(
+    bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None, changed: torch.Tensor | None = None
+) -> torch.Tensor:
     """How surely a selfie's crop shows skin on and above its face [S, S] 0..1, of what is `bare` [S, S]: not at the edge of its
-    hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all.
+    hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all; changed [S, S] bool: where its face
+    is not drawn as the photo shows it: neither is what joins that above the mesh.
     """
-    pixel = len(bare) / FRAME
-    hidden = (Strip.of(mesh.points, len(bare)).covered | mesh.covered) & (bare < 0.5)
+    pixel, strip = len(bare) / FRAME, Strip.of(mesh.points, len(bare)).covered & ~mesh.covered
+    hidden = (strip | mesh.covered) & (bare < 0.5)
     if shown is not None:
         hidden = hidden | (shown < 0.5)
+    if changed is not None:
+        broad = grow(grow(plane(changed & mesh.covered), -SPECK * pixel), SPECK * pixel)
+        hidden = hidden | (strip & (grow(broad, JOINED * pixel)[0, 0] > 0))
     return 1 - blurred(grow(plane(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
 
 
@@ -189,10 +244,16 @@ def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor
     return gained(image, fill((mesh.interpolate(skin.gain[:, None])[..., 0] * covered)[None, None], covered[None, None])[0])
 
 
-def broad(image: torch.Tensor, weight: torch.Tensor, pixels: float) -> torch.Tensor:
-    """A picture [3, S, S] smoothed over what has weight [S, S], and gone on from there."""
-    both = blurred(torch.cat([image * weight, weight[None]])[None], pixels)
-    return fill(both[:, :3] / both[:, 3:].clamp_min(1e-3), (both[:, 3:] > 0.05).to(both))[0]
+def led_hairline(around: torch.Tensor, drawn: torch.Tensor, top: Above, skin: torch.Tensor) -> torch.Tensor:
+    """The surroundings [3, S, S] with what is left of their forehead, and the roots of hair, in the light of the forehead that
+    is `drawn` [3, S, S]: else they are a pale or dark line beside it. skin [S, S] 0..1: where the surroundings are bare.
+    """
+    pixel = len(skin) / FRAME
+    share = plane(top.share > 0.5)
+    rim = (share - grow(share, -RIM * pixel)) * (skin > 0.5)
+    step = torch.log(drawn[None] + DARK) - torch.log(around[None] + DARK)
+    near = blurred(torch.cat([step.clamp(-MOST, MOST) * rim, rim], 1), LINE * pixel)[0]
+    return (around * torch.exp(near[:3] / (near[3:] + FEW))).clamp(0, 1)
 
 
 def drawn_wholly(top: Above, covered: torch.Tensor, mask: torch.Tensor, border: float) -> torch.Tensor:
@@ -208,9 +269,20 @@ def swing(height: torch.Tensor) -> torch.Tensor:
     return 1 - (share % 2 - 1).abs()
 
 
-def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is no fold, strand or mole [1, S, S] 0..1."""
-    factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
+def _structure(
+    image: torch.Tensor, pixel: float, own: torch.Tensor, places: list[torch.Tensor], aside: torch.Tensor
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """What is finer than `FINE` in a picture [3, S, S], as a factor [3, S, S] at the first of some places [S, S, 2] that is
+    skin without folds, strands and moles; and how far each is that [S, S] 0..1. own [S, S] 0..1: where the picture is
+    skin; aside [S] 0..1: in which columns the last place may be asked.
+    """
+    factor = ((image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)).clamp(*STRUCTURE)
     coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
-    rough = grow(plane((coarser - 1).abs() > FOLD), FINE * pixel)
-    return factor.clamp(*STRUCTURE), 1 - blurred(rough, FINE * pixel)[0]
+    calm = grow(grow(plane((coarser - 1).abs() < FOLD) * own, -ISLAND * pixel), (ISLAND - FINE / 2) * pixel)
+    calm = blurred(calm, FINE / 2 * pixel)[0] * own
+    result, shares, left = torch.ones_like(image), [], torch.ones_like(own)
+    for place in places:
+        there = sampled(torch.cat([factor, calm]), place)
+        shares.append(there[3] * aside if place is places[-1] else there[3])
+        result, left = result + left * shares[-1] * (there[:3] - 1), left * (1 - shares[-1])
+    return result, shares
