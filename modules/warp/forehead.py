@@ -38,10 +38,9 @@ EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
 JOINED = 10.0  # above what of a face is not drawn as the photo shows it, where that would have an edge
 NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
 FINE, STRUCTURE = 3.0, (0.92, 1.08)  # structure of skin that is no fold:
-FOLD = 0.1  # share of the light of what is around, by which that differs
-ISLAND = 4.0  # half the width of what is too narrow between folds for structure to come from
-ASIDE = 0.3  # of the way between the ends of the border: how far structure for a temple comes from towards the middle
-MIDDLE = 5.0  # from the middle, within which that fades to none: left and right do not meet
+FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold differs, and the most by which skin does
+ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
+PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 6.0  # over which tone is averaged
 UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
@@ -165,14 +164,16 @@ def above(
     pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
     inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
     height = strip.interpolate(*(drawn.new_full((len(UPPER), 1), end) for end in (0.0, 1.0)))
-    straight, *elsewhere = places(skin.points, mesh, strip, inside, height)
+    factor, calm = _structure(skin.image, pixel)
+    calm = calm * own
+    straight, *elsewhere = places(skin.points, mesh, strip, inside, height, calm)
     known = sampled(own[None], straight)[0] * torch.where(inside, 1.0, covered)
     if not known[below].mean() > SEEN:
         return Above(drawn, torch.zeros_like(covered), Source(straight, mesh.covered.to(covered)), ())
     image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
     plain = grow((known * (inside | below))[None, None], -pixel)[0, 0]
     tone, left = tone_field(image, plain, SMOOTH * pixel)
-    structure, others = _structure(skin.image, pixel, own, elsewhere, beside_middle(mesh))
+    structure, others = _taken(factor, calm, elsewhere)
     level = (height[..., 0] / LEVEL).clamp(0, 1) * inside
     image = image * torch.exp(level * (left.clamp(-UNEVEN, UNEVEN) - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
@@ -185,32 +186,26 @@ def above(
 
 
 def places(
-    points: torch.Tensor, mesh: Mesh, strip: Strip, inside: torch.Tensor, height: torch.Tensor
+    points: torch.Tensor, mesh: Mesh, strip: Strip, inside: torch.Tensor, height: torch.Tensor, calm: torch.Tensor
 ) -> tuple[torch.Tensor, ...]:
     """Where in a selfie's crop, whose face points are [478, 3], the drawn skin is [S, S, 2]; and where skin like it is: turned
-    over the mesh's border, on the other side, both, and nearer to the middle of the forehead.
+    over the mesh's border, on the other side, and in the patch of skin that is most `calm` [S, S] 0..1, over and over.
 
     inside [S, S] bool, height [S, S, 1] 0..1: the strip above the drawn mesh.
     """
-    (foot, end, rise), own = border(points), points[:POINTS, :2]
-    down = DEPTH * swing(height)
-
-    def of(side: slice, over: bool) -> torch.Tensor:
-        feet, ends, up = (x[side] if side.step is None else x.flip(0) for x in (foot, end, rise))
-        above_it = strip.interpolate(feet, feet) - down * strip.interpolate(up, up) if over else strip.interpolate(feet, ends)
-        on_it = own if side.step is None else own[mesh.topology.mirror[:POINTS]]
-        return torch.where(inside[..., None], above_it, mesh.interpolate(on_it))
-
-    straight, turned = of(slice(None), False), of(slice(None), True)
-    across = ASIDE * (foot[-1] - foot[0])
-    inwards = torch.where(torch.arange(len(mesh.index), device=points.device)[None, :, None] < mesh.points[TOP, 0], 1, -1)
-    return straight, turned, of(slice(None, None, -1), False), of(slice(None, None, -1), True), turned + inwards * across
+    (foot, end, rise), own, pixel = border(points), points[:POINTS, :2], len(calm) / FRAME
+    over = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
+    both = lambda above_it, on_it: torch.where(inside[..., None], above_it, mesh.interpolate(on_it))  # noqa: E731
+    straight, turned = both(strip.interpolate(foot, end), own), both(over, own)
+    other = both(strip.interpolate(foot.flip(0), end.flip(0)), own[mesh.topology.mirror[:POINTS]])
+    middles = own[list(PATCHES)]
+    best = middles[sampled(blurred(calm[None, None], PATCH * pixel)[0], middles[:, None])[0, :, 0].argmax()]
+    return straight, turned, other, best + PATCH * pixel * wave((straight - best) / (PATCH * pixel))
 
 
-def beside_middle(mesh: Mesh) -> torch.Tensor:
-    """How far the columns of a picture are from the middle of the forehead [S] 0..1, where left and right take turns."""
-    columns = torch.arange(len(mesh.index), device=mesh.points.device) - mesh.points[TOP, 0]
-    return (columns.abs() / (MIDDLE * len(mesh.index) / FRAME)).clamp(0, 1)
+def wave(x: torch.Tensor) -> torch.Tensor:
+    """x from -1 to 1 as it is, farther out to and fro between those."""
+    return 1 - ((x + 1) % 4 - 2).abs()
 
 
 def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
@@ -231,10 +226,11 @@ def trusted(
     hidden = (strip | mesh.covered) & (bare < 0.5)
     if shown is not None:
         hidden = hidden | (shown < 0.5)
-    if changed is not None:
-        broad = grow(grow(plane(changed & mesh.covered), -SPECK * pixel), SPECK * pixel)
-        hidden = hidden | (strip & (grow(broad, JOINED * pixel)[0, 0] > 0))
-    return 1 - blurred(grow(plane(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+    sure = 1 - blurred(grow(plane(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+    if changed is None:
+        return sure
+    broad = grow(grow(plane(changed & mesh.covered), -SPECK * pixel), SPECK * pixel)
+    return sure * torch.where(strip, 1 - blurred(grow(broad, JOINED * pixel), EDGE / 2 * pixel)[0, 0], 1.0)
 
 
 def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor) -> torch.Tensor:
@@ -269,20 +265,24 @@ def swing(height: torch.Tensor) -> torch.Tensor:
     return 1 - (share % 2 - 1).abs()
 
 
-def _structure(
-    image: torch.Tensor, pixel: float, own: torch.Tensor, places: list[torch.Tensor], aside: torch.Tensor
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """What is finer than `FINE` in a picture [3, S, S], as a factor [3, S, S] at the first of some places [S, S, 2] that is
-    skin without folds, strands and moles; and how far each is that [S, S] 0..1. own [S, S] 0..1: where the picture is
-    skin; aside [S] 0..1: in which columns the last place may be asked.
+def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is that of skin without folds, strands and
+    moles [S, S] 0..1.
     """
-    factor = ((image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)).clamp(*STRUCTURE)
+    factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
     coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
-    calm = grow(grow(plane((coarser - 1).abs() < FOLD) * own, -ISLAND * pixel), (ISLAND - FINE / 2) * pixel)
-    calm = blurred(calm, FINE / 2 * pixel)[0] * own
-    result, shares, left = torch.ones_like(image), [], torch.ones_like(own)
+    even = ((coarser - 1).abs() < FOLD) & ((factor.mean(0) - 1).abs() < HAIR)
+    calm = grow(grow(plane(even), -ISLAND * pixel), (ISLAND - FINE / 2) * pixel)
+    return factor.clamp(*STRUCTURE), blurred(calm, FINE / 2 * pixel)[0, 0]
+
+
+def _taken(
+    factor: torch.Tensor, calm: torch.Tensor, places: list[torch.Tensor]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """A factor [3, S, S] at the first of some places [S, S, 2] that is calm [S, S] 0..1, and how calm each is [S, S]."""
+    result, shares, left = torch.ones_like(factor), [], torch.ones_like(calm)
     for place in places:
-        there = sampled(torch.cat([factor, calm]), place)
-        shares.append(there[3] * aside if place is places[-1] else there[3])
-        result, left = result + left * shares[-1] * (there[:3] - 1), left * (1 - shares[-1])
+        there = sampled(torch.cat([factor, calm[None]]), place)
+        shares.append(there[3])
+        result, left = result + left * there[3] * (there[:3] - 1), left * (1 - there[3])
     return result, shares
