@@ -40,7 +40,7 @@ STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ
 WINDOW = 8.0  # the same: over how far the energy of a band is averaged
 PLAIN = 0.005  # variance of logarithms of luma below which there is no structure to compare
 SAME = 0.3, 0.7  # structural similarity of two drawings from which on they count as alike, and from which on wholly
-LED = 4.0  # the same: what is smoother is tone, which skin of another place takes over
+LED, AROUND = 4.0, 4.0  # the same: what is smoother is tone, which skin of another place takes over; over how many of these
 STRETCHED = 0.35, 0.6  # pixels of the photo's crop to one of the drawing: streaks, and none
 
 
@@ -50,7 +50,7 @@ class Layer(NamedTuple):
     photo: Photo
     place: torch.Tensor  # [1, 2, S, S]
     weight: torch.Tensor  # [S, S] 0..1
-    led: bool = False  # to the tone of what is painted: it is skin of another place
+    led: bool = False  # to the tone that the layers before would have here: it is skin of another place
 
 
 # --- the selfie's own pixels ----------------------------------------------------------------------
@@ -254,11 +254,19 @@ def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, sid
         there = affine.apply(affine.invert(photo.matrix[None]), affine.sample(place, window, shape)[0].flatten(1).T[None])
         light = sampled(photo.light, there[0].view(*shape, 2), "bicubic").clamp(0, 1)
         if led:
-            tone, own = (_shrunk(x, small) + NOISE for x in (painted, light))
-            light = (light + NOISE) * _enlarged(tone / own, shape) - NOISE
+            aim, own = (_shrunk(x, small) for x in (painted, light))
+            aim = aim * _ratio(_shrunk(total, small), _shrunk(known * painted, small))
+            light = light * _enlarged((aim + NOISE) / (own + NOISE), shape)
         total = total + weight * light
         known = known + weight
     return known, total / (known + 1e-3)
+
+
+def _ratio(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """How much lighter one is than the other [1, h, w] around each place, and where neither is, on the whole."""
+    whole = one.sum() / other.sum().clamp_min(1e-3)
+    near, like = (blurred(x[None], AROUND)[0] for x in (one, other))
+    return (near + NOISE * whole) / (like + NOISE)
 
 
 def _alike(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor, pixel: float) -> torch.Tensor:
