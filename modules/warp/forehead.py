@@ -44,8 +44,8 @@ PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and ch
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 6.0  # over which tone is averaged
 UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
-RIM, LINE = 8.0, 3.0  # inside a forehead's end, whose step of light goes on in what is beside it, and over what way:
-MOST, FEW = 0.5, 0.05  # the most of it, and the weight that speaks for none
+RIM, LINE = 8.0, 5.0  # inside a forehead's end, whose step of light goes on in what is beside it, and over what way:
+MOST, FEW = (-0.5, 0.25), 0.02  # the most of it, hair gets darker sooner; and the weight that speaks for none
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
@@ -248,7 +248,7 @@ def led_hairline(around: torch.Tensor, drawn: torch.Tensor, top: Above, skin: to
     share = plane(top.share > 0.5)
     rim = (share - grow(share, -RIM * pixel)) * (skin > 0.5)
     step = torch.log(drawn[None] + DARK) - torch.log(around[None] + DARK)
-    near = blurred(torch.cat([step.clamp(-MOST, MOST) * rim, rim], 1), LINE * pixel)[0]
+    near = blurred(torch.cat([step.clamp(*MOST) * rim, rim], 1), LINE * pixel)[0]
     return (around * torch.exp(near[:3] / (near[3:] + FEW))).clamp(0, 1)
 
 
