@@ -32,7 +32,8 @@ BETWEEN = torch.cat([torch.stack(corners, 1) for corners in (_LOW, _HIGH)])  # t
 # lengths are pixels of the 256 px crop
 ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
 HUNG = 2.0  # and from which on it is not what the mesh covers
-PALE, BEYOND = (0.8, 0.7), 0.1  # log of light, and of green over red, from skin to white cloth; share of a face, farther out
+PALE, MOSTLY = (0.8, 0.25), 0.45  # log of light from skin to white cloth; what it has of red; share of the strip that it covers
+BRIDGE = 3.0  # half the width of what joins cloth
 SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam or a fold that is skin
 EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
 JOINED = 10.0  # above what of a face is not drawn as the photo shows it, where that would have an edge
@@ -131,17 +132,19 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
 
 
 def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
-    """What on and above a forehead is so much brighter and paler than the face's skin, and goes on so far beyond the strip,
-    that it is white cloth and no gleam: [1, 1, S, S], 0 or 1.
+    """What on and above a forehead is so much brighter and paler than the face's skin, over most of the strip and beyond, that
+    it is white cloth and no gleam: [1, 1, S, S], 0 or 1.
     """
     pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh.points, len(mesh.index)).covered | mesh.covered)
-    step = seen.logs - seen.logs[:, mesh.covered & ~seen.feature].median(1).values[:, None, None]
-    pale = plane((step[0] > PALE[0]) & (step[1] < -PALE[1]) & (~mesh.covered | upper_part(mesh)))
-    pale = grow(pale, -SPECK * pixel)
-    beyond = connected(pale * (1 - strip), grow(strip, 2 * pixel))
-    if not beyond.sum() > BEYOND * mesh.covered.sum():
+    light, red, _ = seen.logs[:, mesh.covered & ~seen.feature].median(1).values
+    pale = (seen.logs[0] > light + PALE[0]) & (seen.logs[1] < PALE[1] * red)
+    pale = plane(pale & (~mesh.covered | upper_part(mesh)))
+    broad = grow(pale, -BRIDGE * pixel)  # grey hair joins gleams narrowly
+    beyond = connected(broad * (1 - strip), grow(strip, 2 * pixel))
+    cloth, free = grow(connected(broad, beyond), BRIDGE * pixel) * pale * strip, strip * ~mesh.covered
+    if not (cloth * free).sum() > MOSTLY * free.sum():
         return torch.zeros_like(pale)
-    return grow(connected(pale, beyond) * strip, 2 * SPECK * pixel) * strip
+    return grow(cloth, SPECK * pixel) * strip
 
 
 def upper_part(mesh: Mesh) -> torch.Tensor:

@@ -93,6 +93,21 @@ def test_a_selfie_loses_its_fringe_and_nothing_else(people):
     assert torch.equal(uncovered(crop, mesh)[:, within], crop[:, within])
 
 
+def test_a_bare_end_of_a_brow_does_not_stay_with_the_scarf_beside_it(people):
+    """Nor has what stays steps at its edge; nor is there an island beside it."""
+    crop, mesh = people["P001"]
+    brow = mesh.points[[46, 53, 52, 63, 70]]
+    edge, (low, high) = float(brow[:, 0].min()) + 8, (float(brow[:, 1].min()) - 30, float(brow[:, 1].max()) + 40)
+    seen, truth = drawn(crop, (0.85, 0.85, 0.95), [(0, 0), (edge, 0), (edge, high), (0, high)])
+    x, y = int(edge) - 4, int(brow[:, 1].mean())
+    seen[:, y - 4 : y + 4, x - 6 : x + 8] = 0.06  # the brow sticks out over it
+    found = found_by_colour(seen, mesh)
+    assert found[y - 2 : y + 2, x - 3 : x + 6].max() < 0.2
+    rows = slice(int(low) + 10, y - 12)
+    assert found[rows, int(edge) - 18 : int(edge) - 8].min() > 0.9
+    assert found.diff(dim=1)[rows, int(edge) - 18 :].abs().max() < 0.5
+
+
 def locks(face, width, row):
     """Hair beside a face that falls over its rim by so many pixels, down from a row, on the left; and where it does."""
     x = torch.arange(256)
