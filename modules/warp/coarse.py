@@ -155,7 +155,8 @@ def coarse_warp(
     around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
         drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, place), around.image, mask, colour)
-        lit = lit if top is None else led_hairline(lit, drawn, top, foreheads.beside(place).background)
+        if top is not None:
+            lit = torch.where(mask > 0, led_hairline(lit, drawn, top, foreheads.beside(place).background), lit)
         around = around._replace(image=lit)
     if background.outer is not None:
         share = share_of(background.face.points, background.outer, len(mask))
