@@ -121,13 +121,14 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     size, face = mesh.index.shape[-1], plane(mesh.covered)
     pixel, free, seen = size / FRAME, plane(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
     alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
-    free = free * (1 - pale_cloth(seen, mesh))
-    alike, gleam = alike & ((free + face) > 0)[0, 0], gleams(seen, alike, mesh)
+    cloth = pale_cloth(seen, mesh)
+    alike = alike & (cloth[0, 0] < 0.5)
+    gleam = gleams(seen, alike, mesh) * (1 - cloth)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
-    inner = plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
+    inner = torch.maximum(plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam), cloth * face)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
 
 

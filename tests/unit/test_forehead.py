@@ -152,10 +152,10 @@ def test_and_has_them_in_the_native_detail_without_a_line_between(face):
 
 def test_soft_white_cloth_that_goes_on_beside_the_head_is_no_gleam(face):
     """It stays before the forehead, too, with a soft edge."""
-    fade = torch.sigmoid((torch.arange(256.0) - top(face) + 4) / 2)[:, None]
-    cloth = torch.lerp(torch.full((3, 256, 256), 0.97), person(face), fade)
-    bare = bare_forehead(cloth, face)
-    assert bare[column(face, 10)].mean() < 0.01
+    white, rows = torch.full((3, 256, 256), 0.97), torch.arange(256.0)[:, None] - top(face)
+    cloth, lower = (torch.lerp(white, person(face), torch.sigmoid((rows + low) / 2)) for low in (4, -12))
+    assert bare_forehead(cloth, face)[column(face, 10)].mean() < 0.01
+    assert bare_forehead(lower, face)[column(face, -4, 10)].mean() < 0.01  # on the face, too
     kept = in_front(cloth, face, torch.zeros(256, 256))
     assert kept[column(face, 10)].min() > 0.9 and kept[column(face, -40, -20)].max() < 0.01
     assert kept.diff(dim=0)[:, 100:156].abs().max() < 0.5
