@@ -10,6 +10,7 @@ colour of the face that it meets.
 """
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -192,7 +193,8 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     if fine.mouth is not None:
         middles = pixel_middles(mask)
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
-        found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
+        within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -1.5 * pixel) * mask * painted
+        found.append(Layer(_as_bright(fine.mouth, here, luma(fine.warp), within), here, within * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
@@ -219,6 +221,15 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
         places = [(here, seen * (1 - mirror)), (there, seen * mirror), top.lower]
     for place, share in places:
         yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
+
+
+def _as_bright(photo: Photo, place: torch.Tensor, light: torch.Tensor, where: torch.Tensor) -> Photo:
+    """The photo, drawn at `place` [1, 2, S, S], as bright on the mean as `light` [1, S, S] `where` [S, S] 0..1: else there is a
+    step at its border.
+    """
+    at = affine.apply(affine.invert(photo.matrix[None]), place[0].flatten(1).T[None])[0].view(*where.shape, 2)
+    own = (sampled(photo.light, at) * where).sum()
+    return photo if own < 1e-3 else replace(photo, light=photo.light * ((light * where).sum() / own))
 
 
 def _stretched(place: torch.Tensor, pixel: float) -> torch.Tensor:
