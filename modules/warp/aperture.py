@@ -59,10 +59,13 @@ class Aperture(NamedTuple):
         moved outwards by `grown`; points [P, >= 2] of a face.
         """
         x = torch.arange(size, device=points.device, dtype=points.dtype) + 0.5
-        upper, lower = self.edges(points, x)
         ramp = lambda far: ((far + grown) / over + 0.5).clamp(0, 1)  # noqa: E731
         left, right = points[list(self.corners), 0].aminmax()
-        return (ramp(x[:, None] - upper) + ramp(lower - x[:, None]) - 1).clamp_min(0) * ramp(x - left) * ramp(right - x)
+        share = ramp(x - left) * ramp(right - x)
+        for sign, edge in zip((1, -1), self.edges(points, x), strict=True):
+            steep = (1 + torch.gradient(edge)[0] ** 2).sqrt()  # how much longer the way down is than that across
+            share = share + ramp(sign * (x[:, None] - edge) / steep) - 1
+        return share.clamp_min(0)
 
     def soft(self, mesh: Mesh) -> torch.Tensor:
         """`inside` with an edge of about a pixel of the 256 px crop: [*, 1, S, S]."""

@@ -10,7 +10,6 @@ colour of the face that it meets.
 """
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -23,6 +22,7 @@ from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
 from .forehead import Above, Foreheads, above, dark, drawn_wholly
+from .front import LIP
 from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
@@ -41,6 +41,7 @@ STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ
 WINDOW = 8.0  # the same: over how far the energy of a band is averaged
 PLAIN = 0.005  # variance of logarithms of luma below which there is no structure to compare
 SAME = 0.3, 0.7  # structural similarity of two drawings from which on they count as alike, and from which on wholly
+EVEN, STREAKED = (0.35, 0.7), 0.6  # of smaller over larger scale: lips all streaks, and none; what detail they lose by that
 STRETCHED = 0.35, 0.6  # pixels of the photo's crop to one of the drawing: streaks, and none
 
 
@@ -189,12 +190,13 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face, top)
-    found = [Layer(fine.face.photo, at, known * share * fine.share) for at, share in places]
+    lips = mesh.between(LIP + mesh.opposite(LIP)) * (1 - MOUTH.inside(mesh)) * STREAKED
+    found = [Layer(fine.face.photo, at, known * share * fine.share * (1 - lips * _streaked(at, pixel))) for at, share in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
-        within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -1.5 * pixel) * mask * painted
-        found.append(Layer(_as_bright(fine.mouth, here, luma(fine.warp), within), here, within * fine.share))
+        within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -pixel) * mask * painted
+        found.append(Layer(fine.mouth, here, within * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
@@ -223,24 +225,27 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
         yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
 
 
-def _as_bright(photo: Photo, place: torch.Tensor, light: torch.Tensor, where: torch.Tensor) -> Photo:
-    """The photo, drawn at `place` [1, 2, S, S], as bright on the mean as `light` [1, S, S] `where` [S, S] 0..1: else there is a
-    step at its border.
-    """
-    at = affine.apply(affine.invert(photo.matrix[None]), place[0].flatten(1).T[None])[0].view(*where.shape, 2)
-    own = (sampled(photo.light, at) * where).sum()
-    return photo if own < 1e-3 else replace(photo, light=photo.light * ((light * where).sum() / own))
-
-
 def _stretched(place: torch.Tensor, pixel: float) -> torch.Tensor:
     """Where a picture is drawn so much larger than it was that it would show as streaks [S, S] 0..1: by the smaller singular
     value of the derivative of `place` [1, 2, S, S].
     """
+    low, high = STRETCHED
+    return blurred(((high - _scales(place)[0]) / (high - low)).clamp(0, 1)[None], 1.5 * pixel)[0, 0]
+
+
+def _streaked(place: torch.Tensor, pixel: float) -> torch.Tensor:
+    """Where a picture is drawn much larger in one direction than in the other [S, S] 0..1, and highlights become streaks."""
+    least, most = _scales(place)
+    low, high = EVEN
+    return blurred(((high - least / most.clamp_min(1e-3)) / (high - low)).clamp(0, 1)[None], 1.5 * pixel)[0, 0]
+
+
+def _scales(place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The smaller and the larger singular value of the derivative of `place` [1, 2, S, S]: [1, S, S] each."""
     across, down = F.pad(place.diff(dim=-1), (0, 1)), F.pad(place.diff(dim=-2), (0, 0, 0, 1))
     total, area = (across**2 + down**2).sum(1), across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
-    least = (0.5 * (total - (total**2 - 4 * area**2).clamp_min(0).sqrt())).clamp_min(0).sqrt()
-    low, high = STRETCHED
-    return blurred(((high - least) / (high - low)).clamp(0, 1)[None], 1.5 * pixel)[0, 0]
+    root = (total**2 - 4 * area**2).clamp_min(0).sqrt()
+    return (0.5 * (total - root)).clamp_min(0).sqrt(), (0.5 * (total + root)).sqrt()
 
 
 def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, side: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -38,8 +38,8 @@ REDDER = 1.0, 1.12, 1.18  # what is between lips and cheeks is lit by them: powe
 WIDE, NARROW = 0.3, 0.6  # gap over width from which on a mouth's depth has the light that it was learnt in, and the least of it
 SHADED, RAISED = 0.4, (0.5, 0.07)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
 CORRIDOR = 0.81, 0.075, 0.15  # share of the half width from which on cheeks darken the teeth, over how much, and how far
-CONTACT = 0.5, 0.017  # shadow of the upper lip, and over which share of the mouth's width it is lost
-JAW, HIDDEN = 0.6, (0.5, 1.2)  # light on lower teeth; powers of how dark depth makes upper and lower ones
+CONTACT = 0.38, 0.017  # shadow of the upper lip, and over which share of the mouth's width it is lost
+JAW, HIDDEN = 0.6, (0.5, 0.8)  # light on lower teeth; powers of how dark depth makes upper and lower ones
 YELLOW = 0.0, 0.03, 0.10  # how much darker a yellow tooth is, in each colour, as a logarithm
 DULL = 1.0, 1.25, 1.3  # powers of that light: what is dark in a mouth is red
 DEEPEST = 0.05, 0.02, 0.018  # of a cavity, colour over light: dark red, not black
@@ -193,7 +193,8 @@ def _modelled(
         colour = torch.lerp(colour, tint(FLESH, colour) * (light * deep) ** tint(REDDER, colour), flesh)
         light = light * deep ** HIDDEN[which]
         crowns = tint(TEETH, colour) * torch.exp(-yellow * tint(YELLOW, colour))
-        colour = torch.lerp(colour, crowns * light ** tint(REDDER, colour), teeth)
+        # lower ones are lost in the depth
+        colour = torch.lerp(colour, crowns * light ** tint(REDDER, colour), teeth * (deep if which else 1))
     return torch.maximum(colour, tint(DEEPEST, colour)), teeth
 
 

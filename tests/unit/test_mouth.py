@@ -14,6 +14,7 @@ from diffsfsr.modules.labels import index
 from diffsfsr.modules.types import Fit
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH, Interior, paint_mouth, parted
+from diffsfsr.modules.warp.teeth import of_person
 from tests.unit.faces import mean_fit, skin_picture
 
 BRIGHT, DARK = 0.45, 0.3
@@ -88,6 +89,41 @@ def test_a_photos_own_teeth_are_used_and_stay_where_the_skull_has_them(shape, to
         rows = own.nonzero()[:, 0]
         assert abs(int(rows.min()) - int(mesh.points[13, 1])) < 4  # upper teeth, below the upper lip
     assert not own[int(mesh.points[14, 1]) - 3 :].any()  # and not at the lower one of a dropped jaw
+
+
+def test_lips_that_the_photo_shows_there_are_not_taken_for_teeth(shape, topology, fit):
+    before = placed(shape, fit, geometry(shape, "happiness", 0.6))
+    photo = skin_picture()
+    photo[:, MOUTH.inside(Mesh.of(before, topology, 256)) > 0] = torch.tensor([0.75, 0.42, 0.40])[:, None]
+    picture, mesh = drawn(shape, topology, fit, geometry(shape, "happiness"), photo, geometry(shape, "happiness", 0.6))
+    plain, _ = drawn(shape, topology, fit, geometry(shape, "happiness"))
+    assert (column(picture, mesh, 5.0) - column(plain, mesh, 5.0)).abs().max() < 0.02
+
+
+def test_teeth_are_darker_below_the_lip_and_at_their_edge_and_the_corners(shape, topology, fit):
+    picture, mesh = drawn(shape, topology, fit, geometry(shape, "happiness"))
+    seen = column(picture, mesh, 5.0)
+    brightest = int(seen.argmax())
+    assert 2 <= brightest < len(seen) - 2
+    assert seen[0] < 0.9 * seen.max() and column(picture, mesh, 20.0).max() < 0.9 * seen.max()
+
+
+def test_each_person_has_teeth_of_their_own_wherever_the_face_stands(shape, fit):
+    rest = placed(shape, fit, torch.zeros(len(shape.basis)))
+    wider = rest * torch.tensor([1.05, 1.0, 1.0]).double()
+    maps = shape.mouth_maps.float(), shape.mouth_box.float()
+    own, elsewhere, other = (of_person(*maps, points) for points in (rest, 3 * rest + 7, wider))
+    assert torch.allclose(own, elsewhere, atol=1e-3)
+    teeth = own[:, 0] > 0.5
+    assert 0.005 < ((other[:, 0] > 0.5) != teeth).sum() / teeth.sum() < 0.15
+
+
+def test_the_edge_of_an_opening_has_no_steps(shape, topology, fit):
+    """Each row or column crosses it in more than one step of brightness."""
+    points = placed(shape, fit, geometry(shape, "happiness"))
+    cover, inside = MOUTH.cover(points, 256, 1.8), MOUTH.inside(Mesh.of(points, topology, 256))
+    assert abs(cover.sum() / inside.sum() - 1) < 0.05
+    assert cover.diff(dim=0).abs().max() < 0.75
 
 
 def test_a_dropped_jaw_has_no_teeth_of_its_own_where_a_smile_shows_them(shape, topology, fit):
