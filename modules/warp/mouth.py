@@ -29,14 +29,14 @@ LINE, SLIT = 0.5, 2.0  # light in the line between closed lips, and pixels of th
 CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
 ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
 
-FLESH, TEETH = (0.80, 0.50, 0.47), (0.93, 0.84, 0.77)  # teeth: in 34 portraits, by luma, 1.08, .98, .90
+FLESH, TEETH = (0.80, 0.50, 0.47), (0.95, 0.88, 0.82)  # teeth, shaded as here: those of 34 portraits, 1.08, .98, .90 by luma
 GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
 DEEP = 3.0  # units of the face model over which light falls to a third
 BEHIND = 1.5  # the same, behind the front teeth, from which on flesh is throat, which `cavity` shows
 LEAST = 0.5  # light on what faces away from it
 REDDER = 1.0, 1.12, 1.18  # what is between lips and cheeks is lit by them: powers of the light
 WIDE, NARROW = 0.3, 0.6  # gap over width from which on a mouth's depth has the light that it was learnt in, and the least of it
-SHADED, RAISED = 0.4, (0.5, 0.07)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
+SHADED, RAISED = 0.3, (0.5, 0.07)  # light on teeth below a lip at rest, and how far it is raised when they have all of it
 CORRIDOR = 0.81, 0.075, 0.15  # share of the half width from which on cheeks darken the teeth, over how much, and how far
 CONTACT = 0.38, 0.017  # shadow of the upper lip, and over which share of the mouth's width it is lost
 JAW, HIDDEN = 0.6, (0.5, 0.8)  # light on lower teeth; powers of how dark depth makes upper and lower ones
@@ -46,6 +46,7 @@ DEEPEST = 0.05, 0.02, 0.018  # of a cavity, colour over light: dark red, not bla
 TOOTHLESS = 0.45, 0.65  # light on teeth up to which what the photo shows there is the depth of a mouth, and from which on teeth
 CHEEKS = (50, 280, 205, 425, 101, 330)  # points of the face mesh whose colour is that of bare skin
 PALER = 0.06, 0.12  # how much redder than skin teeth may be, as a logarithm of red over green, and over how much lips are told
+OWN = 2.5  # pixels of the 256 px crop over which the photo's own teeth fade into the model's
 TINTED = 0.6, 1.4  # bounds of what a photo's own teeth say of the colour of the others
 
 
@@ -207,7 +208,7 @@ def _photographed(
     upper, lower = (edge.view(at.shape[:-1]) for edge in MOUTH.edges(before, at[..., 0].flatten()))
     pixel = photo.shape[-1] / FRAME
     within = torch.stack([at[..., 1] - upper, lower - at[..., 1], at[..., 0] - left, right - at[..., 0]]).amin(0)
-    return sampled(photo, at), (within / pixel - 0.5).clamp(0, 1)
+    return sampled(photo, at), ((within / pixel - 0.5) / OWN).clamp(0, 1)
 
 
 def _paler(own: torch.Tensor, photo: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
