@@ -22,11 +22,10 @@ from .aperture import pixel_middles
 from .coarse import keep_mask
 from .eyes import EYES
 from .forehead import Above, Foreheads, above, dark, drawn_wholly
-from .front import LIP
 from .light import luma
 from .masks import blurred, feather, grow
 from .mesh import POINTS, Mesh, sampled
-from .mouth import MOUTH
+from .mouth import MOUTH, lips_of
 from .outline import surroundings_place
 from .skin import Skin, from_mirror, hair_mask, put_on
 from .unseen import gives_way, inside
@@ -190,7 +189,7 @@ def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer
     painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face, top)
-    lips = mesh.between(LIP + mesh.opposite(LIP)) * (1 - MOUTH.inside(mesh)) * STREAKED
+    lips = lips_of(mesh) * STREAKED
     found = [Layer(fine.face.photo, at, known * share * fine.share * (1 - lips * _streaked(at, pixel))) for at, share in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)

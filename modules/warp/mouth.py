@@ -18,6 +18,8 @@ from .teeth import of_person
 MOUTH = Aperture(UPPER_EDGE, LOWER_EDGE, (78, 308))
 # the points next to the edges of the lips, inside the lips
 INSIDE = (183, 42, 41, 38, 12, 268, 271, 272, 407, 96, 89, 179, 86, 15, 316, 403, 319, 325)
+# all of the lips but the likes of the first on the left half of the face
+LIP = (61, 146, 91, 181, 84, 17, 185, 40, 39, 37, 0, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners, *INSIDE)
 PULLED, SEEN = 0.4, 0.08  # how far edges are pulled there at most, and the change of gap over width from which on
 # points that expressions hardly move: bridge and sides of the nose, corners of the eyes, temples, cheekbones, forehead
 SKULL = (168, 6, 197, 195, 5, 2, 98, 327, 33, 133, 362, 263, 127, 356, 234, 454, 10, 109, 338, 67, 297)
@@ -26,6 +28,7 @@ HIGHEST = 0.8  # how far the upper lip rises from its teeth, in units of the fac
 HANGING = -0.15  # how far the lower lip goes before the jaw does, in units of the face model
 EDGE = 1.8  # pixels of the 256 px crop over which the inside fades into the lips
 LINE, SLIT = 0.5, 2.0  # light in the line between closed lips, and pixels of the 256 px crop up to which open ones are a slit
+SHEEN, AROUND = 0.6, 5.0  # of highlights that stretched lips lose; pixels of the 256 px crop beyond which light is none
 CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
 ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
 
@@ -114,6 +117,7 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     image [3, S, S] of the face as it is drawn by `mesh`; photo [3, H, W] with its points `before` [478, >= 2].
     """
     now, later = (MOUTH.gap(points) / MOUTH.width(points) for points in (before, mesh.points))
+    image = _dulled(image, mesh, ((later - now) / SEEN).clamp(0, 1))
     image = _shut(image, mesh.points, (now - later).clamp_min(0), later)
     strength, inside = ((later - now).abs() / CHANGED).clamp(0, 1), MOUTH.inside(mesh)
     if not strength > 0 or not inside.any():
@@ -158,6 +162,21 @@ def finer(points: torch.Tensor, interior: Interior, size: int) -> Photo | None:
     colour, _ = _modelled(points, pixels, interior.place(0, pixels), interior, float(step))
     matrix = torch.tensor([[step, 0.0, x[0] - step / 2], [0.0, step, y[0] - step / 2]])
     return Photo(luma(colour.clamp(0, 1)), matrix)
+
+
+def lips_of(mesh: Mesh) -> torch.Tensor:
+    """Where the lips of a drawn face are [S, S], 0 or 1."""
+    return mesh.between(LIP + mesh.opposite(LIP)) * (1 - MOUTH.inside(mesh))
+
+
+def _dulled(image: torch.Tensor, mesh: Mesh, opened: torch.Tensor) -> torch.Tensor:
+    """The picture [3, S, S] with less of the highlights of stretched lips: as wide stripes they would look like metal."""
+    if not opened > 0:
+        return image
+    pixel, light = image.shape[-1] / FRAME, luma(image)
+    lips = blurred(lips_of(mesh)[None, None], pixel)[0]
+    broad = blurred((light * lips)[None], AROUND * pixel)[0] / blurred(lips[None], AROUND * pixel)[0].clamp_min(1e-3)
+    return image * (1 - SHEEN * opened * lips * (light - broad).clamp_min(0) / light.clamp_min(1e-3))
 
 
 def _shut(image: torch.Tensor, points: torch.Tensor, closed_by: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:
