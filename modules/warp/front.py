@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ..affine import FRAME
 from .masks import blurred, connected, grow, parts, plane
 from .mesh import POINTS, Mesh
-from .mouth import LIP
+from .mouth import INSIDE, MOUTH
 from .unlike import logs_of, unlike_skin
 
 # features differ from skin and stand before nothing: points on the right half of the face, whose likes are on the left
@@ -23,6 +23,7 @@ EYE = (
     130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25,
 )  # fmt: skip
 BROW = 70, 63, 105, 66, 107, 46, 53, 52, 65, 55
+LIP = (61, 146, 91, 181, 84, 17, 185, 40, 39, 37, 0, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners, *INSIDE)
 NOSTRIL = 2, 97, 99, 60, 75, 20, 79, 218, 115, 48, 219, 59, 235, 98, 94, 19, 125, 141, 242, 44, 1, 4, 45, 237, 64
 CHIN = 152, 148, 175, 171, 199, 200, 208, 18, 83, 140, 176
 BARE = 9, 8, 168, 6, 143, 372, 156, 383, 107, 336  # where masks do not reach, nor most fringes

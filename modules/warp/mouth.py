@@ -18,8 +18,8 @@ from .teeth import of_person
 MOUTH = Aperture(UPPER_EDGE, LOWER_EDGE, (78, 308))
 # the points next to the edges of the lips, inside the lips
 INSIDE = (183, 42, 41, 38, 12, 268, 271, 272, 407, 96, 89, 179, 86, 15, 316, 403, 319, 325)
-# all of the lips but the likes of the first on the left half of the face
-LIP = (61, 146, 91, 181, 84, 17, 185, 40, 39, 37, 0, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners, *INSIDE)
+# the other points of the lips on the right half of the face, from the outer edge inwards
+LIP = (61, 146, 91, 181, 84, 17, 185, 40, 39, 37, 0, 76, 77, 90, 180, 85, 16, 184, 74, 73, 72, 11, 62)
 PULLED, SEEN = 0.4, 0.08  # how far edges are pulled there at most, and the change of gap over width from which on
 # points that expressions hardly move: bridge and sides of the nose, corners of the eyes, temples, cheekbones, forehead
 SKULL = (168, 6, 197, 195, 5, 2, 98, 327, 33, 133, 362, 263, 127, 356, 234, 454, 10, 109, 338, 67, 297)
@@ -50,7 +50,7 @@ TOOTHLESS = 0.45, 0.65  # light on teeth up to which what the photo shows there 
 CHEEKS = (50, 280, 205, 425, 101, 330)  # points of the face mesh whose colour is that of bare skin
 PALER = 0.06, 0.12  # how much redder than skin teeth may be, as a logarithm of red over green, and over how much lips are told
 OWN = 2.5  # pixels of the 256 px crop over which the photo's own teeth fade into the model's
-TINTED = 0.6, 1.4  # bounds of what a photo's own teeth say of the colour of the others
+TINTED, MANY = (0.6, 1.4), 60  # bounds of what a photo's own teeth say of the colour of the others; pixels that say it wholly
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     seen = seen * teeth * _paler(own, photo, before) * ((bright - TOOTHLESS[0]) / (TOOTHLESS[1] - TOOTHLESS[0])).clamp(0, 1)
     if (total := seen.sum()) > 1:  # teeth that the photo does not show are like those that it does
         share = (own * seen).sum((-2, -1)) / (colour * light * seen).sum((-2, -1)).clamp_min(1e-3)
-        share = share.clamp(*TINTED) ** (total / 20).clamp(max=1)
+        share = share.clamp(*TINTED) ** (total / MANY).clamp(max=1)
         colour = torch.lerp(colour, colour * share[:, None, None], teeth)
     upper, lower = MOUTH.edges(mesh.points, x[part[1]])
     open_by = ((lower - upper) / (SLIT * size / FRAME)).clamp(0, 1)
@@ -166,7 +166,7 @@ def finer(points: torch.Tensor, interior: Interior, size: int) -> Photo | None:
 
 def lips_of(mesh: Mesh) -> torch.Tensor:
     """Where the lips of a drawn face are [S, S], 0 or 1."""
-    return mesh.between(LIP + mesh.opposite(LIP)) * (1 - MOUTH.inside(mesh))
+    return mesh.between((*LIP, *mesh.opposite(LIP), *INSIDE, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners)) * (1 - MOUTH.inside(mesh))
 
 
 def _dulled(image: torch.Tensor, mesh: Mesh, opened: torch.Tensor) -> torch.Tensor:
