@@ -20,6 +20,7 @@ MOUTH = Aperture(UPPER_EDGE, LOWER_EDGE, (78, 308))
 INSIDE = (183, 42, 41, 38, 12, 268, 271, 272, 407, 96, 89, 179, 86, 15, 316, 403, 319, 325)
 # the other points of the lips on the right half of the face, from the outer edge inwards
 LIP = (61, 146, 91, 181, 84, 17, 185, 40, 39, 37, 0, 76, 77, 90, 180, 85, 16, 184, 74, 73, 72, 11, 62)
+RIM = (*INSIDE, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners)  # the lips' inner edge, which is the least seen of closed ones
 PULLED, SEEN = 0.4, 0.08  # how far edges are pulled there at most, and the change of gap over width from which on
 # points that expressions hardly move: bridge and sides of the nose, corners of the eyes, temples, cheekbones, forehead
 SKULL = (168, 6, 197, 195, 5, 2, 98, 327, 33, 133, 362, 263, 127, 356, 234, 454, 10, 109, 338, 67, 297)
@@ -28,7 +29,7 @@ HIGHEST = 0.8  # how far the upper lip rises from its teeth, in units of the fac
 HANGING = -0.15  # how far the lower lip goes before the jaw does, in units of the face model
 EDGE = 1.8  # pixels of the 256 px crop over which the inside fades into the lips
 LINE, SLIT = 0.5, 2.0  # light in the line between closed lips, and pixels of the 256 px crop up to which open ones are a slit
-SHEEN, AROUND = 0.6, 5.0  # of highlights that stretched lips lose; pixels of the 256 px crop beyond which light is none
+SHEEN, AROUND = 0.6, 5.0  # of highlights that the rim of stretched lips loses; pixels of the 256 px crop that these are wide
 CHANGED = 0.03  # of gap over width, from which on the inside is drawn anew
 ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
 
@@ -166,15 +167,15 @@ def finer(points: torch.Tensor, interior: Interior, size: int) -> Photo | None:
 
 def lips_of(mesh: Mesh) -> torch.Tensor:
     """Where the lips of a drawn face are [S, S], 0 or 1."""
-    return mesh.between((*LIP, *mesh.opposite(LIP), *INSIDE, *MOUTH.upper, *MOUTH.lower, *MOUTH.corners)) * (1 - MOUTH.inside(mesh))
+    return mesh.between((*LIP, *mesh.opposite(LIP), *RIM)) * (1 - MOUTH.inside(mesh))
 
 
 def _dulled(image: torch.Tensor, mesh: Mesh, opened: torch.Tensor) -> torch.Tensor:
-    """The picture [3, S, S] with less of the highlights of stretched lips: as wide stripes they would look like metal."""
+    """The picture [3, S, S] with less of the highlights at the inner edge of stretched lips, which would look like metal."""
     if not opened > 0:
         return image
     pixel, light = image.shape[-1] / FRAME, luma(image)
-    lips = blurred(lips_of(mesh)[None, None], pixel)[0]
+    lips = blurred((mesh.between(RIM) * (1 - MOUTH.inside(mesh)))[None, None], pixel)[0]
     broad = blurred((light * lips)[None], AROUND * pixel)[0] / blurred(lips[None], AROUND * pixel)[0].clamp_min(1e-3)
     return image * (1 - SHEEN * opened * lips * (light - broad).clamp_min(0) / light.clamp_min(1e-3))
 
