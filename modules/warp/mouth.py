@@ -35,6 +35,7 @@ ROUNDS = 3  # of finding where the line of sight meets the arch of the teeth
 
 FLESH, TEETH = (0.80, 0.50, 0.47), (0.95, 0.88, 0.82)  # teeth, shaded as here: those of 34 portraits, 1.08, .98, .90 by luma
 GLEAM = 1.3  # of the face's bright parts: where the light gives a cheek three quarters, teeth have their full colour
+PALE = 0.6  # power of that light by which teeth are brighter or darker: dark skin has bright teeth (34 portraits: .2)
 DEEP = 3.0  # units of the face model over which light falls to a third
 BEHIND = 1.5  # the same, behind the front teeth, from which on flesh is throat, which `cavity` shows
 LEAST = 0.5  # light on what faces away from it
@@ -132,16 +133,17 @@ def paint_mouth(image: torch.Tensor, mesh: Mesh, photo: torch.Tensor, before: to
     light = (GLEAM * lit(image, mesh)).clamp(0.4, 1)[0]
     place = interior.place(0, pixels)
     colour, teeth = _modelled(mesh.points, pixels, place, interior)
+    colour = colour * torch.lerp(light, light**PALE, teeth)
     own, seen = _photographed(photo, before, place, interior)
     bright = own.mean(0) / (light.mean() * sum(TEETH) / 3)
     seen = seen * teeth * _paler(own, photo, before) * ((bright - TOOTHLESS[0]) / (TOOTHLESS[1] - TOOTHLESS[0])).clamp(0, 1)
     if (total := seen.sum()) > 1:  # teeth that the photo does not show are like those that it does
-        share = (own * seen).sum((-2, -1)) / (colour * light * seen).sum((-2, -1)).clamp_min(1e-3)
+        share = (own * seen).sum((-2, -1)) / (colour * seen).sum((-2, -1)).clamp_min(1e-3)
         share = share.clamp(*TINTED) ** (total / MANY).clamp(max=1)
         colour = torch.lerp(colour, colour * share[:, None, None], teeth)
     upper, lower = MOUTH.edges(mesh.points, x[part[1]])
     open_by = ((lower - upper) / (SLIT * size / FRAME)).clamp(0, 1)
-    colour = torch.lerp(colour * light, own, seen) * (LINE + (1 - LINE) * open_by)  # no teeth are seen through a slit
+    colour = torch.lerp(colour, own, seen) * (LINE + (1 - LINE) * open_by)  # no teeth are seen through a slit
     image, here = image.clone(), (slice(None), *part)
     lips = torch.cat([image[here] * (1 - inside[part]), 1 - inside[part][None]])  # the mesh may have drawn nothing inside
     lips = blurred(lips[None], edge)[0]
