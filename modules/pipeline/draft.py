@@ -10,7 +10,7 @@ from ..warp.beard import beard, in_the_way, outline_with_beard
 from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.forehead import ALIKE, Foreheads, bare_forehead, trusted
-from ..warp.hard_light import soft_gain
+from ..warp.hard_light import SoftFace, soft_gain
 from ..warp.harmony import OwnLight, led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -71,10 +71,18 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     face, own = person.face, own_place(encoders, person).background.mesh
 
     def make() -> Skin:
+        soft = replace(face, image=soft_face(encoders, person).image)
         held = broad(before_selfie(cover_share(encoders, face, own), own))
-        return unoccluded(face, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
+        return unoccluded(soft, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)
+
+
+def soft_face(encoders: Encoders, person: Person) -> SoftFace:
+    """The person's photo without hard light: before a half in shadow is taken for hair; remembered."""
+    mesh = own_place(encoders, person).background.mesh
+    make = lambda: SoftFace.of(light_network().ready(), person.face.image, mesh)  # noqa: E731
+    return encoders.memo.get("soft face", person.key, make)
 
 
 def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
@@ -99,9 +107,9 @@ def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
     own, get = own_place(encoders, person).background.mesh, encoders.memo.get
     soft = lambda: get("soft gain", person.key, lambda: soft_gain(light_network().ready(), skin.image, own))  # noqa: E731
-    gain = None if same_photo(person, place) else soft
+    gain, tint = (None, 0.0) if same_photo(person, place) else (soft, soft_face(encoders, person).tinted)
     light_on = lambda image, mesh: get("light on it", content(image, mesh.points), lambda: OwnLight.of(image, mesh))  # noqa: E731
-    make = lambda: led(skin, own, there.image, there.points, gain, light_on)  # noqa: E731
+    make = lambda: led(skin, own, there.image, there.points, gain, light_on, tint)  # noqa: E731
     return get("led skin", (person.key, place.key), make, most=LEAST)  # in a film one of each frame
 
 
@@ -163,8 +171,14 @@ def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
 
 
 def own_bare(encoders: Encoders, person: Person) -> torch.Tensor:
-    """Where the person's photo is bare, above the mesh, too [S, S], 0 or 1; remembered."""
-    make = lambda: bare_forehead(person.face.image, own_place(encoders, person).background.mesh, ALIKE[1])  # noqa: E731
+    """Where the person's photo is bare, above the mesh, too, also without hard light [S, S], 0 or 1; remembered."""
+    mesh = own_place(encoders, person).background.mesh
+
+    def make() -> torch.Tensor:
+        photo, soft = person.face.image, soft_face(encoders, person).image
+        bare = bare_forehead(soft, mesh, ALIKE[1])
+        return bare if soft is photo else bare * bare_forehead(photo, mesh, ALIKE[0])
+
     return encoders.memo.get("own bare", person.key, make)
 
 
