@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ..affine import FRAME
-from ..types import Strength
+from ..types import Face, Strength
 from ..warp.beard import beard, in_the_way, outline_with_beard
 from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
@@ -85,6 +85,12 @@ def soft_face(encoders: Encoders, person: Person) -> SoftFace:
     return encoders.memo.get("soft face", person.key, make)
 
 
+def plain_face(encoders: Encoders, person: Person) -> Face:
+    """The person's face as `soft_face` has it, like no skin where its fine structure is an edge of light."""
+    image, plain = soft_face(encoders, person)
+    return replace(person.face, image=image if plain is None else torch.where(plain, image, -1))
+
+
 def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
     """The face of a place in light enough to draw in, and the logarithm of the gain, see `palette.lit`.
 
@@ -107,9 +113,9 @@ def led_skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     skin, there = skin_of(encoders, person, place), lit_place(encoders, place)[0].face
     own, get = own_place(encoders, person).background.mesh, encoders.memo.get
     soft = lambda: get("soft gain", person.key, lambda: soft_gain(light_network().ready(), skin.image, own))  # noqa: E731
-    gain, tint = (None, 0.0) if same_photo(person, place) else (soft, soft_face(encoders, person).tinted)
+    gain = None if same_photo(person, place) else soft
     light_on = lambda image, mesh: get("light on it", content(image, mesh.points), lambda: OwnLight.of(image, mesh))  # noqa: E731
-    make = lambda: led(skin, own, there.image, there.points, gain, light_on, tint)  # noqa: E731
+    make = lambda: led(skin, own, there.image, there.points, gain, light_on)  # noqa: E731
     return get("led skin", (person.key, place.key), make, most=LEAST)  # in a film one of each frame
 
 

@@ -27,15 +27,17 @@ FIRM = 4.0  # how much sooner that gain is taken wholly: it leaves soft light as
 # Linear light, averaged over so many pixels, below which a photo shows nothing; by which logarithm the other side must be
 # brighter, and how large, beside it; half the width of specks that are left, and how far the other side goes over the edge
 BLACK, NEAR, LEAST, CLEARER, LARGE, SPECK, OVER = 0.02, 1.5, 1e-3, 1.0, 0.6, 1.5, 4.0
+EDGE, STEEP = 2.0, 0.12  # pixels of the 256 px crop by which a gain's edge is told, and the least step of its logarithm
 SOFT = 4.0  # pixels of the 256 px crop over which the gain fades at the border of the face
 
 
 class SoftFace(NamedTuple):
-    """A picture [3, S, S] without the hard light on its face, and 0..1 how hard and how coloured that was."""
+    """A picture [3, S, S] without the hard light on its face, and where its fine structure is the photo's [S, S] bool, None:
+    everywhere, no edge of a shadow.
+    """
 
     image: torch.Tensor
-    hard: float
-    tinted: float
+    plain: torch.Tensor | None = None
 
     @classmethod
     def of(cls, network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> "SoftFace":
@@ -44,15 +46,28 @@ class SoftFace(NamedTuple):
         The size of the network's gain tells how hard and how coloured light is. What it leaves goes as far, see `soft_face`.
         """
         gain = soft_gain(network, image, mesh)
-        hard, tinted = sizes(gain, mesh)
-        hard, tinted = between(hard, HARD), between(tinted, TINTED)
-        share = max(hard, tinted)
+        share = how_hard(gain, mesh)
         if share == 0:
-            return cls(image, 0.0, 0.0)
+            return cls(image)
         soft = softened(image, gain, 1.0)
         gain = gain + share * left_gain(network, soft, *(without_pores(x)[0] for x in (soft, image)), mesh)
-        soft = softened(image, gain, min(1.0, FIRM * share))
-        return cls(lit_side(soft, black(image, mesh), share, mesh), hard, tinted)
+        soft, hidden = softened(image, gain, min(1.0, FIRM * share)), black(image, mesh)
+        return cls(lit_side(soft, hidden, share, mesh), (hidden == 0) & ~edges(gain))
+
+
+def how_hard(gain: torch.Tensor, mesh: Mesh) -> float:
+    """How hard or coloured light is, 0..1, by the logarithm of the gain [3, S, S] that the network takes it off with."""
+    inner = grow(plane(mesh.covered), -RIM * gain.shape[-1] / FRAME)[0, 0] > 0
+    light = gain.mean(0)
+    chroma, light = (gain - light)[:, inner], light[inner]
+    hard, tinted = (light - light.median()).square().mean().sqrt(), chroma.square().sum(0).mean().sqrt()
+    return max(between(float(hard), HARD), between(float(tinted), TINTED))
+
+
+def edges(gain: torch.Tensor) -> torch.Tensor:
+    """Where a gain [3, S, S] has an edge, and beside it [S, S] bool."""
+    light, pixel = gain.mean(0)[None, None], gain.shape[-1] / FRAME
+    return grow(((light - blurred(light, EDGE * pixel)).abs() > STEEP).to(gain), EDGE * pixel)[0, 0] > 0
 
 
 def lit_side(image: torch.Tensor, hidden: torch.Tensor, share: float, mesh: Mesh) -> torch.Tensor:
@@ -73,14 +88,6 @@ def black(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     hidden = plane((own < math.log(BLACK)) & (other - own > CLEARER) & large & mesh.covered)
     hidden = grow(grow(hidden, -SPECK * pixel), (SPECK + OVER) * pixel)
     return blurred(hidden, OVER / 2 * pixel)[0, 0] * mesh.covered
-
-
-def sizes(gain: torch.Tensor, mesh: Mesh) -> tuple[float, float]:
-    """Rms over a face of a gain's logarithm [3, S, S], in light and in chroma."""
-    inner = grow(plane(mesh.covered), -RIM * gain.shape[-1] / FRAME)[0, 0] > 0
-    light = gain.mean(0)
-    chroma, light = (gain - light)[:, inner], light[inner]
-    return float((light - light.median()).square().mean().sqrt()), float(chroma.square().sum(0).mean().sqrt())
 
 
 def soft_gain(network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> torch.Tensor:

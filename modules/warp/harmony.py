@@ -58,14 +58,13 @@ def led(
     there: torch.Tensor,
     gain: Callable[[], torch.Tensor] | None = None,
     light_on: Callable[[torch.Tensor, Mesh], OwnLight] = OwnLight.of,
-    tint: float = 0.0,
 ) -> Skin:
     """A selfie's skin, ready for a place of another kind: as bright as the face there, where one of them is nearly black or
     burnt; without hard light; and in its colours, where the selfie has none or those of its light. Else the very same.
 
     own: the selfie's face where it stands; place [3, S, S], there [478, 3]: the crop of the place, and its face points. gain:
     gives what takes hard light off the selfie, see `soft_gain`; asked only for hard or coloured light. None: nothing does.
-    light_on: gives the light on the selfie, where it is known from the place before. tint: 0..1, how coloured that was.
+    light_on: gives the light on the selfie, where it is known from the place before.
     """
     image, mine, theirs, other = skin.image, Exposure.of(skin.image), Exposure.of(place), Skin(place, there)
     share = max(mine.dark, mine.burnt, theirs.burnt)
@@ -76,7 +75,7 @@ def led(
         hard, _ = how_lit(skin._replace(image=image), other, own)  # of what is left
     if hard > 0:
         image = evened(image, own, other, hard, light_on(image, own))
-    bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt), tinted, tint)
+    bare = max(Palette.of(skin.image).share * (1 - Palette.of(place).share), mine.burnt * (1 - theirs.burnt), tinted)
     if bare > 0:
         image = coloured(image, own, other, bare)
     return skin if image is skin.image else skin._replace(image=image)

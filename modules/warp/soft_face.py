@@ -68,7 +68,7 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     *features, nose = features_of(mesh)
     feature = torch.stack(features).any(0) | (nose & (off.mean(0) < 0)) | beard(off, mesh)
     strip = Strip.of(mesh.points, len(face)).covered & ~mesh.covered & (off.mean(0) > -HAIR)
-    skin = (grow((mesh.covered & ~feature).to(image)[None, None], -EDGE * pixel)[0, 0] > 0) | strip
+    skin = (grow(plane(mesh.covered & ~feature), -EDGE * pixel)[0, 0] > 0) | strip
     light, hue = parts(off)
     gain = torch.cat([bounded(light, SKIN) - light, bounded(hue, HUE) - hue])[None]
     skin = skin.to(image)[None, None]
