@@ -20,8 +20,10 @@ ROUND, LARGEST = 2.0, 3.0  # pixels of the 256 px crop over which light is avera
 EXPOSURE, TINT = 0.6, 0.15
 STIFF = 6.0  # what the spread of faces counts beside the points: those are not independent
 SCALES = 1.0, 0.7, 0.5, 0.35, 0.3, 0.3  # of the Cauchy weights of the fit, step by step
-# Logs by which skin may differ from the fit, in light and in chroma; features upwards, downwards, and in chroma
-SKIN, HUE, FEATURE, DARK, PAINT = 0.15, 0.1, 0.3, 1.6, 0.25
+# Logs by which skin may differ from the fit, in light and in chroma, and by what both of its sides have; features upwards,
+# downwards, and in chroma
+SKIN, HUE, OWN, FEATURE, DARK, PAINT = 0.25, 0.12, (0.8, 0.2), 0.6, 1.6, 0.3
+NEAR = 1.0  # pixels of the 256 px crop over which sides are compared
 BEARD, BLUR = 0.25, 3.0  # darker than the fit by so much on both sides of a face below its nose; pixels, to tell
 EDGE, JOIN = 1.0, 0.7  # pixels of the 256 px crop that features are grown by, and over which what is found is smoothed
 HAIR, SOFT = 1.2, 3.0  # darker than the fit, above the mesh: no skin; pixels of the 256 px crop over which a gain ends
@@ -70,7 +72,9 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     strip = Strip.of(mesh.points, len(face)).covered & ~mesh.covered & (off.mean(0) > -HAIR)
     skin = (grow(plane(mesh.covered & ~feature), -EDGE * pixel)[0, 0] > 0) | strip
     light, hue = parts(off)
-    gain = torch.cat([bounded(light, SKIN) - light, bounded(hue, HUE) - hue])[None]
+    own = parts(on_both_sides(off, mesh))
+    limits = zip((light, hue), own, (SKIN, HUE), OWN, strict=True)
+    gain = torch.cat([bounded(x - like, most) + bounded(like, own) - x for x, like, most, own in limits])[None]
     skin = skin.to(image)[None, None]
     known = blurred(skin, JOIN * pixel)
     gain = fill(blurred(gain * skin, JOIN * pixel) / known.clamp_min(1e-3) * skin, skin)[0]
@@ -86,6 +90,16 @@ def parts(off: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logs [3, S, S] as light [1, S, S] and chroma [3, S, S]."""
     light = off.mean(0, keepdim=True)
     return light, off - light
+
+
+def on_both_sides(off: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What of logs [3, S, S] both sides of a face have [3, S, S]: the smaller of the two, 0 where they differ in sign. Faces
+    are alike on both sides, light seldom is.
+    """
+    near = blurred(off[None], NEAR * off.shape[-1] / FRAME)[0]
+    other = sampled(near, mesh.interpolate(mesh.points[mesh.topology.mirror[:POINTS], :2]))
+    least = torch.minimum(near.abs(), other.abs())
+    return near.sign() * least * ((near * other > 0) & mesh.covered)
 
 
 def bounded(value: torch.Tensor, limit: float) -> torch.Tensor:
