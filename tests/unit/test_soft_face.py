@@ -7,7 +7,7 @@ from diffsfsr.modules.faces.lights import LightNetwork
 from diffsfsr.modules.warp.hard_light import black, lit_side
 from diffsfsr.modules.warp.mesh import POINTS
 from diffsfsr.modules.warp.mouth import MOUTH
-from diffsfsr.modules.warp.soft_face import beard, fitted, weights_of
+from diffsfsr.modules.warp.soft_face import beard, fitted, on_both_sides, weights_of
 from diffsfsr.training.light.usual import components
 from tests.conftest import ROOT
 from tests.unit.faces import canonical_face, skin_picture
@@ -29,7 +29,9 @@ def side(face, x=0.0):
     return across > x * across.max()
 
 
-@pytest.mark.parametrize(("where", "lamp", "most"), [(0.0, (-1.5,) * 3, 0.3), (0.35, (-2.5,) * 3, 0.15), (0.1, (-1.5, -0.5, 0.5), 0.3)])
+@pytest.mark.parametrize(
+    ("where", "lamp", "most"), [(0.0, (-1.5,) * 3, 0.3), (0.35, (-2.5,) * 3, 0.15), (0.1, (-1.5, -0.5, 0.5), 0.3)]
+)
 def test_a_fit_takes_no_notice_of_shadows(face, light, where, lamp, most):
     """On half of a face, deeper on less of it, and blue: of a person that differs from the mean in three ways."""
     person = light.usual + light.ways[:3].sum(0) * 0.5
@@ -51,6 +53,12 @@ def test_what_is_dark_on_both_sides_below_the_nose_is_beard(face):
     assert beard(off, face)[low + 15, 100:156].all() and not beard(off, face)[: low - 15].any()
     assert not beard(off * (across < 118), face)[:, 150:].any(), "a shadow on one side"
     assert not beard(off.flip(1), face)[:100].any(), "dark eyes"
+
+
+def test_what_both_sides_have_is_the_persons_own(face):
+    off, across = torch.full((3, 256, 256), -0.5), torch.arange(256)
+    assert on_both_sides(off, face)[:, 130:150, 90:166].mean() == pytest.approx(-0.5, abs=0.02)
+    assert on_both_sides(off * (across < 118), face)[:, 130:150, 90:166].abs().mean() < 0.02
 
 
 def test_a_black_half_is_drawn_from_the_other_one_in_its_own_light(face):
