@@ -114,8 +114,7 @@ class AdversarialLoss:
         if self.pictures is None:
             return total
         some = slice(ADVERSARIAL["looked_at"])
-        numbers = x["number"][some].tolist() if "number" in x else None
-        found = self.pictures.of_ends(picture[some], target[some], numbers, x["code"][some])
+        found = self.pictures(picture[some], target[some], x["number"][some].tolist() if "number" in x else None)
         return total + self.recipe.total(found).mean()
 
     def path(self, model, x: dict[str, torch.Tensor], rng: torch.Generator) -> torch.Tensor:

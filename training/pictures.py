@@ -16,13 +16,13 @@ from ..modules.denoiser.timestep import step_of
 from ..modules.encoders.identity import chip
 from ..modules.faces.landmarker import landmarks_in_crop
 from ..modules.faces.networks import FaceNetworks
-from .crowd import FACE, Crowds, part_of
 from .estimators import midpoint, one_step
 from .perceptual import Stlpips
 
 Estimate = Callable[..., torch.Tensor]
 KEPT = 4096  # targets whose measures are kept, the last ones: 1.6 GB
 WINDOW = 0.5  # of the side: windows in which STLPIPS is taken, see `PictureLosses.patches`
+BOX = 0.23, 0.16, 0.69  # top, left and side of a face in the canonical frame
 ESTIMATES = {"midpoint": midpoint, "one-step": one_step}  # of which the losses use one
 
 
@@ -86,7 +86,6 @@ class PictureLosses:
     mobileface: nn.Module
     estimate: Estimate = midpoint
     near: Stlpips | None = None  # a loss too, where it is given
-    crowds: Crowds | None = None  # likewise, of the ends of paths
     bf16: bool = False  # the decoder's precision
     known: dict[int, "Seen"] = field(default_factory=dict)  # targets that were measured, by their number
     photo: Callable[[int], torch.Tensor] | None = None  # the picture [3, S, S] 0..1 that a target's latent was made of
@@ -117,7 +116,7 @@ class PictureLosses:
     def patches(self, made: torch.Tensor, true: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """STLPIPS [] of one window of each face, drawn at random: a quarter of a picture's cost. Latents [B, C, h, w]."""
         cells = made.shape[-1]
-        side, (top, left, span) = round(WINDOW * cells), (round(share * cells) for share in FACE)
+        side, (top, left, span) = round(WINDOW * cells), (round(share * cells) for share in BOX)
         at = torch.randint(0, max(span - side, 0) + 1, (len(made), 2), generator=rng).tolist()
 
         def cut(latents: torch.Tensor) -> torch.Tensor:
@@ -145,12 +144,6 @@ class PictureLosses:
         numbers: of the targets' samples: what was measured of them is kept (400 kB each).
         """
         return self.between(self.seen(estimate), self.true(target, numbers))
-
-    def of_ends(self, ends, target, numbers: list[int] | None, codes: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The same of the ends of paths, asked for coefficients [B, >= 52], and how real they look, see `crowd.py`."""
-        made = self.seen(ends)
-        found = self.between(made, self.true(target, numbers))
-        return found if self.crowds is None else {**found, **self.crowds(made.pictures, codes)}
 
     @torch.no_grad()
     def true(self, target: torch.Tensor, numbers: list[int] | None) -> Seen:
@@ -182,6 +175,8 @@ class PictureLosses:
 
     def apart(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
         """STLPIPS [B] of pictures [B, 3, S, S] inside the box of a face."""
+        top, left, side = (round(share * made.shape[-1]) for share in BOX)
+        part = (..., slice(top, top + side), slice(left, left + side))
         with torch.no_grad():
-            wanted = self.near.maps(part_of(true, FACE))
-        return self.near.between(self.near.maps(part_of(made, FACE)), wanted)
+            wanted = self.near.maps(true[part])
+        return self.near.between(self.near.maps(made[part]), wanted)

@@ -9,8 +9,6 @@ WEIGHTS = {
     "points": 5.0,  # mean distance of the points, in shares of the side
     "code": 1.0,  # mean distance of the coefficients
     "stlpips": 0.0,  # STLPIPS inside the face; needs `perceptual/` of the data folder
-    "crowd": 0.0,  # of the ends of paths: kernel distance from real faces, see `crowd.py`; needs the same
-    "mouths": 0.0,  # likewise of mouths that open
     "patches": 0.0,  # of the ends of paths: STLPIPS in a window of each face
     "distance": 1.0,  # of the ends of paths: mean absolute distance of the latents
     "critic": 0.3,  # of the ends of paths: size of the critic's gradient, as a share of that of all other losses

@@ -62,16 +62,6 @@ class Samples:
 
         return photo
 
-    def untouched(self, photo: Callable[[int], torch.Tensor]):
-        """The pictures [3, S, S] that no rendering touched, each once, with its coefficients; photo: see `photos_from`."""
-        known = set()
-        for number in range(len(self)):
-            row = self.rows(torch.tensor([number]))
-            key = row["target"][0].numpy().tobytes()
-            if not row["synthetic"][0] and key not in known:
-                known.add(key)
-                yield photo(number), row["code"][0]
-
     def __len__(self) -> int:
         return int(self.starts[-1])
 

@@ -28,7 +28,6 @@ from . import truths as truth_making
 from . import unet as unet_training
 from . import unpack as unpacking
 from .base import load_base
-from .crowd import Crowds
 from .data import load_part, manifest_hash
 from .export import BUILT_IN
 from .front import learn as front_learning
@@ -45,8 +44,6 @@ from .synth import identities as people_making
 from .synth import look as looking
 from .validation import Validation
 from .velocity import schedule
-
-OF_STLPIPS = "stlpips", "patches", "crowd", "mouths"  # losses that need its network
 
 
 def split(args: Namespace) -> None:
@@ -167,13 +164,11 @@ def unet(args: Namespace) -> None:
         decoder = trained_autoencoder(args).taesd_decoder if base is None else base.decoder()
         estimate = ESTIMATES.get(args.estimate, ESTIMATES["midpoint"])
         teachers, device = args.teachers or args.data / "teachers", accelerator.device
-        near = perceptual(args, device) if any(recipe.weights[name] for name in OF_STLPIPS) else None
+        near = perceptual(args, device) if recipe.weights["stlpips"] or recipe.weights["patches"] else None
         more = {"near": near, "bf16": args.precision == "bf16" and base is None}
         judges = PictureLosses.load(teachers, decoder, args.face_model, device, estimate, **more)
         if base is None:
             judges.photo = samples.photos_from(folder(args, "pairs"), folder(args, "latents"))
-            if judges.photo is not None and (recipe.weights["crowd"] or recipe.weights["mouths"]):
-                judges.crowds = Crowds(near, samples.untouched(judges.photo))
     if watched.exists():
         watching = Samples.load(watched, network, reader)
         rows = watching.some(args.watch_rows)

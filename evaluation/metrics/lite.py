@@ -6,14 +6,16 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from ...training.crowd import FACE, MOUTH, opened, part_of
+from ...modules.labels import index
 from ...training.data import load_part
+from ...training.pictures import BOX
 from ...training.portrait import crop_frame
 
 STAGES = ((1, 1, 1), (2, 2, 6), (2, 2, 6), (3, 2, 6), (3, 1, 6), (4, 2, 6), (1, 1, 6))  # repeats, stride, expansion
 SIDE = 224  # of the pictures that it was made for
 POOLED = 2, 4, 6  # the stages whose maps are averaged over the picture: fine texture, parts, whole
-REAL_MOUTHS = 80
+MOUTH = 0.62, 0.33, 0.34  # top, left and side of a mouth in the canonical frame
+OPEN_JAW, SMILE, REAL_MOUTHS = 0.12, 0.5, 80  # coefficients from which on a mouth is open or smiles; how many real ones
 FILE = Path("perceptual") / "efficientnet_lite0.safetensors"  # of the data folder
 
 
@@ -68,11 +70,17 @@ def looks(lite: Lite0 | None, crops: torch.Tensor) -> dict[str, torch.Tensor]:
     """"lite" and "mouth" [n, D] of crops [n, 3, S, S] in the canonical frame: the face, and the mouth alone. None: nothing."""
     if lite is None:
         return {}
-    return {"lite": lite(part_of(crops, FACE)), "mouth": lite(part_of(crops, MOUTH))}
+    return {"lite": lite(part_of(crops, BOX)), "mouth": lite(part_of(crops, MOUTH))}
+
+
+def part_of(crops: torch.Tensor, box: tuple[float, float, float]) -> torch.Tensor:
+    top, left, side = (round(share * crops.shape[-1]) for share in box)
+    return crops[..., top : top + side, left : left + side]
 
 
 def real_mouths(lite: Lite0, data: Path) -> torch.Tensor:
     """Mouths [R, D] that are open or smile, of training portraits: nobody of them is in the protocol."""
-    people = [p for p in load_part(data, "train") if opened(torch.from_numpy(p.blendshapes)[None]).any()]
+    jaw, smile = index("jawOpen"), [index("mouthSmileLeft"), index("mouthSmileRight")]
+    people = [p for p in load_part(data, "train") if p.blendshapes[jaw] > OPEN_JAW or p.blendshapes[smile].mean() > SMILE]
     crops = [torch.from_numpy(crop_frame(p.wide()).copy()).permute(2, 0, 1).float() / 255 for p in people[:REAL_MOUTHS]]
     return torch.cat([looks(lite, crop[None])["mouth"] for crop in crops])
