@@ -18,7 +18,7 @@ OWN = "What to do: run this with the Python that starts ComfyUI."
 WEIGHTS = {  # file in weights/: format, version, one of its tensors
     "face_landmarker.safetensors": ("diffsfsr.face_landmarker", "1", "mesh.triangles"),
     "in_front.safetensors": ("diffsfsr.in_front", "1", "places"),
-    "hard_light.safetensors": ("diffsfsr.hard_light", "1", "places"),
+    "hard_light.safetensors": ("diffsfsr.hard_light", "2", "usual"),
     "diffsfsr_default_256.safetensors": ("diffsfsr-bundle", "2", "shape.mean"),
 }
 

@@ -1,13 +1,20 @@
-"""Coarse warps for training, drawn by the code of the nodes: folds, the inside of a mouth, and a rim without a step of tone.
+"""Coarse warps for training, drawn by the code of the nodes: folds, the inside of a mouth, a rim without a step of tone, the
+forehead up to the place's hairline, and no beard of the place round a smooth face.
 
 `pipeline/draft.py` draws the same for the nodes, with everything that it keeps between two runs.
 """
 
+from dataclasses import replace
+
 import torch
 
+from ..modules.affine import FRAME
 from ..modules.faces.morphable import FaceShape
 from ..modules.types import USUAL, Face
-from ..modules.warp.coarse import BackgroundFace, coarse_warp, placed, points_of, unoccluded
+from ..modules.warp.beard import beard, in_the_way, outline_with_beard
+from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, placed, points_of, unoccluded
+from ..modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
+from ..modules.warp.jaw import parted
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import Interior
 from ..modules.warp.rim import SKIN_TONE
@@ -26,13 +33,33 @@ def drawn(
     photo, rest = (placed(shape, person.fit, fit, still) for fit in (person.fit, place.face.fit))
     shade = shade_of(shape, own_light(shape, person), mesh, geometry, wrinkles)
     interior = Interior.of(shape, photo, rest, geometry)
-    how = {"colour": SKIN_TONE, "rim": True, **changed}
-    return coarse_warp(
-        unoccluded(person, mesh.topology), place, mesh, mask, complete=True, shade=shade, interior=interior, **how
-    )
+    own = Mesh.of(person.points, mesh.topology, person.size)
+    bare = bare_forehead(person.image, own, ALIKE[1])
+    foreheads = Foreheads(trusted(bare, own, person.shown), bare_forehead(place.face.image, place.mesh))
+    how = {"colour": SKIN_TONE, "rim": True, "foreheads": foreheads, **changed}
+    skin = unoccluded(person, mesh.topology, bare=bare)
+    return coarse_warp(skin, place, mesh, mask, complete=True, shade=shade, interior=interior, **how)
+
+
+def mask_of(place: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:
+    """What is repainted [S, S], 0 or 1, grown by pixels of the 256 px crop: both faces, the place's forehead up to its
+    hairline, and more where the outlines part.
+    """
+    grown = pixels * place.face.size / FRAME
+    old = Mesh.of(place.outline, mesh.topology, place.face.size)
+    bare = bare_forehead(place.face.image, place.mesh)
+    parts = face_mask(place, mesh, grown), parted(old, mesh, grown), reached(bare, pixels)
+    return torch.stack(parts).amax(0)
+
+
+def shaven(person: Face, place: BackgroundFace) -> BackgroundFace:
+    """The place without its face's beard, as far as the person has none."""
+    own = Mesh.of(person.points, place.mesh.topology, person.size)
+    wide = in_the_way(beard(place.face.image, place.mesh), beard(person.image, own)) * place.face.size / FRAME
+    return replace(place, outer=outline_with_beard(place.face.points, wide)) if wide else place
 
 
 def mesh_of(shape: FaceShape, person: Face, place: BackgroundFace, geometry: torch.Tensor) -> Mesh:
     """The person doing geometry [K] in another's place."""
-    points = points_of(shape, person.fit, place.face.fit, geometry, USUAL)
+    points = points_of(shape, person.fit, place.face.fit, geometry, USUAL, place.face.size)
     return Mesh.of(points, place.mesh.topology, place.face.size)

@@ -21,12 +21,12 @@ from ..modules.faces.morphable import FaceShape
 from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import MIRROR
 from ..modules.types import Face
-from ..modules.warp.coarse import BackgroundFace, face_mask
+from ..modules.warp.coarse import BackgroundFace
 from ..modules.warp.masks import grow
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
 from .cross_identity import COLOUR, asked, cross_pictures
-from .drafts import drawn, mesh_of
+from .drafts import drawn, mask_of, mesh_of, shaven
 from .portrait import FRAME, MARGIN, Portrait, margin
 from .shape import load_shape
 from .synth.codes import random_code
@@ -117,7 +117,7 @@ class PairMaker:
 
     def mask(self, background: BackgroundFace, mesh: Mesh, rng) -> torch.Tensor:
         """Grown by a random amount, often joined with a stranger's silhouette, so that its outline does not tell the face."""
-        mask = face_mask(background, mesh, rng.uniform(4, 16) * self.pixel)
+        mask = mask_of(background, mesh, rng.uniform(4, 16))
         if rng.random() < 0.6:
             other = self.people[int(rng.integers(len(self.people)))]
             points = other.points() - torch.tensor([MARGIN, MARGIN, 0.0])
@@ -150,7 +150,8 @@ class PairMaker:
 
     def cross(self, own: Rendering, shown: Rendering, neutral, person: int, yaw: float, rng) -> dict:
         """The person in the place of another one of training, see `cross_identity.py`; `shown` becomes the selfie."""
-        background, selfie = self.stranger(person, yaw, rng), self.selfie(shown, neutral, rng)
+        selfie = self.selfie(shown, neutral, rng)
+        background = shaven(selfie, self.stranger(person, yaw, rng))
         code = asked(self.shape, rng)
         mesh = mesh_of(self.shape, selfie, background, code[52:])
         mask = self.mask(background, mesh, rng)

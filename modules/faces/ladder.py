@@ -102,5 +102,5 @@ def folded(trained: Ladder) -> Ladder:
             state[f"{name}.conv.bias"] = module.norm.bias - module.norm.running_mean * gain
         elif isinstance(module, nn.Conv2d) and not name.endswith(".conv"):
             state[f"{name}.weight"], state[f"{name}.bias"] = module.weight, module.bias
-    plain.load_state_dict({**state, "places": trained.places})
+    plain.load_state_dict({**state, **dict(trained.named_buffers(recurse=False))})
     return plain.eval()

@@ -20,8 +20,15 @@ class LightNetwork(Ladder):
     edges are where those of shadows are, also in a larger picture (He et al. 2013).
     """
 
-    FORMAT, FILE, NAME = "diffsfsr.hard_light", "hard_light.safetensors", "The network for hard light"
+    FORMAT, FORMAT_VERSION = "diffsfsr.hard_light", 2
+    FILE, NAME = "hard_light.safetensors", "The network for hard light"
     GIVEN, MADE = 12, 6
+    WAYS = 24  # in which faces in soft light differ
+
+    def __init__(self, norm: bool = False):
+        super().__init__(norm)
+        self.register_buffer("usual", torch.zeros(468, 3))  # log light at the mesh's points of faces in soft light: the mean
+        self.register_buffer("ways", torch.zeros(self.WAYS, 468, 3))  # and how they differ from it, one standard deviation each
 
     def forward(self, image: torch.Tensor, other: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         share, rest = self.shares(image, other, place)

@@ -22,7 +22,7 @@ from ..warp.mouth import finer
 from ..warp.palette import Exposure
 from ..warp.paste import blanked, latent_mask, mask_in_crop
 from .area import area_of
-from .draft import behind, drawn, looks_of, mesh_of, skin_of
+from .draft import behind, drawn, looks_of, mesh_of, plain_face, skin_of
 from .encoders import Encoders
 from .faceless import Faceless
 from .latents import encoded, encoded_once, what_is_lost
@@ -212,11 +212,12 @@ def fine_skin(
     """What a coarse warp was drawn with, from the face's `mesh` and the `looks` of `looks_of`."""
     share, target, size = min(request.strength.identity, 1.0), mesh.points, encoders.size
     skin, hung = skin_of(encoders, person, place).image, place.background.mesh.topology
+    face = person.face if same_photo(person, place) else plain_face(encoders, person)
     shade = looks["shade"]
     gone = None if shade is None or shade.gone is None else shade.gone.half()
     mouth = None if looks["interior"] is None else finer(target, looks["interior"], size)
     outline, bare = place.background.outer, looks["foreheads"]
-    return FineSkin(person.face, skin, target, place.face.points, warp, hung, share, gone, mouth, bare, outline)
+    return FineSkin(face, skin, target, place.face.points, warp, hung, share, gone, mouth, bare, outline)
 
 
 def encode(

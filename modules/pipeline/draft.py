@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 
 from ..affine import FRAME
-from ..types import Strength
+from ..types import Face, Strength
 from ..warp.beard import beard, in_the_way, outline_with_beard
 from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.forehead import ALIKE, Foreheads, bare_forehead, trusted
-from ..warp.hard_light import soft_gain
+from ..warp.hard_light import SoftFace, soft_gain
 from ..warp.harmony import OwnLight, led
 from ..warp.mesh import Mesh
 from ..warp.mouth import Interior
@@ -71,10 +71,24 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
     face, own = person.face, own_place(encoders, person).background.mesh
 
     def make() -> Skin:
+        soft = replace(face, image=soft_face(encoders, person).image)
         held = broad(before_selfie(cover_share(encoders, face, own), own))
-        return unoccluded(face, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
+        return unoccluded(soft, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)
+
+
+def soft_face(encoders: Encoders, person: Person) -> SoftFace:
+    """The person's photo without hard light: before a half in shadow is taken for hair; remembered."""
+    mesh = own_place(encoders, person).background.mesh
+    make = lambda: SoftFace.of(light_network().ready(), person.face.image, mesh)  # noqa: E731
+    return encoders.memo.get("soft face", person.key, make)
+
+
+def plain_face(encoders: Encoders, person: Person) -> Face:
+    """The person's face as `soft_face` has it, like no skin where its fine structure is an edge of light."""
+    image, plain = soft_face(encoders, person)
+    return replace(person.face, image=image if plain is None else torch.where(plain, image, -1))
 
 
 def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
@@ -117,7 +131,7 @@ def drawn(
 
 def mesh_of(encoders: Encoders, person: Person, place: Place, geometry: torch.Tensor, strength: Strength) -> Mesh:
     """The person's face in that place, doing the geometry [K] by its strength."""
-    points = points_of(encoders.shape, person.face.fit, place.face.fit, geometry, strength)
+    points = points_of(encoders.shape, person.face.fit, place.face.fit, geometry, strength, place.face.size)
     return Mesh.of(points, place.background.mesh.topology, place.face.size)
 
 
@@ -152,19 +166,25 @@ def foreheads_of(encoders: Encoders, person: Person, place: Place) -> Foreheads 
     """Where both show bare skin; None in the person's own photo, where the face ends with its mesh."""
     if same_photo(person, place):
         return None
-    return Foreheads(own_forehead(encoders, person), forehead(encoders, place))
+    return Foreheads(own_forehead(encoders, person, skin_of(encoders, person, place)), forehead(encoders, place))
 
 
-def own_forehead(encoders: Encoders, person: Person) -> torch.Tensor:
-    """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; remembered."""
-    mesh = own_place(encoders, person).background.mesh
-    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown)  # noqa: E731
+def own_forehead(encoders: Encoders, person: Person, skin: Skin) -> torch.Tensor:
+    """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; skin: of it, see `skin_of`. Remembered."""
+    mesh, changed = own_place(encoders, person).background.mesh, (skin.image != person.face.image).any(0)
+    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown, changed)  # noqa: E731
     return encoders.memo.get("own forehead", person.key, make)
 
 
 def own_bare(encoders: Encoders, person: Person) -> torch.Tensor:
-    """Where the person's photo is bare, above the mesh, too [S, S], 0 or 1; remembered."""
-    make = lambda: bare_forehead(person.face.image, own_place(encoders, person).background.mesh, ALIKE[1])  # noqa: E731
+    """Where the person's photo is bare, above the mesh, too, also without hard light [S, S], 0 or 1; remembered."""
+    mesh = own_place(encoders, person).background.mesh
+
+    def make() -> torch.Tensor:
+        photo, soft = person.face.image, soft_face(encoders, person).image
+        bare = bare_forehead(soft, mesh, ALIKE[1])
+        return bare if soft is photo else bare * bare_forehead(photo, mesh, ALIKE[0])
+
     return encoders.memo.get("own bare", person.key, make)
 
 

@@ -54,6 +54,19 @@ class Aperture(NamedTuple):
         """Heights of the upper and lower edge at the places x [S]: two of [*, S]."""
         return tuple(curve(points[..., list(self.corners + lid), :2], x) for lid in (self.upper, self.lower))
 
+    def cover(self, points: torch.Tensor, size: int, over: float, grown: float = 0.0) -> torch.Tensor:
+        """How far each pixel of a drawing [S, S] lies between the edges, 0..1: they are `over` pixels soft, without steps, and
+        moved outwards by `grown`; points [P, >= 2] of a face.
+        """
+        x = torch.arange(size, device=points.device, dtype=points.dtype) + 0.5
+        ramp = lambda far: ((far + grown) / over + 0.5).clamp(0, 1)  # noqa: E731
+        left, right = points[list(self.corners), 0].aminmax()
+        share = ramp(x - left) * ramp(right - x)
+        for sign, edge in zip((1, -1), self.edges(points, x), strict=True):
+            steep = (1 + torch.gradient(edge)[0] ** 2).sqrt()  # how much longer the way down is than that across
+            share = share + ramp(sign * (x[:, None] - edge) / steep) - 1
+        return share.clamp_min(0)
+
     def soft(self, mesh: Mesh) -> torch.Tensor:
         """`inside` with an edge of about a pixel of the 256 px crop: [*, 1, S, S]."""
         inside = self.inside(mesh)

@@ -12,10 +12,11 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import share_of, under_chin
+from .beard import along_jaw, below_chin, plainer, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
-from .forehead import Foreheads, above, dark, drawn_wholly
+from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
+from .head import on_the_head
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow
 from .mesh import Mesh, sampled
@@ -65,16 +66,19 @@ class BackgroundFace:
         return drawn if self.in_front is None else torch.lerp(drawn, self.face.image, self.in_front)
 
 
-def points_of(shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength) -> torch.Tensor:
+def points_of(
+    shape: FaceShape, who: Fit, background: Fit, geometry: torch.Tensor, strength: Strength, size: int = FRAME
+) -> torch.Tensor:
     """Face points [478, 3] in the background's pose, doing the asked geometry [K] by the expression's strength.
 
     Identity strength: 0 the shape of the background's own face, 1 the selfie's, above 1 a caricature of it. Movement is the
-    same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross.
+    same for everybody, so narrow eyes and thin lips would go too far: lids and lips meet, and do not cross. At the ears a face
+    is as wide as the background's head, see `head.py`; size: of the crop, pixels.
     """
     points = placed(shape, who, background, strength.expression * geometry, strength.identity)
     if MOUTH.crossed(points):
         points = MOUTH.met(points, placed(shape, who, background, torch.zeros_like(geometry), strength.identity))
-    return lids_met(points)
+    return lids_met(on_the_head(points, shape, background, size))
 
 
 def placed(shape: FaceShape, who: Fit, background: Fit, asked: torch.Tensor, identity: float = 1.0) -> torch.Tensor:
@@ -148,17 +152,21 @@ def coarse_warp(
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
     place, top, whole = surroundings_place(background.outline, mesh, mask), None, covered
     if foreheads is not None:
-        top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *foreheads.beside(place))
+        foreheads = foreheads.beside(place)
+        top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *foreheads)
         drawn, whole = top.image, torch.maximum(covered, top.share)
     drawn = match_colour(drawn, whole, background.tone, colour)
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
         drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, place), around.image, mask, colour)
+        if top is not None:
+            lit = torch.where(mask > 0, led_hairline(lit, drawn, top, foreheads.background), lit)
         around = around._replace(image=lit)
     if background.outer is not None:
-        share = share_of(background.face.points, background.outer, len(mask))
-        around = around._replace(image=under_chin(around.image, drawn, covered * mask, mesh, share, mask))
+        beard, plain = (mesh, background.face.points, background.outer), plainer(around.image)
+        plain = torch.lerp(around.image, plain, along_jaw(*beard, plain) * (mask > 0))
+        around = around._replace(image=under_chin(plain, drawn, covered * mask, mesh, below_chin(*beard), mask))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from ..faces.covers import SIDE, CoverNetwork
-from .front import EYE, found_by_colour, without_halves
+from .forehead import pale_cloth
+from .front import EYE, colours_of, found_by_colour, softened, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
@@ -27,7 +28,8 @@ def in_front(image: torch.Tensor, mesh: Mesh, share: torch.Tensor) -> torch.Tens
 
     share: the network's `answer` to it.
     """
-    return torch.maximum(standing(share, mesh), found_by_colour(image, mesh))
+    cloth = softened(pale_cloth(colours_of(image, mesh), mesh), mesh)[0, 0]
+    return torch.stack([standing(share, mesh), found_by_colour(image, mesh), cloth]).amax(0)
 
 
 def before_selfie(share: torch.Tensor, mesh: Mesh) -> torch.Tensor:

@@ -10,46 +10,24 @@ colour of the face that it meets.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 from .. import affine
 from ..affine import FRAME
-from ..types import Face, FineSkin, PasteRegion, Photo
-from .aperture import pixel_middles
-from .coarse import keep_mask
-from .eyes import EYES
-from .forehead import Above, Foreheads, above, dark, drawn_wholly
+from ..types import FineSkin, PasteRegion, Photo
+from .layers import NOISE, Layer, alike, layers_of, log_of
 from .light import luma
-from .masks import blurred, feather, grow
-from .mesh import POINTS, Mesh, sampled
-from .mouth import MOUTH
-from .outline import surroundings_place
-from .skin import Skin, from_mirror, hair_mask, put_on
-from .unseen import gives_way, inside
+from .masks import blurred
+from .mesh import sampled
 
 LARGEST = 1536  # pixels to a side of the crop: what is finer is neither kept of a photo nor drawn
-NOISE = 0.03  # luma below which a ratio is that of noise
 SOFTER = 2.0  # times larger pixels of which a painted crop can be trusted: an autoencoder blurs the finest
 STEEPEST = 1.0  # the most that detail may change a logarithm of luma
 PORES = 0.12  # the most that it may darken where folds were taken away
-BORDER = 4.0  # pixels of the 256 px crop over which the skin of a coarse warp fades into what is around it
-STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ; over how far two drawings are compared
-WINDOW = 8.0  # the same: over how far the energy of a band is averaged
-PLAIN = 0.005  # variance of logarithms of luma below which there is no structure to compare
-SAME = 0.3, 0.7  # structural similarity of two drawings from which on they count as alike, and from which on wholly
-STRETCHED = 0.35, 0.6  # pixels of the photo's crop to one of the drawing: streaks, and none
-
-
-class Layer(NamedTuple):
-    """A picture that is drawn in a crop: where each pixel comes from, in the picture's own crop, and its weight."""
-
-    photo: Photo
-    place: torch.Tensor  # [1, 2, S, S]
-    weight: torch.Tensor  # [S, S] 0..1
-
+WINDOW = 8.0  # pixels of the 256 px crop over which the energy of a band is averaged
+LED, AROUND = 4.0, 4.0  # the same: what is smoother is tone, which skin of another place takes over; over how many of these
 
 # --- the selfie's own pixels ----------------------------------------------------------------------
 
@@ -118,11 +96,11 @@ def detail(
     """The logarithm of the gain [1, H, W] that gives a painted crop its detail: see `add_detail`, here with luma [1, H, W]."""
     size, shape = len(mask), painted.shape[-2:]
     side = affine.side(window[0], size)
-    layers = _layers(fine, Photo(background, window[0]), mask)
+    layers = layers_of(fine, Photo(background, window[0]), mask)
     where, drawn = _drawn(layers, painted, window, side)
-    logs, small = [_log(x) for x in (drawn, painted, background)], _smaller(shape, side / size)
-    warp = _shrunk(affine.sample(_log(luma(fine.warp))[None], window, shape)[0], small)
-    agreement = _alike(_shrunk(logs[1], small), warp, _shrunk(where, small), size / FRAME)
+    logs, small = [log_of(x) for x in (drawn, painted, background)], _smaller(shape, side / size)
+    warp = _shrunk(affine.sample(log_of(luma(fine.warp))[None], window, shape)[0], small)
+    agreement = alike(_shrunk(logs[1], small), warp, _shrunk(where, small), size / FRAME)
     found = where * _enlarged(agreement, shape) * missing(*logs, where, side / size, side / pixels, WINDOW * size / FRAME)
     if fine.gone is None:
         return found
@@ -165,71 +143,7 @@ def missing(
     return result.clamp(-STEEPEST, STEEPEST)
 
 
-# --- the coarse warp from the pictures' own pixels ------------------------------------------------
-
-
-def _layers(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer]:
-    """The selfie's skin and the background's surroundings, where a coarse warp shows them as they were photographed: not where
-    one fades into the other, behind hair, in place of what hid the face, stretched to streaks, or painted.
-    """
-    mesh, pixel = Mesh.of(fine.target, fine.topology, len(mask)), len(mask) / FRAME
-    skin = Skin(fine.skin, fine.face.points, shown=fine.face.shown)
-    image, covered = put_on(skin, mesh, complete=True)
-    openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
-    way = gives_way(skin, mesh)
-    place = surroundings_place(fine.old if fine.outline is None else fine.outline, mesh, mask)
-    photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
-    covered = torch.maximum(photo * (1 - hair), openings)
-    soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
-    if fine.foreheads is not None:
-        photo = photo * (1 - dark(hair, image, photo))
-        top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(place))
-        soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
-    painted = openings * (1 - _alike(_log(luma(image)), _log(luma(fine.warp)), covered[None], pixel)[0])
-    known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
-    places = _skin_places(skin, mesh, fine.face, top)
-    found = [Layer(fine.face.photo, at, known * share * fine.share) for at, share in places]
-    if fine.mouth is not None:
-        middles = pixel_middles(mask)
-        here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
-        found.append(Layer(fine.mouth, here, grow(MOUTH.inside(mesh)[None, None], -pixel)[0, 0] * mask * painted * fine.share))
-    own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
-    found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
-    keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
-    keep = torch.maximum(keep, way)
-    found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
-    found = [layer for layer in found if layer.weight.any()]
-    return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]
-
-
-def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
-    """Where the skin comes from in the photo's crop [1, 2, S, S], and the share [S, S] that it has from there: as the photo
-    shows it, as a mirror does, and above the mesh; none where the skin is not that of the photo.
-    """
-    own = (skin.image == face.image).all(0).float()[None]
-    if face.shown is not None:  # the image is continued beyond the photo
-        own = own * inside(face.photo.matrix, face.size, tuple(face.photo.light.shape[-2:]))
-    other = skin.mirrored(mesh.topology)
-    mirror = from_mirror(skin, other, mesh)
-    here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
-    there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
-    places = [(here, 1 - mirror), (there, mirror)]
-    if top is not None:
-        here, seen = top.own
-        places = [(here, seen * (1 - mirror)), (there, seen * mirror), top.lower]
-    for place, share in places:
-        yield place.movedim(-1, 0)[None], share * sampled(own, place)[0]
-
-
-def _stretched(place: torch.Tensor, pixel: float) -> torch.Tensor:
-    """Where a picture is drawn so much larger than it was that it would show as streaks [S, S] 0..1: by the smaller singular
-    value of the derivative of `place` [1, 2, S, S].
-    """
-    across, down = F.pad(place.diff(dim=-1), (0, 1)), F.pad(place.diff(dim=-2), (0, 0, 0, 1))
-    total, area = (across**2 + down**2).sum(1), across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
-    least = (0.5 * (total - (total**2 - 4 * area**2).clamp_min(0).sqrt())).clamp_min(0).sqrt()
-    low, high = STRETCHED
-    return blurred(((high - least) / (high - low)).clamp(0, 1)[None], 1.5 * pixel)[0, 0]
+# --- their drawing ---------------------------------------------------------------------------------
 
 
 def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, side: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -238,30 +152,26 @@ def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, sid
     """
     shape = painted.shape[-2:]
     known, total = torch.zeros_like(painted), 1e-3 * painted
-    for photo, place, weight in layers:
+    small = _smaller(shape, LED * side / FRAME)
+    for photo, place, weight, led in layers:
         weight = affine.sample(weight[None, None], window, shape, "zeros")[0]
         photo = reduced(photo, affine.side(photo.matrix, place.shape[-1]) / side)
         there = affine.apply(affine.invert(photo.matrix[None]), affine.sample(place, window, shape)[0].flatten(1).T[None])
-        total = total + weight * sampled(photo.light, there[0].view(*shape, 2), "bicubic").clamp(0, 1)
+        light = sampled(photo.light, there[0].view(*shape, 2), "bicubic").clamp(0, 1)
+        if led:
+            aim, own = (_shrunk(x, small) for x in (painted, light))
+            aim = aim * _ratio(_shrunk(total, small), _shrunk(known * painted, small))
+            light = light * _enlarged((aim + NOISE) / (own + NOISE), shape)
+        total = total + weight * light
         known = known + weight
     return known, total / (known + 1e-3)
 
 
-def _alike(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor, pixel: float) -> torch.Tensor:
-    """How far two drawings agree [1, h, w] 0..1, as logarithms of luma [1, h, w], but for their tone.
-
-    Contrast and structure of the structural similarity (Wang et al. 2004), of what is finer than `STRUCTURE`.
-    """
-    both = torch.stack([one, other])  # [2, 1, h, w]
-    around = blurred(where[None], STRUCTURE * pixel).clamp_min(1e-4)
-    a, b = both - blurred(both * where, STRUCTURE * pixel) / around
-    products = blurred(torch.stack([a * b, a * a + b * b]), NEAR * pixel)
-    low, high = SAME
-    return (((2 * products[0] + PLAIN) / (products[1] + PLAIN) - low) / (high - low)).clamp(0, 1)
-
-
-def _log(light: torch.Tensor) -> torch.Tensor:
-    return (light.clamp(0, 1) + NOISE).log()
+def _ratio(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """How much lighter one is than the other [1, h, w] around each place, and where neither is, on the whole."""
+    whole = one.sum() / other.sum().clamp_min(1e-3)
+    near, like = (blurred(x[None], AROUND)[0] for x in (one, other))
+    return (near + NOISE * whole) / (like + NOISE)
 
 
 def _smaller(shape: tuple[int, int], factor: float) -> list[int]:

@@ -1,8 +1,8 @@
 """The forehead above the face mesh, which ends half way up: as far as the background shows bare skin there, it is the selfie's.
 
 A strip goes on from the mesh's upper border towards the crown, along the middle of the forehead. Where the selfie has bare skin
-there, too, that is drawn; where it has hair, or its photo ends, its skin goes on smoothly, with the structure of the forehead
-below.
+there, too, that is drawn; where it has hair, or its photo ends, the tone of its forehead goes on, see `field.py`, with the
+structure of skin that lies below or on the other side.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 
 from ..affine import FRAME
-from .front import colours_of, gleams
+from .field import tone_field, tone_of
+from .front import Colours, colours_of, gleams
 from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import POINTS, Mesh, rasterise, sampled
@@ -31,14 +32,21 @@ BETWEEN = torch.cat([torch.stack(corners, 1) for corners in (_LOW, _HIGH)])  # t
 # lengths are pixels of the 256 px crop
 ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
 HUNG = 2.0  # and from which on it is not what the mesh covers
+PALE, MOSTLY = (0.8, 0.25), 0.45  # log of light from skin to white cloth; what it has of red; share of the strip that it covers
+BRIDGE = 3.0  # half the width of what joins cloth
 SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam or a fold that is skin
 EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
+JOINED = 10.0  # above what of a face is not drawn as the photo shows it, where that would have an edge
 NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
-FINE, STRUCTURE = 2.0, (0.93, 1.07)  # structure of skin that is no fold:
-FOLD = 0.1  # share of the light of what is around, by which that differs
-JOIN = 2.0  # beside the mesh, where what comes from farther down would not go on
+FINE, STRUCTURE = 3.0, (0.92, 1.08)  # structure of skin that is no fold:
+FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold differs, and the most by which skin does
+ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
+PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
-SMOOTH = 10.0  # over which the tone that goes on is smoothed
+SMOOTH = 6.0  # over which tone is averaged
+UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
+RIM, LINE = 8.0, 5.0  # inside a forehead's end, whose step of light goes on in what is beside it, and over what way:
+MOST, FEW = (-0.5, 0.25), 0.02  # the most of it, hair gets darker sooner; and the weight that speaks for none
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
@@ -54,7 +62,7 @@ class Foreheads(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where in a selfie's crop structure comes from [S, S, 2], and how much of it does [S, S] 0..1."""
+    """Where in a selfie's crop structure comes from [S, S, 2], and how far it does or could [S, S] 0..1."""
 
     place: torch.Tensor
     share: torch.Tensor
@@ -62,13 +70,13 @@ class Source(NamedTuple):
 
 class Above(NamedTuple):
     """A face gone on above its mesh: a picture [3, S, S]; how far it is drawn there and on the forehead below [S, S] 0..1;
-    what it shows as the selfie does, and what comes from farther down.
+    what it shows as the selfie does, and where else its structure can come from where it does not.
     """
 
     image: torch.Tensor
     share: torch.Tensor
     own: Source
-    lower: Source
+    others: tuple[Source, ...]
 
 
 def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -113,13 +121,31 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     size, face = mesh.index.shape[-1], plane(mesh.covered)
     pixel, free, seen = size / FRAME, plane(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
     alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
-    gleam = gleams(seen, alike, mesh)
+    cloth = pale_cloth(seen, mesh)
+    alike = alike & (cloth[0, 0] < 0.5)
+    gleam = gleams(seen, alike, mesh) * (1 - cloth)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
-    inner = plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam)
+    inner = torch.maximum(plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam), cloth * face)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
+    """What on and above a forehead is so much brighter and paler than the face's skin, over most of the strip and beyond, that
+    it is white cloth and no gleam: [1, 1, S, S], 0 or 1.
+    """
+    pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh.points, len(mesh.index)).covered | mesh.covered)
+    light, red, _ = seen.logs[:, mesh.covered & ~seen.feature].median(1).values
+    pale = (seen.logs[0] > light + PALE[0]) & (seen.logs[1] < PALE[1] * red)
+    pale = plane(pale & (~mesh.covered | upper_part(mesh)))
+    broad = grow(pale, -BRIDGE * pixel)  # grey hair joins gleams narrowly
+    beyond = connected(broad * (1 - strip), grow(strip, 2 * pixel))
+    cloth, free = grow(connected(broad, beyond), BRIDGE * pixel) * pale * strip, strip * ~mesh.covered
+    if not (cloth * free).sum() > MOSTLY * free.sum():
+        return torch.zeros_like(pale)
+    return grow(cloth, SPECK * pixel) * strip
 
 
 def upper_part(mesh: Mesh) -> torch.Tensor:
@@ -141,27 +167,49 @@ def above(
     """
     pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
     inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
-    foot, end, rise = border(skin.points)
-    height = strip.interpolate(torch.zeros_like(foot[:, :1]), torch.ones_like(foot[:, :1]))
-    straight = torch.where(inside[..., None], strip.interpolate(foot, end), mesh.interpolate(skin.points[:POINTS, :2]))
-    turned = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
+    height = strip.interpolate(*(drawn.new_full((len(UPPER), 1), end) for end in (0.0, 1.0)))
+    factor, calm = _structure(skin.image, pixel)
+    calm = calm * own
+    straight, *elsewhere = places(skin.points, mesh, strip, inside, height, calm)
     known = sampled(own[None], straight)[0] * torch.where(inside, 1.0, covered)
     if not known[below].mean() > SEEN:
-        nothing = torch.zeros_like(covered)
-        return Above(drawn, nothing, Source(straight, mesh.covered.to(covered)), Source(turned, nothing))
+        return Above(drawn, torch.zeros_like(covered), Source(straight, mesh.covered.to(covered)), ())
     image = torch.where(inside, with_gain(sampled(skin.image, straight), skin, mesh, covered), drawn)
-    plain = known * (inside | below)
-    smooth = broad(image, grow(plain[None, None], -pixel)[0, 0], SMOOTH * pixel)
-    structure, calm = _structure(skin.image, pixel)
-    structure = sampled(torch.cat([structure, calm * own[None]]), turned)
-    other = structure[3] * inside
-    structure = torch.lerp(torch.ones_like(image), structure[:3], other)
+    plain = grow((known * (inside | below))[None, None], -pixel)[0, 0]
+    tone, left = tone_field(image, plain, SMOOTH * pixel)
+    structure, others = _taken(factor, calm, elsewhere)
+    level = (height[..., 0] / LEVEL).clamp(0, 1) * inside
+    image = image * torch.exp(level * (left.clamp(-UNEVEN, UNEVEN) - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
-    image = torch.lerp(drawn, torch.lerp(smooth * structure, image, known), torch.where(inside, 1.0, soft))
+    goes_on = tone_of(tone + torch.lerp(left, left.clamp(-UNEVEN, UNEVEN), level)) * structure
+    image = torch.lerp(drawn, torch.lerp(goes_on, image, known), torch.where(inside, 1.0, soft))
     share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
     seen = torch.where(inside, known, 1 - soft * (1 - known))
-    within = grow(plane(inside), -JOIN * pixel)[0, 0]
-    return Above(image.clamp(0, 1), share, Source(straight, seen), Source(turned, other * (1 - known) * within))
+    others = tuple(Source(place, other * soft) for place, other in zip(elsewhere, others, strict=True))
+    return Above(image.clamp(0, 1), share, Source(straight, seen), others)
+
+
+def places(
+    points: torch.Tensor, mesh: Mesh, strip: Strip, inside: torch.Tensor, height: torch.Tensor, calm: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Where in a selfie's crop, whose face points are [478, 3], the drawn skin is [S, S, 2]; and where skin like it is: turned
+    over the mesh's border, on the other side, and in the patch of skin that is most `calm` [S, S] 0..1, over and over.
+
+    inside [S, S] bool, height [S, S, 1] 0..1: the strip above the drawn mesh.
+    """
+    (foot, end, rise), own, pixel = border(points), points[:POINTS, :2], len(calm) / FRAME
+    over = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
+    both = lambda above_it, on_it: torch.where(inside[..., None], above_it, mesh.interpolate(on_it))  # noqa: E731
+    straight, turned = both(strip.interpolate(foot, end), own), both(over, own)
+    other = both(strip.interpolate(foot.flip(0), end.flip(0)), own[mesh.topology.mirror[:POINTS]])
+    middles = own[list(PATCHES)]
+    best = middles[sampled(blurred(calm[None, None], PATCH * pixel)[0], middles[:, None])[0, :, 0].argmax()]
+    return straight, turned, other, best + PATCH * pixel * wave((straight - best) / (PATCH * pixel))
+
+
+def wave(x: torch.Tensor) -> torch.Tensor:
+    """x from -1 to 1 as it is, farther out to and fro between those."""
+    return 1 - ((x + 1) % 4 - 2).abs()
 
 
 def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
@@ -171,15 +219,22 @@ def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torc
     return hair * (light < skin.median()) if len(skin) else hair
 
 
-def trusted(bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None) -> torch.Tensor:
+def trusted(
+    bare: torch.Tensor, mesh: Mesh, shown: torch.Tensor | None, changed: torch.Tensor | None = None
+) -> torch.Tensor:
     """How surely a selfie's crop shows skin on and above its face [S, S] 0..1, of what is `bare` [S, S]: not at the edge of its
-    hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all.
+    hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all; changed [S, S] bool: where its face
+    is not drawn as the photo shows it: neither is what joins that above the mesh.
     """
-    pixel = len(bare) / FRAME
-    hidden = (Strip.of(mesh.points, len(bare)).covered | mesh.covered) & (bare < 0.5)
+    pixel, strip = len(bare) / FRAME, Strip.of(mesh.points, len(bare)).covered & ~mesh.covered
+    hidden = (strip | mesh.covered) & (bare < 0.5)
     if shown is not None:
         hidden = hidden | (shown < 0.5)
-    return 1 - blurred(grow(plane(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+    sure = 1 - blurred(grow(plane(hidden), EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+    if changed is None:
+        return sure
+    broad = grow(grow(plane(changed & mesh.covered), -SPECK * pixel), SPECK * pixel)
+    return sure * torch.where(strip, 1 - blurred(grow(broad, JOINED * pixel), EDGE / 2 * pixel)[0, 0], 1.0)
 
 
 def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor) -> torch.Tensor:
@@ -189,10 +244,16 @@ def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor
     return gained(image, fill((mesh.interpolate(skin.gain[:, None])[..., 0] * covered)[None, None], covered[None, None])[0])
 
 
-def broad(image: torch.Tensor, weight: torch.Tensor, pixels: float) -> torch.Tensor:
-    """A picture [3, S, S] smoothed over what has weight [S, S], and gone on from there."""
-    both = blurred(torch.cat([image * weight, weight[None]])[None], pixels)
-    return fill(both[:, :3] / both[:, 3:].clamp_min(1e-3), (both[:, 3:] > 0.05).to(both))[0]
+def led_hairline(around: torch.Tensor, drawn: torch.Tensor, top: Above, skin: torch.Tensor) -> torch.Tensor:
+    """The surroundings [3, S, S] with what is left of their forehead, and the roots of hair, in the light of the forehead that
+    is `drawn` [3, S, S]: else they are a pale or dark line beside it. skin [S, S] 0..1: where the surroundings are bare.
+    """
+    pixel = len(skin) / FRAME
+    share = plane(top.share > 0.5)
+    rim = (share - grow(share, -RIM * pixel)) * (skin > 0.5)
+    step = torch.log(drawn[None] + DARK) - torch.log(around[None] + DARK)
+    near = blurred(torch.cat([step.clamp(*MOST) * rim, rim], 1), LINE * pixel)[0]
+    return (around * torch.exp(near[:3] / (near[3:] + FEW))).clamp(0, 1)
 
 
 def drawn_wholly(top: Above, covered: torch.Tensor, mask: torch.Tensor, border: float) -> torch.Tensor:
@@ -209,8 +270,23 @@ def swing(height: torch.Tensor) -> torch.Tensor:
 
 
 def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is no fold, strand or mole [1, S, S] 0..1."""
+    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is that of skin without folds, strands and
+    moles [S, S] 0..1.
+    """
     factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
     coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
-    rough = grow(plane((coarser - 1).abs() > FOLD), FINE * pixel)
-    return factor.clamp(*STRUCTURE), 1 - blurred(rough, FINE * pixel)[0]
+    even = ((coarser - 1).abs() < FOLD) & ((factor.mean(0) - 1).abs() < HAIR)
+    calm = grow(grow(plane(even), -ISLAND * pixel), (ISLAND - FINE / 2) * pixel)
+    return factor.clamp(*STRUCTURE), blurred(calm, FINE / 2 * pixel)[0, 0]
+
+
+def _taken(
+    factor: torch.Tensor, calm: torch.Tensor, places: list[torch.Tensor]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """A factor [3, S, S] at the first of some places [S, S, 2] that is calm [S, S] 0..1, and how calm each is [S, S]."""
+    result, shares, left = torch.ones_like(factor), [], torch.ones_like(calm)
+    for place in places:
+        there = sampled(torch.cat([factor, calm[None]]), place)
+        shares.append(there[3])
+        result, left = result + left * there[3] * (there[:3] - 1), left * (1 - there[3])
+    return result, shares

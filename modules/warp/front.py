@@ -48,11 +48,15 @@ NEAR, FADED = 9.0, 60.0  # how far a part reaches beyond what is deep, and aroun
 COVERED, WITHIN = 0.7, 6.0  # share of what surrounds a place on a feature that must be covered, so that it is, too
 BROWS, PLAIN = (2, 3), 0.5  # which features are brows; spread of log light up to which another shows nothing
 THIN, WHOLE = 4.0, 0.7  # half the width of a frame of glasses, and share of the bridge that it must be seen on
-FALLS, BORDER, ASIDE = 1.8, 9.0, 0.25  # of hair at a rim: distance from skin, how wide, and share of the face from its middle
+FALLS, BORDER, ASIDE = 1.8, 9.0, 0.5  # of hair at a rim: distance from skin, how wide, and share of a half from the middle
+BEHIND = 4.0  # how wide what stands behind is, where the outline misses
 RIM, GAP = 14.0, 5.0  # inwards from the mesh's border, where gaps are closed, and half their width
 BRIGHT = 3.0  # distance from skin up to which what is brighter than most of it, and smooth, is a gleam on it:
 ROUGH, BRIDGED = (2.0, 0.1), 3.0  # spread of log light over so many pixels; half the width of what joins no gleam to skin
-SOFT = 0.8  # over which edges are softened, inwards
+SOFT, SHARP = 2.0, 0.8  # over which edges are softened, inwards, and those of what is thin
+BROAD = 2.0  # half the width from which on skin in what is kept is no gap between locks
+WHOLLY = 4.0  # half the width of what is left of a brow between what is bare of it, and goes, too
+TAIL, DARKER = 8.0, 0.6  # how far around that and brows are compared, and log of light by which a bare one is darker
 
 
 class Colours(NamedTuple):
@@ -83,18 +87,62 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
         return kept[0, 0]
     pixel = kept.shape[-1] / FRAME
     kept = without_halves(connected(plane(found) * grow(kept, FADED * pixel), kept), mesh)
-    kept = torch.maximum(joined(kept, mesh), covered_features(kept, colours, mesh))
-    return (blurred(kept, SOFT * pixel) * kept)[0, 0]
+    kept = joined(kept, mesh)
+    kept = torch.maximum(kept * (1 - skin_within(kept, colours, mesh)), covered_features(kept, colours, mesh))
+    brows = bare_brows(kept, colours, mesh)
+    return (softened(kept * (1 - brows), mesh) * (1 - grow(brows, pixel)))[0, 0]
 
 
-def hair_beside(colours: Colours, mesh: Mesh) -> torch.Tensor:
-    """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; nothing where a beard may be."""
+def skin_within(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor:
+    """What of the face in what is kept [1, 1, S, S] is like skin, or half as unlike it as what is around, as skin in the shadow
+    of hair is; and too broad for a gap between locks.
+    """
+    pixel, unlike = len(mesh.index) / FRAME, colours.unlike[None, None]
+    usual = blurred(unlike * kept, TAIL * pixel) / blurred(kept, TAIL * pixel).clamp_min(1e-3)
+    like = kept * (unlike < (usual / 2).clamp_min(CERTAIN)) * plane(mesh.covered)
+    return grow(grow(like, -BROAD * pixel), BROAD * pixel) * like
+
+
+def bare_brows(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor:
+    """What of the brows in what is kept [1, 1, S, S] is so much darker than that around it that it is bare and sticks out."""
+    pixel, brows = len(mesh.index) / FRAME, torch.stack([colours.features[k] for k in BROWS]).any(0)
+    around = kept * plane(~brows)
+    light = blurred(torch.cat([colours.logs[:1, None] * around, around], 1), TAIL * pixel)
+    darker = light[:, :1] / light[:, 1:].clamp_min(1e-3) - colours.logs[:1, None] > DARKER
+    bare = grow(plane(brows) * darker * kept, -pixel)  # no single hairs
+    return grow(grow(bare, WHOLLY * pixel), (1 - WHOLLY) * pixel)
+
+
+def softened(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """What is kept [1, 1, S, S] with edges that fade inwards; those of what is too thin for that are sharper beside the eyes,
+    as frames of glasses are, elsewhere it goes.
+    """
+    pixel = len(mesh.index) / FRAME
+    soft = blurred(grow(kept, -SOFT * pixel), SOFT * pixel)
+    thin = kept * (1 - grow(grow(kept, -SOFT * pixel), SOFT * pixel)) * beside_eyes(mesh)
+    return torch.maximum(soft, blurred(thin, SHARP * pixel) * thin) * kept
+
+
+def beside_eyes(mesh: Mesh) -> torch.Tensor:
+    """The rows from the brows to the tip of the nose [S, 1] bool."""
+    level = torch.arange(len(mesh.index), device=mesh.points.device)[:, None]
+    return (level > mesh.points[BROW[0], 1] - 4 * len(mesh.index) / FRAME) & (level < mesh.points[5, 1])
+
+
+def hair_beside(colours: Colours, mesh: Mesh, smooth: bool = False) -> torch.Tensor:
+    """Hair that falls over the rim of a face from its sides [S, S], 0 or 1; where a beard may be only what is lighter than
+    skin, and narrow: what stands behind. smooth: it has no beard, as far as `beard.py` tells.
+    """
     pixel, (x, _, _) = mesh.index.shape[-1] / FRAME, mesh.points[:POINTS].T
     foreign = plane(colours.unlike > FALLS)
     foreign = foreign * (1 - gleams(colours, foreign == 0, mesh))
     low = _below(mesh, BRIDGE, 10) if bearded(colours, mesh) else _below(mesh, NOSE, 8)
     across = torch.arange(len(low), device=low.device) - mesh.points[BRIDGE, 0]
-    side = (across.abs() > ASIDE * (x.max() - x.min())) & ~low
+    near, far = (across.abs() > ASIDE * (x[BRIDGE] - end).abs() for end in (x.min(), x.max()))  # of a turned face one is narrow
+    side, light = torch.where(across < 0, near, far), colours.logs[0]
+    if not smooth:
+        lighter = light > light[mesh.covered].median()
+        side = side & (~low | (lighter & ~_grown(mesh.covered, -BEHIND * pixel)))
     rim = plane(mesh.covered & side & ~colours.feature) * grow(plane(~mesh.covered), BORDER * pixel) * foreign
     start = plane(side & ~mesh.covered) * grow(plane(mesh.covered), BESIDE * pixel) * foreign
     return (connected(torch.maximum(rim, start), start) * rim)[0, 0]
@@ -219,14 +267,13 @@ def without_halves(kept: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     a frame of glasses is worse than none.
     """
     pixel, points = mesh.index.shape[-1] / FRAME, mesh.points
-    (left, right), top, foot = sorted(points[[133, 362], 0].tolist()), float(points[BROW[0], 1]), float(points[5, 1])
+    (left, right), foot = sorted(points[[133, 362], 0].tolist()), float(points[5, 1])
     quarter = (right - left) / 4
     rows, columns = slice(max(0, int(points[9, 1])), int(foot)), slice(int(left + quarter), int(right - quarter))
     if kept[0, 0, rows, columns].any(0).float().mean() > WHOLE:
         return kept
     thin = kept - grow(grow(kept, -THIN * pixel), THIN * pixel).clamp(max=1) * kept
-    level = torch.arange(len(mesh.index), device=kept.device)[:, None] / 1.0
-    thin = thin * ((level > top - 4 * pixel) & (level < foot)) * plane(mesh.covered)
+    thin = thin * beside_eyes(mesh) * plane(mesh.covered)
     return kept * (1 - thin)
 
 

@@ -12,6 +12,7 @@ from .mesh import Mesh
 
 ROOM = 8.0  # pixels of the 256 px crop that the mask grows further there: what the usual feather takes
 PARTED = 0.5, 3.0, 6.0, 9.0  # the same: half of the gap between both, by which it grows, too: else what is beside is smeared
+WIDER = 3.0  # times half of the gap, by which it grows for that
 BROWS = 9  # a face point between the brows; above it is hair
 
 
@@ -22,5 +23,5 @@ def parted(old: Mesh, new: Mesh, pixels: float) -> torch.Tensor:
     apart = (old.covered ^ new.covered) & (row > old.points[BROWS, 1])
     apart, found = apart.float()[None, None], torch.zeros_like(old.index, dtype=torch.float32)
     for half in PARTED:
-        found = torch.maximum(found, grow(grow(apart, -half * pixel), pixels + (2 * half + ROOM) * pixel)[0, 0])
+        found = torch.maximum(found, grow(grow(apart, -half * pixel), pixels + (WIDER * half + ROOM) * pixel)[0, 0])
     return found

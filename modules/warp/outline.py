@@ -56,7 +56,7 @@ def fading(face: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
     near, far = (_distance(cells, x) for x in (one, other))
     share = (far / (near + far).clamp_min(1e-3)).view(1, 1, GRID, GRID)
     share = F.interpolate(share, size, mode="bilinear", align_corners=False)
-    return share * share * (3 - 2 * share)
+    return share * (1 + share * (3 - 2 * share)) / 2
 
 
 def _distance(cells: torch.Tensor, area: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 
 from ..affine import FRAME, mirrored
 from ..types import Face, Topology
+from .beard import SMOOTH, beard
 from .front import colours_of, found_in, hair_beside
 from .light import apart, colours, gained, relit
 from .masks import blurred, connected, fill, grow
@@ -133,7 +134,7 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     smoothly there, with the fine structure and the features of the other side, as far as that is free.
     """
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
-    front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh))
+    front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh, beard(image, mesh) < SMOOTH[0]))
     front = front if held is None else torch.maximum(front, held)
     hidden = grow((front > 0).float()[None, None], EDGE * pixel)
     if not (hidden * mesh.covered).any():

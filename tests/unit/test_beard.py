@@ -5,7 +5,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from diffsfsr.modules.warp.beard import BEARDED, SMOOTH, WIDE, beard, in_the_way, outline_with_beard, under_chin
+from diffsfsr.modules.warp.beard import (
+    BEARDED,
+    NARROW,
+    SMOOTH,
+    STUBBLE,
+    WIDE,
+    along_jaw,
+    beard,
+    below_chin,
+    in_the_way,
+    outline_with_beard,
+    plainer,
+    under_chin,
+)
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.jaw import parted
 from diffsfsr.modules.warp.masks import grow
@@ -50,14 +63,21 @@ def test_round_a_smooth_face_no_beard_is_left(face):
     assert dark["as it was"] > 0.8 and dark["shaven"] < 0.05
 
 
-@pytest.mark.parametrize(("there", "here", "wide"), [(1, -2, WIDE), (1, 1, 0), (-2, -2, 0), (-2, 1, 0), (-0.5, -2, WIDE / 2)])
+@pytest.mark.parametrize(
+    ("there", "here", "wide"),
+    [
+        (1, -2, WIDE), (1, 1, 0), (-2, -2, 0), (-2, 1, 0), (-0.5, -2, WIDE / 2),
+        (-0.9, -2, NARROW), (sum(STUBBLE) / 2, -2, NARROW / 2),
+    ],  # fmt: skip
+)
 def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none(there, here, wide):
     assert in_the_way(there, here) == pytest.approx(wide)
 
 
 def test_below_the_chin_is_its_own_skin_in_shadow(face):
     chin, around = face.points[152, 1].long(), with_beard(face)
-    made = under_chin(around, skin_picture(), face.covered.float(), face, 1.0, torch.ones(256, 256))
+    below = below_chin(face, face.points, outline_with_beard(face.points, WIDE))
+    made = under_chin(around, skin_picture(), face.covered.float(), face, below, torch.ones(256, 256))
     below = (slice(None), slice(chin + 3, chin + 6), slice(120, 136))
     ratio = (made[below] / SKIN[:, None, None]).mean(1)
     assert around[below].mean() < 0.3 and 0.6 < ratio.min() and ratio.max() < 0.95 and made[below].std(1).max() < 0.05
@@ -71,3 +91,24 @@ def test_the_outline_with_a_beard_is_that_much_wider_below_and_the_same_above_th
         assert 5 < float((outer - face.points)[jaw, :2].norm()) < 11
     above = [10, 9, 21, 251]
     assert torch.equal(outer[above], face.points[above])
+
+
+@pytest.mark.parametrize("pixels", [NARROW, WIDE])
+def test_a_line_of_stubble_along_the_jaw_goes_and_the_edge_of_a_collar_stays(face, pixels):
+    row, column = torch.arange(256)[:, None], torch.arange(256)
+    near = (grow(face.covered.float()[None, None], 4)[0, 0] > 0) & ~face.covered
+    low = near & (row > face.points[61, 1]) & (row < face.points[152, 1] - 6)
+    line, collar = low & (column > 128), low & (column < 90)
+    picture = torch.where(line, HAIR[:, None, None], skin_picture())
+    picture = torch.where(grow(collar.float()[None, None], 9)[0, 0] > 0, torch.tensor([0.1, 0.2, 0.5])[:, None, None], picture)
+    plain = plainer(picture)
+    where = along_jaw(face, face.points, outline_with_beard(face.points, pixels), plain)
+    made = torch.lerp(picture, plain, where)
+    assert (picture[:, line].mean() < 0.3) and (made - SKIN[:, None, None]).abs()[:, line].mean() < 0.03
+    assert (made - picture).abs()[:, collar].mean() < 0.02
+    assert not along_jaw(face, face.points, face.points, plain).any() and where[: int(face.points[2, 1])].max() == 0
+
+
+def test_stubble_alone_leaves_what_is_below_the_chin(face):
+    both = (below_chin(face, face.points, outline_with_beard(face.points, pixels)) for pixels in (NARROW, WIDE))
+    assert [round(float(one.max()), 3) for one in both] == [0, 1]

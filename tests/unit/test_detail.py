@@ -8,8 +8,10 @@ import torch
 from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.labels import BLENDSHAPES
 from diffsfsr.modules.types import Face, FineSkin, PasteRegion
+from diffsfsr.modules.warp.beard import WIDE, outline_with_beard
 from diffsfsr.modules.warp.detail import detail, how_much_coarser, luma, missing, photo_of
-from diffsfsr.modules.warp.masks import blurred
+from diffsfsr.modules.warp.layers import EDGE, faded, streaked
+from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH, Interior, finer, paint_mouth
 from diffsfsr.modules.warp.paste import composite, cut
@@ -143,6 +145,17 @@ def test_a_painted_mouth_gets_none(face, selfie):
     assert found[y - 120 : y - 90, x - 12 : x + 12].abs().max() > 0.01
 
 
+def test_of_a_beard_that_is_gone_no_hair_comes_back(face, selfie):
+    """Below the chin the place's own fine structure is that of its beard."""
+    mask, chin = grow(face.covered.float()[None, None], 40)[0], (face.points[152, :2] * LARGE).long()
+    region = place(face, selfie, background=textured(256 * LARGE, 1)[None], mask=mask)
+    outline = outline_with_beard(face.points, WIDE)
+    region = replace(region, fine=(replace(region.fine[0], outline=outline),))
+    plain, made = (composite(soft_crop(region), region, share)[0] for share in (0.0, 1.0))
+    added = (made - plain)[0, chin[1] + 6 : chin[1] + 15, chin[0] - 30 : chin[0] + 30]
+    assert added.abs().mean() < 1e-3 and (made - plain).abs().max() > 0.05
+
+
 def test_a_selfie_without_detail_gives_none_and_is_told(face):
     coarse = torch.nn.functional.interpolate(textured(256).permute(2, 0, 1)[None], scale_factor=LARGE, mode="bicubic")
     region = place(face, coarse[0].permute(1, 2, 0), background=textured(256 * LARGE, 1)[None])
@@ -254,6 +267,24 @@ def test_what_is_drawn_between_the_lips_is_finer_than_the_crop(shape, topology):
     )
     inside = torch.nn.functional.interpolate(MOUTH.inside(mesh)[None, None], scale_factor=4)[0, 0] > 0
     change = (made - without).abs().amax((0, -1))
-    assert change[inside].max() > 0.03 and change[~inside].max() < 0.015
+    assert change[inside].max() > 0.012 > change[~inside].max()
     small = lambda x: torch.nn.functional.avg_pool2d(x.movedim(-1, 1), 8)  # noqa: E731
     assert (small(made) - small(without)).abs().max() < 0.1  # no tooth is moved
+
+
+@pytest.mark.parametrize(("across", "down", "streaks"), [(1.0, 1.0, 0), (0.5, 0.5, 0), (0.9, 0.3, 1), (0.9, 2.7, 1)])
+def test_lips_drawn_larger_one_way_than_the_other_are_streaks(across, down, streaks):
+    """Pixels of the photo to one of the drawing."""
+    x, y = torch.meshgrid(across * torch.arange(64.0), down * torch.arange(64.0), indexing="xy")
+    found = streaked(torch.stack([x, y])[None], 1.0)
+    assert (found[8:-8, 8:-8] - streaks).abs().max() < 0.1
+
+
+def test_a_photos_structure_fades_towards_where_it_is_not_drawn(face, selfie):
+    """An edge there would be drawn as a line."""
+    own = torch.ones(256, 256, dtype=torch.bool)
+    assert torch.equal(faded(own), own.float())
+    own[100:140, 100:140] = False
+    found, reach = faded(own), int(2 * EDGE)
+    assert found[100:140, 100:140].max() < 0.1
+    assert found[:, : 100 - reach].min() > 0.99 and found.diff(dim=1).abs().max() < 0.35

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
-from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
+from diffsfsr.modules.warp.covers import in_front
+from diffsfsr.modules.warp.forehead import ALIKE, Above, Foreheads, above, bare_forehead, led_hairline, reached, trusted
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.skin import Skin
@@ -94,11 +95,98 @@ def test_where_the_selfie_has_hair_its_skin_goes_on(face, high):
     assert (made[column(face, -20)] - SKIN[:, None, None]).abs().max() < 0.06
 
 
+def test_a_shadow_where_the_selfie_s_forehead_ends_does_not_go_on(face):
+    selfie, x = person(face, 18, skin=0.6 * skin_picture()), int(face.points[TOP, 0])
+    selfie[:, top(face) - 18 : top(face), x - 60 : x + 60] *= 0.65
+    everywhere = torch.ones(256, 256)
+    made = above(Skin(selfie, face.points), face, selfie, face.covered.float(), own(face, selfie), everywhere).image
+    assert (made[column(face, 12)] - 0.6 * SKIN[:, None, None]).abs().max() < 0.1
+
+
+def pored(face, image, side: int = 256, strength: float = 0.06):
+    """A picture [3, S, S], enlarged to so many pixels, with pores, 2 px wide, and hair over the left half of the forehead."""
+    image = torch.nn.functional.interpolate(image[None], size=side, mode="nearest")[0]
+    pores = torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(5))
+    image = (image * torch.exp(2 * strength * blurred(pores, 1.0)[0])).clamp(0, 1)
+    rows, middle = (int(float(at) * side / 256) for at in (face.points[105, 1] - 4, face.points[TOP, 0]))
+    image[:, :rows, :middle] = HAIR[:, None, None]
+    return image
+
+
+def left_and_right(face, scale: int = 1):
+    """Two halves of the forehead above the mesh, as places of a picture."""
+    x, rows = int(face.points[TOP, 0]), slice(scale * (top(face) - HIGH + 10), scale * (top(face) - 2))
+    return [(..., rows, slice(scale * (x + low), scale * (x + high))) for low, high in ((-38, -14), (14, 38))]
+
+
+def pores_of(image, places):
+    light = image.mean(0) if image.ndim == 3 else image
+    fine = light - blurred(light[None, None], 3.0)[0, 0]
+    return [float(fine[place].std()) for place in places]
+
+
+def test_a_hidden_half_of_a_forehead_has_the_selfie_s_pores(face):
+    made, _ = drawn(face, pored(face, person(face)), person(face))
+    hidden, seen = pores_of(made, left_and_right(face))
+    assert 0.5 * seen < hidden < 1.2 * seen
+
+
+def test_and_has_them_in_the_native_detail_without_a_line_between(face):
+    plain = person(face)
+    selfie, scene = pored(face, plain, 256 * LARGE, 0.1), torch.nn.functional.interpolate(plain[None], scale_factor=LARGE)[0]
+    region = place(face, selfie.permute(1, 2, 0), background=scene.permute(1, 2, 0)[None])
+    small = region.fine[0].skin
+    dim = 0.5 * small  # a selfie in less light than its place: the tone of its own pixels is another
+    made, mask = drawn(face, small, plain)
+    fine = replace(region.fine[0], warp=made, foreheads=(own(face, small), bare_forehead(plain, face)))
+    photo = replace(fine.face.photo, light=0.5 * fine.face.photo.light)
+    fine = replace(fine, face=replace(fine.face, image=dim, photo=photo), skin=dim)
+    result, _ = composite(made.permute(1, 2, 0)[None], replace(region, fine=(fine,), mask=mask[None]), 1.0)
+    light = result[0].mean(-1)
+    hidden, seen = pores_of(light, left_and_right(face, LARGE))
+    assert 0.4 * seen < hidden < 1.5 * seen
+    x, rows = LARGE * int(face.points[TOP, 0]), left_and_right(face, LARGE)[0][1]
+    fine = light - blurred(light[None, None], 3.0)[0, 0]
+    assert fine[rows, x - 14 * LARGE : x + 14 * LARGE].abs().max() < 6 * seen
+
+
+def test_soft_white_cloth_that_goes_on_beside_the_head_is_no_gleam(face):
+    """It stays before the forehead, too, with a soft edge."""
+    white, rows = torch.full((3, 256, 256), 0.97), torch.arange(256.0)[:, None] - top(face)
+    cloth, lower = (torch.lerp(white, person(face), torch.sigmoid((rows + low) / 2)) for low in (4, -12))
+    assert bare_forehead(cloth, face)[column(face, 10)].mean() < 0.01
+    assert bare_forehead(lower, face)[column(face, -4, 10)].mean() < 0.01  # on the face, too
+    kept = in_front(cloth, face, torch.zeros(256, 256))
+    assert kept[column(face, 10)].min() > 0.9 and kept[column(face, -40, -20)].max() < 0.01
+    assert kept.diff(dim=0)[:, 100:156].abs().max() < 0.5
+
+
+def test_what_is_left_of_the_background_s_forehead_takes_the_light_of_the_drawn_one(face):
+    """Else it is a pale line along the hair; far from it nothing changes."""
+    around, skin = skin_picture(), torch.zeros(256, 256)
+    skin[60:100, 80:176] = 1
+    top = Above(0.75 * around, skin, None, ())
+    led = led_hairline(around, top.image, top, skin)
+    beside = led[:, 54:59, 90:166] / around[:, 54:59, 90:166]
+    assert beside.max() < 0.85 and beside.min() > 0.7
+    assert (led - around)[:, :40].abs().max() < 1e-3
+
+
 def test_beyond_the_selfie_s_photo_its_skin_goes_on(face):
     shown = torch.ones(256, 256)
     shown[: top(face) - 4] = 0
     known = own(face, person(face), shown)
     assert known[column(face, 6)].max() < 0.1 and known[column(face, -30, -10)].min() > 0.9
+
+
+def test_what_joins_skin_that_is_not_the_photo_s_own_is_not_trusted_above_the_mesh(face):
+    """Else it would have an edge there."""
+    changed = torch.zeros(256, 256, dtype=torch.bool)
+    changed[column(face, -20, 0)] = True
+    bare = bare_forehead(person(face), face, ALIKE[1])
+    one, other = (trusted(bare, face, None, where) for where in (None, changed))
+    assert one[column(face, 2, 6)].min() > 0.9 and other[column(face, 2, 6)][:, 4:-4].max() < 0.2
+    assert torch.equal(one[face.covered], other[face.covered])
 
 
 def test_a_forehead_behind_a_fringe_ends_with_the_mesh(face):

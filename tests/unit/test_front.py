@@ -93,12 +93,27 @@ def test_a_selfie_loses_its_fringe_and_nothing_else(people):
     assert torch.equal(uncovered(crop, mesh)[:, within], crop[:, within])
 
 
-def locks(face, width, row):
-    """Hair beside a face that falls over its rim by so many pixels, down from a row, on the left; and where it does."""
+def test_a_bare_end_of_a_brow_does_not_stay_with_the_scarf_beside_it(people):
+    """Nor has what stays steps at its edge; nor is there an island beside it."""
+    crop, mesh = people["P001"]
+    brow = mesh.points[[46, 53, 52, 63, 70]]
+    edge, (low, high) = float(brow[:, 0].min()) + 8, (float(brow[:, 1].min()) - 30, float(brow[:, 1].max()) + 40)
+    seen, truth = drawn(crop, (0.85, 0.85, 0.95), [(0, 0), (edge, 0), (edge, high), (0, high)])
+    x, y = int(edge) - 4, int(brow[:, 1].mean())
+    seen[:, y - 4 : y + 4, x - 6 : x + 8] = 0.06  # the brow sticks out over it
+    found = found_by_colour(seen, mesh)
+    assert found[y - 2 : y + 2, x - 3 : x + 6].max() < 0.2
+    rows = slice(int(low) + 10, y - 12)
+    assert found[rows, int(edge) - 18 : int(edge) - 8].min() > 0.9
+    assert found.diff(dim=1)[rows, int(edge) - 18 :].abs().max() < 0.5
+
+
+def locks(face, width, row, colour=HAIR):
+    """Hair beside a face that falls over its rim by so many pixels, down to a row, on the left; and where it does."""
     x = torch.arange(256)
     rim = torch.where(face.covered.any(1), face.covered.float().argmax(1), 256)[:, None]
     over = (x[None] < (rim + width).clamp(max=128)) & (torch.arange(256)[:, None] < row)
-    return torch.where(over, HAIR[:, None, None], skin_picture()), over & face.covered
+    return torch.where(over, colour[:, None, None], skin_picture()), over & face.covered
 
 
 @pytest.mark.parametrize("width", [3, 6])
@@ -109,6 +124,19 @@ def test_hair_over_a_selfie_s_rim_becomes_skin(face, width):
     assert hair_beside(colours_of(image, face), face)[over].mean() > 0.8
     assert (uncovered(image, face)[:, over] - SKIN[:, None]).abs().mean() < 0.04
     assert not hair_beside(colours_of(skin_picture(), face), face).any()
+
+
+@pytest.mark.parametrize(
+    ("width", "colour", "smooth", "goes"),
+    [(6, HAIR, True, True), (6, HAIR, False, False), (2, torch.ones(3), False, True), (2, torch.ones(3), True, True)],
+)
+def test_below_the_nose_hair_goes_from_a_smooth_face_and_a_light_wall_from_any(face, width, colour, smooth, goes):
+    """Else it is a grey smudge on the cheek of whoever is drawn."""
+    image, over = locks(face, width, 256, colour)
+    rows = torch.arange(256)[:, None]
+    over = over & (rows > face.points[2, 1] + 12) & (rows < face.points[152, 1] - 30)
+    found = hair_beside(colours_of(image, face), face, smooth)
+    assert (found[over].mean() > 0.8) if goes else not found[over].any()
 
 
 def test_a_gleam_at_a_selfie_s_rim_is_no_hair(face):

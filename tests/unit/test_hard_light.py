@@ -9,7 +9,7 @@ from dev.people import PEOPLE, PeopleError, person
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.lights import LightNetwork
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp.hard_light import soft_gain, softened
+from diffsfsr.modules.warp.hard_light import SoftFace, soft_gain, softened
 from diffsfsr.modules.warp.light import GAMMA
 from diffsfsr.modules.warp.masks import blurred
 from diffsfsr.modules.warp.mesh import Mesh
@@ -74,3 +74,22 @@ def test_faces_in_soft_light_stay(light, sitters):
     with torch.inference_mode():
         gains = [soft_gain(light, crop, mesh)[:, mesh.covered].abs().mean() for crop, mesh in sitters.values()]
     assert max(gains) < 0.25 and np.mean(gains) < 0.1, np.round(gains, 2)
+
+
+@pytest.mark.parametrize(("kind", "left"), [("half", 0.35), ("bars", 0.5), ("colours", 0.6)])
+def test_what_the_network_leaves_goes_too(light, sitters, kind, left):
+    """As far as a face in soft light differs; where edges were, the photo's fine structure is not trusted."""
+    before, after = [], []
+    for crop, mesh in sitters.values():
+        hard = (crop * drawn(kind, mesh) ** (1 / GAMMA)).clamp(0, 1)
+        with torch.inference_mode():
+            made = SoftFace.of(light, hard, mesh)
+        before.append(off(hard, crop, mesh))
+        after.append(off(made.image, crop, mesh))
+        assert made.plain[mesh.covered].float().mean() > 0.3 and not made.plain[mesh.covered].all()
+    assert np.mean(after) < left * np.mean(before), np.round([before, after], 2)
+
+
+def test_a_picture_in_soft_light_is_the_very_same(light, sitters):
+    with torch.inference_mode():
+        assert all(SoftFace.of(light, crop, mesh).image is crop for crop, mesh in list(sitters.values())[:3])

@@ -18,7 +18,7 @@ def test_a_damaged_or_strange_file_is_refused(tmp_path, kind):
     with pytest.raises(DiffSFSRError, match="damaged") as caught:
         kind.load(file)
     assert caught.value.where == str(file) and f"weights/{kind.FILE}" in caught.value.remedy
-    told, tensors = {"format": kind.FORMAT, "format_version": "1"}, load(data)
+    told, tensors = {"format": kind.FORMAT, "format_version": str(kind.FORMAT_VERSION)}, load(data)
     for name, changed, fault in (
         ("out.bias", {"out.bias": torch.zeros(5)}, "do not fit"), ("format", {}, "not weights that this version understands"),
     ):  # fmt: skip

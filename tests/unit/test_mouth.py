@@ -14,6 +14,7 @@ from diffsfsr.modules.labels import index
 from diffsfsr.modules.types import Fit
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH, Interior, paint_mouth, parted
+from diffsfsr.modules.warp.teeth import of_person
 from tests.unit.faces import mean_fit, skin_picture
 
 BRIGHT, DARK = 0.45, 0.3
@@ -90,6 +91,41 @@ def test_a_photos_own_teeth_are_used_and_stay_where_the_skull_has_them(shape, to
     assert not own[int(mesh.points[14, 1]) - 3 :].any()  # and not at the lower one of a dropped jaw
 
 
+def test_lips_that_the_photo_shows_there_are_not_taken_for_teeth(shape, topology, fit):
+    before = placed(shape, fit, geometry(shape, "happiness", 0.6))
+    photo = skin_picture()
+    photo[:, MOUTH.inside(Mesh.of(before, topology, 256)) > 0] = torch.tensor([0.75, 0.42, 0.40])[:, None]
+    picture, mesh = drawn(shape, topology, fit, geometry(shape, "happiness"), photo, geometry(shape, "happiness", 0.6))
+    plain, _ = drawn(shape, topology, fit, geometry(shape, "happiness"))
+    assert (column(picture, mesh, 5.0) - column(plain, mesh, 5.0)).abs().max() < 0.02
+
+
+def test_teeth_are_darker_below_the_lip_and_at_their_edge_and_the_corners(shape, topology, fit):
+    picture, mesh = drawn(shape, topology, fit, geometry(shape, "happiness"))
+    seen = column(picture, mesh, 5.0)
+    brightest = int(seen.argmax())
+    assert 2 <= brightest < len(seen) - 2
+    assert seen[0] < 0.9 * seen.max() and column(picture, mesh, 20.0).max() < 0.9 * seen.max()
+
+
+def test_each_person_has_teeth_of_their_own_wherever_the_face_stands(shape, fit):
+    rest = placed(shape, fit, torch.zeros(len(shape.basis)))
+    wider = rest * torch.tensor([1.05, 1.0, 1.0]).double()
+    maps = shape.mouth_maps.float(), shape.mouth_box.float()
+    own, elsewhere, other = (of_person(*maps, points) for points in (rest, 3 * rest + 7, wider))
+    assert torch.allclose(own, elsewhere, atol=1e-3)
+    teeth = own[:, 0] > 0.5
+    assert 0.005 < ((other[:, 0] > 0.5) != teeth).sum() / teeth.sum() < 0.15
+
+
+def test_the_edge_of_an_opening_has_no_steps(shape, topology, fit):
+    """Each row or column crosses it in more than one step of brightness."""
+    points = placed(shape, fit, geometry(shape, "happiness"))
+    cover, inside = MOUTH.cover(points, 256, 1.8), MOUTH.inside(Mesh.of(points, topology, 256))
+    assert abs(cover.sum() / inside.sum() - 1) < 0.05
+    assert cover.diff(dim=0).abs().max() < 0.75
+
+
 def test_a_dropped_jaw_has_no_teeth_of_its_own_where_a_smile_shows_them(shape, topology, fit):
     """What the photo shows there is the depth of its mouth."""
     wide, smile = geometry(shape, "amazement"), geometry(shape, "happiness")
@@ -108,6 +144,18 @@ def test_lips_that_were_apart_meet_without_teeth_and_with_a_line(shape, topology
     assert picture.max() <= skin_picture().max()
     y, x = int(mesh.points[13, 1]), int(mesh.points[13, 0])
     assert picture[:, y - 1 : y + 2, x].mean(0).min() < 0.85 * skin_picture()[:, 0, 0].mean()
+
+
+def test_highlights_of_lips_that_an_opened_mouth_stretches_are_fainter(shape, topology, fit):
+    asked, calm = geometry(shape, "amazement"), torch.zeros(len(shape.basis))
+    rest, mesh = placed(shape, fit, calm), Mesh.of(placed(shape, fit, asked), topology, 256)
+    shiny, y, x = 0.6 * skin_picture(), int(mesh.points[15, 1] - 0.5), int(mesh.points[15, 0])
+    shiny[:, y - 1 : y + 2, x - 6 : x + 7] = 0.9
+    opened = paint_mouth(shiny, mesh, skin_picture(), rest, Interior.of(shape, rest, rest, asked))
+    assert opened[:, y, x].mean() < 0.9 * shiny[:, y, x].mean()
+    assert torch.equal(opened[:, :100], shiny[:, :100])
+    still = Mesh.of(rest, topology, 256)
+    assert torch.equal(paint_mouth(shiny, still, skin_picture(), rest, Interior.of(shape, rest, rest, calm)), shiny)
 
 
 def test_edges_of_lips_are_taken_from_inside_the_lips_only_where_a_mouth_moves(shape, fit):

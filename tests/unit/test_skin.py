@@ -7,6 +7,7 @@ import torch
 
 from diffsfsr.modules.faces.networks import FaceNetworks, mirrored_points
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, unoccluded
+from diffsfsr.modules.warp.hard_light import SoftFace
 from diffsfsr.modules.warp.light import side_light
 from diffsfsr.modules.warp.skin import Skin, fill_occlusion, put_on
 from tests.unit.faces import HAIR, MODEL, SKIN, moved, photo, skin_picture
@@ -149,6 +150,7 @@ def test_in_its_own_picture_a_face_keeps_its_hair_and_elsewhere_it_loses_it(comf
     from diffsfsr.modules.pipeline.memo import Memo
 
     monkeypatch.setattr(place, "topology", lambda: face.topology)
+    monkeypatch.setattr(draft, "soft_face", lambda encoders, person: SoftFace(person.face.image))  # one colour is no hair
     hidden, (x, y) = half_hidden
     encoders, person = SimpleNamespace(memo=Memo()), place.Person(hidden, "who")
 

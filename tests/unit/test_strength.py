@@ -32,15 +32,23 @@ def asked(shape):
     return shape.geometry_of_code(code)[0]
 
 
+def between_the_sides(shape):
+    """Where the head that is there moves no point of a face, see `warp/head.py`: [478] bool."""
+    return shape.mean[:, 0].abs() < shape.mean[33, 0].abs()
+
+
 def test_strengths_of_one_are_the_plain_placement(shape, people, asked):
     who, there = (face.fit for face in people)
-    assert torch.equal(points_of(shape, who, there, asked, USUAL), retarget(shape, who, there, asked[None])[0])
+    plain, inner = retarget(shape, who, there, asked[None])[0], between_the_sides(shape)
+    assert torch.equal(points_of(shape, who, there, asked, USUAL)[inner], plain[inner])
 
 
 def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, people, asked):
     who, there = (face.fit for face in people)
     own, half, theirs, more = (points_of(shape, who, there, asked, Strength(identity=s)) for s in (0.0, 0.5, 1.0, 1.5))
-    assert torch.allclose(own, retarget(shape, there, there, asked[None])[0])
+    inner, plain = between_the_sides(shape), retarget(shape, there, there, asked[None])[0]
+    own, half, theirs, more, plain = (points[inner] for points in (own, half, theirs, more, plain))
+    assert torch.allclose(own, plain)
     assert (own - theirs).abs().max() > 1, "two different people"
     assert torch.allclose(half, (own + theirs) / 2, atol=1e-3)
     assert torch.allclose(more, theirs + (theirs - own) / 2, atol=1e-3)
@@ -49,7 +57,9 @@ def test_identity_goes_in_a_straight_line_from_one_face_to_the_other(shape, peop
 def test_expression_scales_the_movement_and_leaves_the_person(shape, people, asked):
     who, there = (face.fit for face in people)
     still, once, twice = (points_of(shape, who, there, asked, Strength(expression=s)) for s in (0.0, 1.0, 2.0))
-    assert torch.allclose(still, retarget(shape, who, there, torch.zeros_like(asked)[None])[0])
+    inner, plain = between_the_sides(shape), retarget(shape, who, there, torch.zeros_like(asked)[None])[0]
+    still, once, twice, plain = (points[inner] for points in (still, once, twice, plain))
+    assert torch.allclose(still, plain)
     assert torch.allclose(twice - still, 2 * (once - still), atol=1e-3)
     assert (once - still).abs().max() > 3, "the jaw has moved"
 

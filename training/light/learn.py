@@ -15,6 +15,7 @@ from ..ladder import Shown, learn, mirrored, places_of, stacked
 from ..runlog import Run
 from .paint import Painter, Sample
 from .people import Model, is_soft, model
+from .usual import learn_usual
 
 CONFIG = {"batch": 16, "fresh": 4, "kept": 4096, "lr": 3e-3, "weight_decay": 0.01, "ema": 0.99, "seed": 0}
 WATCHED = 48  # validation samples in drawn light, and as many in their own
@@ -77,6 +78,7 @@ def train(data: Path, out: Path, face_model: Path, minutes: float, bf16: bool) -
             gain = network(seen.image, seen.other, seen.place)
         return loss_of(gain, seen)
 
-    network = LightNetwork(norm=True)
+    network, topology = LightNetwork(norm=True), FaceNetworks.load(face_model).topology
+    learn_usual(network, [p for p in load_part(data, "train") if is_soft(p, topology)], topology)
     torch.nn.init.zeros_(network.out.weight)  # it begins with light that is soft
     learn(network, run, face_model, minutes, CONFIG, shown.batch, loss, lambda mean: look(mean, samples))

@@ -1,0 +1,156 @@
+"""Of which pictures a coarse warp is drawn, pixel by pixel: the selfie's own skin, its mirror image, and the background.
+
+Only as they were photographed: not where one fades into the other, behind hair, in place of what hid the face, stretched to
+streaks, or painted.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from ..affine import FRAME
+from ..types import Face, FineSkin, Photo
+from .aperture import pixel_middles
+from .beard import along_jaw, below_chin
+from .coarse import keep_mask
+from .eyes import EYES
+from .forehead import Above, Foreheads, above, dark, drawn_wholly
+from .light import luma
+from .masks import blurred, feather, grow, plane
+from .mesh import POINTS, Mesh, sampled
+from .mouth import MOUTH, lips_of
+from .outline import surroundings_place
+from .skin import Skin, from_mirror, hair_mask, put_on
+from .unseen import gives_way, inside
+
+NOISE = 0.03  # luma below which a ratio is that of noise
+BORDER = 4.0  # pixels of the 256 px crop over which the skin of a coarse warp fades into what is around it
+EDGE = 3.0  # the same, over which a photo's structure ends
+STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ; over how far two drawings are compared
+PLAIN = 0.005  # variance of logarithms of luma below which there is no structure to compare
+SAME = 0.3, 0.7  # structural similarity of two drawings from which on they count as alike, and from which on wholly
+EVEN, STREAKED = (0.35, 0.7), 0.6  # of smaller over larger scale: lips all streaks, and none; what detail they lose by that
+STRETCHED = 0.35, 0.6  # pixels of the photo's crop to one of the drawing: streaks, and none
+
+
+class Layer(NamedTuple):
+    """A picture that is drawn in a crop: where each pixel comes from, in the picture's own crop, and its weight."""
+
+    photo: Photo
+    place: torch.Tensor  # [1, 2, S, S]
+    weight: torch.Tensor  # [S, S] 0..1
+    led: bool = False  # to the tone that the layers before would have here: it is skin of another place
+
+
+def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Layer]:
+    """The selfie's skin and the background's surroundings; mask [S, S] of what was repainted."""
+    mesh, pixel = Mesh.of(fine.target, fine.topology, len(mask)), len(mask) / FRAME
+    skin = Skin(fine.skin, fine.face.points, shown=fine.face.shown)
+    image, covered = put_on(skin, mesh, complete=True)
+    openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
+    way = gives_way(skin, mesh)
+    place = surroundings_place(fine.old if fine.outline is None else fine.outline, mesh, mask)
+    photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
+    covered = torch.maximum(photo * (1 - hair), openings)
+    soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
+    if fine.foreheads is not None:
+        photo = photo * (1 - dark(hair, image, photo))
+        top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(place))
+        soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
+    painted = openings * (1 - alike(log_of(luma(image)), log_of(luma(fine.warp)), covered[None], pixel)[0])
+    known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
+    places = _skin_places(skin, mesh, fine.face, top)
+    shown, lips = known * fine.share, lips_of(mesh) * STREAKED
+    found = [Layer(fine.face.photo, at, shown * share * (1 - lips * streaked(at, pixel)), led) for at, share, led in places]
+    if fine.mouth is not None:
+        middles = pixel_middles(mask)
+        here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
+        within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -pixel) * mask * painted
+        found.append(Layer(fine.mouth, here, within * fine.share))
+    own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
+    found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
+    keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
+    keep = torch.maximum(keep, way)
+    if fine.outline is not None:
+        beard = mesh, fine.old, fine.outline
+        keep = keep * (1 - torch.maximum(below_chin(*beard), along_jaw(*beard, fine.warp)))
+    found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
+    found = [layer for layer in found if layer.weight.any()]
+    return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]
+
+
+def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
+    """Where the skin comes from in the photo's crop [1, 2, S, S], the share [S, S] that it has from there, and whether that is
+    another place: as the photo shows it, as a mirror does, and on the forehead from where there is more; none where the skin is
+    not that of the photo.
+    """
+    own = faded((skin.image == face.image).all(0))[None]
+    if face.shown is not None:  # the image is continued beyond the photo
+        own = own * inside(face.photo.matrix, face.size, tuple(face.photo.light.shape[-2:]))
+    other = skin.mirrored(mesh.topology)
+    mirror = from_mirror(skin, other, mesh)
+    here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
+    there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
+    seen = 1.0
+    if top is not None:
+        here, seen = top.own
+    left = torch.ones_like(mirror)
+    for place, share in ((here, seen * (1 - mirror)), (there, seen * mirror)):
+        share = share * sampled(own, place)[0]
+        left = left - share
+        yield place.movedim(-1, 0)[None], share, False
+    for place, share in () if top is None else top.others:
+        share = left * share * sampled(own, place)[0]
+        left = left - share
+        yield place.movedim(-1, 0)[None], share, True
+
+
+def faded(own: torch.Tensor) -> torch.Tensor:
+    """How far a photo's own structure is drawn [S, S] 0..1, where it is the photo's own [S, S] bool: less towards the edge of
+    that, which would be drawn as a line.
+    """
+    if own.all():
+        return own.float()
+    pixel = len(own) / FRAME
+    return blurred(grow(plane(own), -EDGE * pixel), EDGE / 2 * pixel)[0, 0]
+
+
+def _stretched(place: torch.Tensor, pixel: float) -> torch.Tensor:
+    """Where a picture is drawn so much larger than it was that it would show as streaks [S, S] 0..1: by the smaller singular
+    value of the derivative of `place` [1, 2, S, S].
+    """
+    low, high = STRETCHED
+    return blurred(((high - _scales(place)[0]) / (high - low)).clamp(0, 1)[None], 1.5 * pixel)[0, 0]
+
+
+def streaked(place: torch.Tensor, pixel: float) -> torch.Tensor:
+    """Where a picture is drawn much larger in one direction than in the other [S, S] 0..1, and highlights become streaks."""
+    least, most = _scales(place)
+    low, high = EVEN
+    return blurred(((high - least / most.clamp_min(1e-3)) / (high - low)).clamp(0, 1)[None], 1.5 * pixel)[0, 0]
+
+
+def _scales(place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The smaller and the larger singular value of the derivative of `place` [1, 2, S, S]: [1, S, S] each."""
+    across, down = F.pad(place.diff(dim=-1), (0, 1)), F.pad(place.diff(dim=-2), (0, 0, 0, 1))
+    total, area = (across**2 + down**2).sum(1), across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
+    root = (total**2 - 4 * area**2).clamp_min(0).sqrt()
+    return (0.5 * (total - root)).clamp_min(0).sqrt(), (0.5 * (total + root)).sqrt()
+
+
+def alike(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor, pixel: float) -> torch.Tensor:
+    """How far two drawings agree [1, h, w] 0..1, as logarithms of luma [1, h, w], but for their tone.
+
+    Contrast and structure of the structural similarity (Wang et al. 2004), of what is finer than `STRUCTURE`.
+    """
+    both = torch.stack([one, other])  # [2, 1, h, w]
+    around = blurred(where[None], STRUCTURE * pixel).clamp_min(1e-4)
+    a, b = both - blurred(both * where, STRUCTURE * pixel) / around
+    products = blurred(torch.stack([a * b, a * a + b * b]), NEAR * pixel)
+    low, high = SAME
+    return (((2 * products[0] + PLAIN) / (products[1] + PLAIN) - low) / (high - low)).clamp(0, 1)
+
+
+def log_of(light: torch.Tensor) -> torch.Tensor:
+    return (light.clamp(0, 1) + NOISE).log()
