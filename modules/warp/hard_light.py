@@ -22,7 +22,7 @@ from .soft_face import left_gain
 WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop over which log light is smoothed, and its variance where there is no edge
 # Size (rms) of the network's gain, in light and in chroma, from which on light is hard or coloured, and where it is wholly; of
 # 478 portraits the softer half has less than .02 and .01.
-HARD, TINTED, RIM = (0.15, 0.25), (0.15, 0.3), 10.0
+HARD, TINTED, RIM = (0.19, 0.27), (0.21, 0.32), 10.0
 FIRM = 4.0  # how much sooner that gain is taken wholly: it leaves soft light as it is
 # Linear light, averaged over so many pixels, below which a photo shows nothing; by which logarithm the other side must be
 # brighter, and how large, beside it; half the width of specks that are left, and how far the other side goes over the edge
