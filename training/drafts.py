@@ -4,14 +4,12 @@ forehead up to the place's hairline, and no beard of the place round a smooth fa
 `pipeline/draft.py` draws the same for the nodes, with everything that it keeps between two runs.
 """
 
-from dataclasses import replace
-
 import torch
 
 from ..modules.affine import FRAME
 from ..modules.faces.morphable import FaceShape
 from ..modules.types import USUAL, Face
-from ..modules.warp.beard import beard, in_the_way, outline_with_beard
+from ..modules.warp.beard import beard, in_the_way
 from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, placed, points_of, unoccluded
 from ..modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
 from ..modules.warp.jaw import parted
@@ -55,8 +53,8 @@ def mask_of(place: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:
 def shaven(person: Face, place: BackgroundFace) -> BackgroundFace:
     """The place without its face's beard, as far as the person has none."""
     own = Mesh.of(person.points, place.mesh.topology, person.size)
-    wide = in_the_way(beard(place.face.image, place.mesh), beard(person.image, own)) * place.face.size / FRAME
-    return replace(place, outer=outline_with_beard(place.face.points, wide)) if wide else place
+    wide = in_the_way(beard(place.face.image, place.mesh), beard(person.image, own))
+    return place.without_beard(wide) if wide else place
 
 
 def mesh_of(shape: FaceShape, person: Face, place: BackgroundFace, geometry: torch.Tensor) -> Mesh:

@@ -7,6 +7,7 @@ import torch
 
 from .ladder import Ladder
 
+POINTS = 468  # of the face mesh, without the irises
 SIDE = 64  # pixels of the crop that it looks at
 GAMMA, FAINT = 2.2, 0.01  # of pictures, and linear light that is added, so that black has a logarithm
 
@@ -27,8 +28,9 @@ class LightNetwork(Ladder):
 
     def __init__(self, norm: bool = False):
         super().__init__(norm)
-        self.register_buffer("usual", torch.zeros(468, 3))  # log light at the mesh's points of faces in soft light: the mean
-        self.register_buffer("ways", torch.zeros(self.WAYS, 468, 3))  # and how they differ from it, one standard deviation each
+        # log light at the points of faces in soft light: the mean, and how they differ from it, one standard deviation each
+        self.register_buffer("usual", torch.zeros(POINTS, 3))
+        self.register_buffer("ways", torch.zeros(self.WAYS, POINTS, 3))
 
     def forward(self, image: torch.Tensor, other: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         share, rest = self.shares(image, other, place)

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from ..affine import FRAME
 from ..types import Face, Strength
-from ..warp.beard import beard, in_the_way, outline_with_beard
+from ..warp.beard import beard, in_the_way
 from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.forehead import ALIKE, Foreheads, bare_forehead, trusted
@@ -50,11 +49,10 @@ def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
         encoders.memo.get("beard", key, lambda: beard(one.face.image, one.mesh))  # noqa: B023
         for key, one in ((place.key, place.background), (person.key, own))
     )
-    wide = in_the_way(there, here) * place.face.size / FRAME
+    wide = in_the_way(there, here)
     if wide == 0:
         return place
-    outer = outline_with_beard(place.face.points, wide)
-    return replace(place, background=replace(place.background, outer=outer), key=f"{place.key} {wide:.3f} without beard")
+    return replace(place, background=place.background.without_beard(wide), key=f"{place.key} {wide:.3f} without beard")
 
 
 def _found(place: Place) -> torch.Tensor | None:

@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import along_jaw, below_chin, plainer, under_chin
+from .beard import along_jaw, below_chin, outline_with_beard, plainer, under_chin
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
@@ -60,6 +60,10 @@ class BackgroundFace:
         seen = tone(colours(self.face.image, self.mesh.covered & (in_front == 0)))
         keep = self.keep_mask * torch.where(self.mesh.covered, 1 - in_front, 1)
         return replace(self, tone=seen, keep_mask=keep, in_front=in_front)
+
+    def without_beard(self, pixels: float) -> "BackgroundFace":
+        """The same face with a beard that is to go, which reaches so many pixels of the 256 px crop beyond its mesh."""
+        return replace(self, outer=outline_with_beard(self.face.points, pixels * self.face.size / FRAME))
 
     def covering(self, drawn: torch.Tensor) -> torch.Tensor:
         """A drawn crop [3, S, S] with what stands before the face."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from ..affine import FRAME
 from ..faces.covers import SIDE, CoverNetwork
 from .forehead import pale_cloth
-from .front import EYE, colours_of, found_by_colour, softened, without_halves
+from .front import EYE, colours_of, found_in, softened, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
@@ -28,8 +28,9 @@ def in_front(image: torch.Tensor, mesh: Mesh, share: torch.Tensor) -> torch.Tens
 
     share: the network's `answer` to it.
     """
-    cloth = softened(pale_cloth(colours_of(image, mesh), mesh), mesh)[0, 0]
-    return torch.stack([standing(share, mesh), found_by_colour(image, mesh), cloth]).amax(0)
+    seen = colours_of(image, mesh)
+    cloth = softened(pale_cloth(seen, mesh), mesh)[0, 0]
+    return torch.stack([standing(share, mesh), found_in(seen, mesh), cloth]).amax(0)
 
 
 def before_selfie(share: torch.Tensor, mesh: Mesh) -> torch.Tensor:

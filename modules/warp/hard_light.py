@@ -104,9 +104,8 @@ def soft_gain(network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> torch.T
 
 def seen_in_mirror(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     """A face where it stands, each of its points with the colours of its like on the other side; and where it is: [4, S, S]."""
-    other = mesh.interpolate(mesh.points[mesh.topology.mirror[:POINTS], :2])
     face = mesh.covered[None].to(image)
-    return torch.cat([sampled(image.clamp(0, 1), other) * face, face])
+    return torch.cat([sampled(image.clamp(0, 1), mesh.mirrored_places) * face, face])
 
 
 def small(values: torch.Tensor) -> torch.Tensor:

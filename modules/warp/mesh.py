@@ -56,6 +56,11 @@ class Mesh:
         """The points on the other side of the face."""
         return tuple(self.topology.mirror[list(points)].tolist())
 
+    @property
+    def mirrored_places(self) -> torch.Tensor:
+        """For each pixel of the face, where its like on the other side of the face is: x, y [*, S, S, 2]."""
+        return self.interpolate(self.points[..., self.topology.mirror[:POINTS], :2])
+
     def between(self, points: tuple[int, ...]) -> torch.Tensor:
         """Pixels [*, S, S] bool whose triangle has all its corners among `points`."""
         chosen = torch.zeros(POINTS, dtype=torch.bool, device=self.index.device)

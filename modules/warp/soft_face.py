@@ -65,16 +65,14 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     pixel = image.shape[-1] / FRAME
     fit = fitted(network, light_at(image, mesh), weights_of(mesh))
     face = mesh.covered.to(image)
-    own = fill((mesh.interpolate(fit.light).movedim(-1, 0) * face)[None], face[None, None])[0]
-    off = base - own
+    off = base - fill((mesh.interpolate(fit.light).movedim(-1, 0) * face)[None], face[None, None])[0]
     *features, nose = features_of(mesh)
-    feature = torch.stack(features).any(0) | (nose & (off.mean(0) < 0)) | beard(off, mesh)
+    feature = torch.stack(features).any(0) | (nose & (off.mean(0) < 0)) | dark_below_nose(off, mesh)
     strip = Strip.of(mesh.points, len(face)).covered & ~mesh.covered & (off.mean(0) > -HAIR)
     skin = (grow(plane(mesh.covered & ~feature), -EDGE * pixel)[0, 0] > 0) | strip
     light, hue = parts(off)
-    own = parts(on_both_sides(off, mesh))
-    limits = zip((light, hue), own, (SKIN, HUE), OWN, strict=True)
-    gain = torch.cat([bounded(x - like, most) + bounded(like, own) - x for x, like, most, own in limits])[None]
+    limits = zip((light, hue), parts(on_both_sides(off, mesh)), (SKIN, HUE), OWN, strict=True)
+    gain = torch.cat([bounded(x - like, most) + bounded(like, kept) - x for x, like, most, kept in limits])[None]
     skin = skin.to(image)[None, None]
     known = blurred(skin, JOIN * pixel)
     gain = fill(blurred(gain * skin, JOIN * pixel) / known.clamp_min(1e-3) * skin, skin)[0]
@@ -97,7 +95,7 @@ def on_both_sides(off: torch.Tensor, mesh: Mesh) -> torch.Tensor:
     are alike on both sides, light seldom is.
     """
     near = blurred(off[None], NEAR * off.shape[-1] / FRAME)[0]
-    other = sampled(near, mesh.interpolate(mesh.points[mesh.topology.mirror[:POINTS], :2]))
+    other = sampled(near, mesh.mirrored_places)
     least = torch.minimum(near.abs(), other.abs())
     return near.sign() * least * ((near * other > 0) & mesh.covered)
 
@@ -107,11 +105,11 @@ def bounded(value: torch.Tensor, limit: float) -> torch.Tensor:
     return value / (1 + (value / limit) ** 2).sqrt()
 
 
-def beard(off: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """Where below the nose a face is dark on both of its sides [S, S] bool; off [3, S, S]: from its fit."""
+def dark_below_nose(off: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """Where below the nose a face is dark on both of its sides, as a beard is [S, S] bool; off [3, S, S]: from its fit."""
     pixel = off.shape[-1] / FRAME
     dark = blurred(off.mean(0)[None, None], BLUR * pixel)[0]
-    other = sampled(dark, mesh.interpolate(mesh.points[mesh.topology.mirror[:POINTS], :2]))
+    other = sampled(dark, mesh.mirrored_places)
     row = torch.arange(off.shape[-1], device=off.device)[:, None]
     return (torch.maximum(dark, other)[0] < -BEARD) & mesh.covered & (row > mesh.points[NOSE, 1])
 

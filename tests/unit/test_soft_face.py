@@ -7,7 +7,7 @@ from diffsfsr.modules.faces.lights import LightNetwork
 from diffsfsr.modules.warp.hard_light import black, lit_side
 from diffsfsr.modules.warp.mesh import POINTS
 from diffsfsr.modules.warp.mouth import MOUTH
-from diffsfsr.modules.warp.soft_face import beard, fitted, on_both_sides, weights_of
+from diffsfsr.modules.warp.soft_face import dark_below_nose, fitted, on_both_sides, weights_of
 from diffsfsr.training.light.usual import components
 from tests.conftest import ROOT
 from tests.unit.faces import canonical_face, skin_picture
@@ -50,9 +50,9 @@ def test_what_is_dark_on_both_sides_below_the_nose_is_beard(face):
     low, across = int(face.points[list(MOUTH.corners), 1].mean()), torch.arange(256)
     off = torch.zeros(3, 256, 256)
     off[:, low:] = -0.6
-    assert beard(off, face)[low + 15, 100:156].all() and not beard(off, face)[: low - 15].any()
-    assert not beard(off * (across < 118), face)[:, 150:].any(), "a shadow on one side"
-    assert not beard(off.flip(1), face)[:100].any(), "dark eyes"
+    assert dark_below_nose(off, face)[low + 15, 100:156].all() and not dark_below_nose(off, face)[: low - 15].any()
+    assert not dark_below_nose(off * (across < 118), face)[:, 150:].any(), "a shadow on one side"
+    assert not dark_below_nose(off.flip(1), face)[:100].any(), "dark eyes"
 
 
 def test_what_both_sides_have_is_the_persons_own(face):

@@ -62,11 +62,11 @@ def model(portrait: Portrait, topology: Topology, places: torch.Tensor, size: in
     small = np.array(Image.fromarray(wide).resize((side, side), Image.Resampling.LANCZOS))
     points = portrait.points() * scale
     mesh = Mesh.of(points, topology, side)
-    other = mesh.interpolate(points[topology.mirror[:POINTS], :2]).movedim(-1, 0)
     shape = torch.cat([normals(points, topology), points[:POINTS, 2:]], 1)
     shape = mesh.interpolate(shape).movedim(-1, 0)[None]
     shape = blurred(fill(shape, mesh.covered[None, None].float()), ROUND * scale)[0]
     normal, height = F.normalize(shape[:3], dim=0), shape[3] - shape[3].mean()
+    other = mesh.mirrored_places.movedim(-1, 0)
     half = lambda x: x.half().numpy()  # noqa: E731
     at = (points[:, :2] / side).numpy()
     return Model(portrait.id, small, at, half(place_map(mesh, places)), half(other), half(normal), half(height))
