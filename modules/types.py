@@ -108,6 +108,7 @@ class FineSkin:
     mouth: Photo | None = None  # what was drawn between the lips, finer than the crop
     foreheads: tuple[torch.Tensor, torch.Tensor] | None = None  # [S, S] of selfie, 0..1, and background, bool: where bare
     outline: torch.Tensor | None = None  # [478, 3] points that the background gives way to a face by; None: `old`
+    hair: torch.Tensor | None = None  # [S, S] 0..1 of a beard that was there and is gone
 
 
 @dataclass(frozen=True, eq=False)

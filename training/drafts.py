@@ -9,7 +9,7 @@ import torch
 from ..modules.affine import FRAME
 from ..modules.faces.morphable import FaceShape
 from ..modules.types import USUAL, Face
-from ..modules.warp.beard import beard, in_the_way
+from ..modules.warp.beard import in_the_way, jaw_of
 from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, placed, points_of, unoccluded
 from ..modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
 from ..modules.warp.jaw import parted
@@ -51,9 +51,9 @@ def mask_of(place: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:
 
 
 def shaven(person: Face, place: BackgroundFace) -> BackgroundFace:
-    """The place without its face's beard, as far as the person has none."""
+    """The place without its face's beard, as far as the person has none like it."""
     own = Mesh.of(person.points, place.mesh.topology, person.size)
-    wide = in_the_way(beard(place.face.image, place.mesh), beard(person.image, own))
+    wide = in_the_way(jaw_of(place.face.image, place.mesh), jaw_of(person.image, own))
     return place.without_beard(wide) if wide else place
 
 

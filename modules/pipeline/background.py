@@ -216,8 +216,9 @@ def fine_skin(
     shade = looks["shade"]
     gone = None if shade is None or shade.gone is None else shade.gone.half()
     mouth = None if looks["interior"] is None else finer(target, looks["interior"], size)
-    outline, bare = place.background.outer, looks["foreheads"]
-    return FineSkin(face, skin, target, place.face.points, warp, hung, share, gone, mouth, bare, outline)
+    beard, bare = place.background.beard, looks["foreheads"]
+    outline, hair = (None, None) if beard is None else (beard.points, beard.hair)
+    return FineSkin(face, skin, target, place.face.points, warp, hung, share, gone, mouth, bare, outline, hair)
 
 
 def encode(

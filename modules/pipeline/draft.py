@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ..types import Face, Strength
-from ..warp.beard import beard, in_the_way
+from ..warp.beard import in_the_way, jaw_of
 from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
 from ..warp.forehead import ALIKE, Foreheads, bare_forehead, trusted
@@ -41,18 +41,19 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
 
 
 def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
-    """The place without the beard of its face, as far as the person has none: jaw and neck come up to the new face instead."""
+    """The place without the beard of its face, as far as the person has none like it: jaw and neck instead; remembered."""
     if same_photo(person, place):
         return place
     own = own_place(encoders, person).background
     there, here = (
-        encoders.memo.get("beard", key, lambda: beard(one.face.image, one.mesh))  # noqa: B023
+        encoders.memo.get("jaw", key, lambda: jaw_of(one.face.image, one.mesh))  # noqa: B023
         for key, one in ((place.key, place.background), (person.key, own))
     )
     wide = in_the_way(there, here)
     if wide == 0:
         return place
-    return replace(place, background=place.background.without_beard(wide), key=f"{place.key} {wide:.3f} without beard")
+    background = encoders.memo.get("shaven", (place.key, wide), lambda: place.background.without_beard(wide))
+    return replace(place, background=background, key=f"{place.key} {wide:.3f} without beard")
 
 
 def _found(place: Place) -> torch.Tensor | None:
@@ -102,7 +103,7 @@ def lit_place(encoders: Encoders, place: Place) -> tuple[BackgroundFace, float]:
     (bright, gain), front = encoders.memo.get("lit place", place.key, make), place.background.in_front
     if bright is None:
         return place.background, 0.0
-    bright = replace(bright, outer=place.background.outer)
+    bright = replace(bright, beard=place.background.beard)
     return bright if front is None else bright.behind(front), gain
 
 

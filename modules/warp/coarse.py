@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import along_jaw, below_chin, outline_with_beard, plainer, under_chin
+from .beard import Beard, along_jaw, bare_neck, beard_of, plainer, sharper
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
@@ -43,12 +43,12 @@ class BackgroundFace:
     tone: Tone | None  # of the face's own pixels; None if there are too few of them to tell
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
     in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
-    outer: torch.Tensor | None = None  # [478, 3] points of its outline with a beard that is to go; None: those of the face
+    beard: Beard | None = None  # that is to go
 
     @property
     def outline(self) -> torch.Tensor:
         """Points [478, 3] of what gives way to another face."""
-        return self.face.points if self.outer is None else self.outer
+        return self.face.points if self.beard is None else self.beard.points
 
     @classmethod
     def of(cls, face: Face, topology: Topology) -> "BackgroundFace":
@@ -63,7 +63,7 @@ class BackgroundFace:
 
     def without_beard(self, pixels: float) -> "BackgroundFace":
         """The same face with a beard that is to go, which reaches so many pixels of the 256 px crop beyond its mesh."""
-        return replace(self, outer=outline_with_beard(self.face.points, pixels * self.face.size / FRAME))
+        return replace(self, beard=beard_of(self.face.image, self.mesh, pixels))
 
     def covering(self, drawn: torch.Tensor) -> torch.Tensor:
         """A drawn crop [3, S, S] with what stands before the face."""
@@ -167,10 +167,11 @@ def coarse_warp(
         if top is not None:
             lit = torch.where(mask > 0, led_hairline(lit, drawn, top, foreheads.background), lit)
         around = around._replace(image=lit)
-    if background.outer is not None:
-        beard, plain = (mesh, background.face.points, background.outer), plainer(around.image)
-        plain = torch.lerp(around.image, plain, along_jaw(*beard, plain) * (mask > 0))
-        around = around._replace(image=under_chin(plain, drawn, covered * mask, mesh, below_chin(*beard), mask))
+    if background.beard is not None:
+        plain = plainer(around.image)
+        where = along_jaw(mesh, background.face.points, background.beard.points, plain) * (mask > 0)
+        plain = torch.lerp(around.image, plain, where)
+        around = around._replace(image=bare_neck(plain, background.beard, place, mesh, mask))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match
@@ -178,6 +179,8 @@ def coarse_warp(
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
     soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
+    if background.beard is not None:
+        soft = sharper(soft, covered[None, None] * mask, mesh, background.face.points, background.beard.points)
     if rim:
         soft = fading_upwards(soft, feather(covered[None, None] * mask, FADING * len(mask) / FRAME), mesh)
     if top is not None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from ..affine import FRAME
 from ..types import Face, FineSkin, Photo
 from .aperture import pixel_middles
-from .beard import along_jaw, below_chin
+from .beard import along_jaw, sharper
 from .coarse import keep_mask
 from .eyes import EYES
 from .forehead import Above, Foreheads, above, dark, drawn_wholly
@@ -54,6 +54,8 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
     covered = torch.maximum(photo * (1 - hair), openings)
     soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
+    if fine.outline is not None:
+        soft = sharper(soft[None, None], (covered * mask)[None, None], mesh, fine.old, fine.outline)[0, 0]
     if fine.foreheads is not None:
         photo = photo * (1 - dark(hair, image, photo))
         top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(place))
@@ -73,8 +75,8 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
     if fine.outline is not None:
-        beard = mesh, fine.old, fine.outline
-        keep = keep * (1 - torch.maximum(below_chin(*beard), along_jaw(*beard, fine.warp)))
+        gone = along_jaw(mesh, fine.old, fine.outline, fine.warp)
+        keep = keep * (1 - torch.maximum(sampled(fine.hair[None], place)[0], gone))
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
     found = [layer for layer in found if layer.weight.any()]
     return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]

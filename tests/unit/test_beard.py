@@ -1,7 +1,5 @@
 """Beards: told from bare chins, and gone round the smooth face of another."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -11,22 +9,25 @@ from diffsfsr.modules.warp.beard import (
     SMOOTH,
     STUBBLE,
     WIDE,
+    Jaw,
     along_jaw,
+    bare_neck,
     beard,
-    below_chin,
+    beard_of,
     in_the_way,
+    jaw_of,
     outline_with_beard,
     plainer,
-    under_chin,
+    sharper,
 )
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.jaw import parted
-from diffsfsr.modules.warp.masks import grow
+from diffsfsr.modules.warp.masks import feather, grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.skin import Skin
 from tests.unit.faces import HAIR, SKIN, photo, skin_picture
 
-NECK = 0.75 * SKIN
+NECK, WHITE = 0.75 * SKIN, torch.tensor([0.8, 0.8, 0.8])
 
 
 def with_beard(face, colour=HAIR, rough=0.08):
@@ -50,47 +51,68 @@ def test_a_beard_is_told_from_a_bare_chin_on_any_skin(face, skin):
 
 def test_round_a_smooth_face_no_beard_is_left(face):
     place = BackgroundFace.of(photo(with_beard(face), face.points), face.topology)
-    outer = outline_with_beard(face.points, WIDE)
-    wide = Mesh.of(outer, face.topology, 256)
+    made, places = {}, {"as it was": place, "shaven": place.without_beard(WIDE)}
+    wide = Mesh.of(places["shaven"].outline, face.topology, 256)
     mask = torch.maximum(face_mask(place, face, 9), parted(wide, face, 9))
-    made, places = {}, {"as it was": place, "shaven": replace(place, outer=outer)}
     for name, one in places.items():
         made[name] = coarse_warp(Skin(skin_picture(), face.points), one, face, mask, colour=0.6, rim=True)
         assert torch.equal(made[name][:, mask == 0], place.face.image[:, mask == 0])
     row = torch.arange(256)[:, None]
     beside = (grow(face.covered.float()[None, None], 4)[0, 0] > 0) & ~face.covered & (row > face.points[13, 1])
-    dark = {name: float((one.mean(0) < 0.35)[beside].float().mean()) for name, one in made.items()}
+    dark = {name: float((one.mean(0) < 0.3)[beside].float().mean()) for name, one in made.items()}
     assert dark["as it was"] > 0.8 and dark["shaven"] < 0.05
 
 
 @pytest.mark.parametrize(
     ("there", "here", "wide"),
     [
-        (1, -2, WIDE), (1, 1, 0), (-2, -2, 0), (-2, 1, 0), (-0.5, -2, WIDE / 2),
-        (-0.9, -2, NARROW), (sum(STUBBLE) / 2, -2, NARROW / 2),
-    ],  # fmt: skip
-)
-def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none(there, here, wide):
-    assert in_the_way(there, here) == pytest.approx(wide)
+        ((1, 0.5), (-2, 1), WIDE), ((1, 0.5), (1, 0.5), 0), ((-2, 1), (-2, 1), 0), ((-2, 1), (1, 0.5), 0),
+        ((-0.5, 0.9), (-2, 1), WIDE / 2), ((-0.9, 0.9), (-2, 1), NARROW), ((sum(STUBBLE) / 2, 0.9), (-2, 1), NARROW / 2),
+        ((1, 0.9), (1, 0.5), WIDE), ((1, 0.5), (1, 0.75), WIDE / 2),
+    ],
+)  # fmt: skip
+def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none_like_it(there, here, wide):
+    assert in_the_way(Jaw(*there), Jaw(*here)) == pytest.approx(wide)
 
 
-def test_below_the_chin_is_its_own_skin_in_shadow(face):
-    chin, around = face.points[152, 1].long(), with_beard(face)
-    below = below_chin(face, face.points, outline_with_beard(face.points, WIDE))
-    made = under_chin(around, skin_picture(), face.covered.float(), face, below, torch.ones(256, 256))
-    below = (slice(None), slice(chin + 3, chin + 6), slice(120, 136))
-    ratio = (made[below] / SKIN[:, None, None]).mean(1)
-    assert around[below].mean() < 0.3 and 0.6 < ratio.min() and ratio.max() < 0.95 and made[below].std(1).max() < 0.05
-    assert torch.equal(made[:, :, :40], around[:, :, :40])
+def test_a_dark_beard_has_less_light_than_a_white_one(face):
+    bare, dark, white = (jaw_of(picture, face).light for picture in (skin_picture(), with_beard(face), with_beard(face, WHITE)))
+    assert bare == pytest.approx(1, abs=0.05) and dark < 0.5 and white > 0.9
 
 
-def test_the_outline_with_a_beard_is_that_much_wider_below_and_the_same_above_the_eyes(face):
-    outer = outline_with_beard(face.points, 8.0)
-    assert float(outer[152, 1] - face.points[152, 1]) == pytest.approx(8, abs=0.1)
+@pytest.mark.parametrize("colour", [HAIR, WHITE])
+def test_where_a_beard_hung_is_the_neck_in_the_shadow_of_the_chin_and_cloth_stays(face, colour):
+    """The cloth begins where the hair ends, and is as broad as the neck's half."""
+    chin, cloth = face.points[152, 1].long(), torch.tensor([0.9, 0.1, 0.1])[:, None, None]
+    row, column = torch.arange(256)[:, None], torch.arange(256)
+    around = torch.where((row > chin + 6) & (column < 100), cloth, with_beard(face, colour))
+    found, still = beard_of(around, face, WIDE), torch.stack(torch.meshgrid(*2 * [torch.arange(256) + 0.5], indexing="xy"), -1)
+    made = bare_neck(around, found, still, face, torch.ones(256, 256))
+    hung = (slice(None), slice(chin + 1, chin + 4), slice(110, 146))
+    ratio = made[hung].mean(2) / NECK[:, None]
+    assert 0.35 < ratio.min() and ratio.max() < 1.05 and ratio.std(0).max() < 0.03
+    assert 2 * made[hung].std(2).max() < around[hung].std(2).min()
+    changed = (made - around).abs()
+    assert changed[:, chin + 8 :, :100].mean() < 1e-3 and changed[:, chin + 14 :].max() < 0.01 and not changed[:, :100].any()
+
+
+def test_the_outline_with_a_beard_is_wider_below_less_so_at_the_chin_and_the_same_above_the_eyes(face):
+    outer = outline_with_beard(face.points, 8.0, 3.0)
+    assert float(outer[152, 1] - face.points[152, 1]) == pytest.approx(3, abs=0.1)
     for jaw in (172, 397):
         assert 5 < float((outer - face.points)[jaw, :2].norm()) < 11
     above = [10, 9, 21, 251]
     assert torch.equal(outer[above], face.points[above])
+
+
+def test_a_face_ends_sharply_where_a_beard_was_along_the_jaw_alone(face):
+    whole, nose = face.covered.float()[None, None], int(face.points[2, 1])
+    soft = feather(whole, 8.0)
+    outlines = (outline_with_beard(face.points, pixels, NARROW) for pixels in (WIDE, NARROW))
+    made, stubble = (sharper(soft, whole, face, face.points, outline) for outline in outlines)
+    faded = lambda mask: int(((mask > 0.05) & (mask < 0.95))[0, 0, nose:, 128].sum())  # noqa: E731
+    assert faded(made) < 6 < faded(soft) and torch.equal(made[..., :nose, :], soft[..., :nose, :])
+    assert (stubble - soft).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("pixels", [NARROW, WIDE])
@@ -102,7 +124,7 @@ def test_a_line_of_stubble_along_the_jaw_goes_and_the_edge_of_a_collar_stays(fac
     picture = torch.where(line, HAIR[:, None, None], skin_picture())
     picture = torch.where(grow(collar.float()[None, None], 9)[0, 0] > 0, torch.tensor([0.1, 0.2, 0.5])[:, None, None], picture)
     plain = plainer(picture)
-    where = along_jaw(face, face.points, outline_with_beard(face.points, pixels), plain)
+    where = along_jaw(face, face.points, outline_with_beard(face.points, pixels, NARROW), plain)
     made = torch.lerp(picture, plain, where)
     assert (picture[:, line].mean() < 0.3) and (made - SKIN[:, None, None]).abs()[:, line].mean() < 0.03
     assert (made - picture).abs()[:, collar].mean() < 0.02
@@ -110,5 +132,4 @@ def test_a_line_of_stubble_along_the_jaw_goes_and_the_edge_of_a_collar_stays(fac
 
 
 def test_stubble_alone_leaves_what_is_below_the_chin(face):
-    both = (below_chin(face, face.points, outline_with_beard(face.points, pixels)) for pixels in (NARROW, WIDE))
-    assert [round(float(one.max()), 3) for one in both] == [0, 1]
+    assert [bool(beard_of(with_beard(face), face, pixels).hair.any()) for pixels in (NARROW, WIDE)] == [False, True]

@@ -149,8 +149,8 @@ def test_of_a_beard_that_is_gone_no_hair_comes_back(face, selfie):
     """Below the chin the place's own fine structure is that of its beard."""
     mask, chin = grow(face.covered.float()[None, None], 40)[0], (face.points[152, :2] * LARGE).long()
     region = place(face, selfie, background=textured(256 * LARGE, 1)[None], mask=mask)
-    outline = outline_with_beard(face.points, WIDE)
-    region = replace(region, fine=(replace(region.fine[0], outline=outline),))
+    outline, hair = outline_with_beard(face.points, WIDE, WIDE), grow(face.covered.float()[None, None], 20)[0, 0]
+    region = replace(region, fine=(replace(region.fine[0], outline=outline, hair=hair),))
     plain, made = (composite(soft_crop(region), region, share)[0] for share in (0.0, 1.0))
     added = (made - plain)[0, chin[1] + 6 : chin[1] + 15, chin[0] - 30 : chin[0] + 30]
     assert added.abs().mean() < 1e-3 and (made - plain).abs().max() > 0.05
