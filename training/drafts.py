@@ -53,8 +53,8 @@ def mask_of(place: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:
 def shaven(person: Face, place: BackgroundFace) -> BackgroundFace:
     """The place without its face's beard, as far as the person has none like it."""
     own = Mesh.of(person.points, place.mesh.topology, person.size)
-    wide = in_the_way(jaw_of(place.face.image, place.mesh), jaw_of(person.image, own))
-    return place.without_beard(wide) if wide else place
+    way = in_the_way(jaw_of(place.face.image, place.mesh), jaw_of(person.image, own))
+    return place.without_beard(*way) if way.pixels else place
 
 
 def mesh_of(shape: FaceShape, person: Face, place: BackgroundFace, geometry: torch.Tensor) -> Mesh:

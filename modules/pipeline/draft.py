@@ -49,11 +49,11 @@ def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
         encoders.memo.get("jaw", key, lambda: jaw_of(one.face.image, one.mesh))  # noqa: B023
         for key, one in ((place.key, place.background), (person.key, own))
     )
-    wide = in_the_way(there, here)
-    if wide == 0:
+    way = in_the_way(there, here)
+    if way.pixels == 0:
         return place
-    background = encoders.memo.get("shaven", (place.key, wide), lambda: place.background.without_beard(wide))
-    return replace(place, background=background, key=f"{place.key} {wide:.3f} without beard")
+    background = encoders.memo.get("shaven", (place.key, way), lambda: place.background.without_beard(*way))
+    return replace(place, background=background, key=f"{place.key} {way.pixels:.3f} {way.hair} without beard")
 
 
 def _found(place: Place) -> torch.Tensor | None:

@@ -94,12 +94,21 @@ def _beside_cheeks(
     return torch.stack(middles) if middles else values.new_zeros(1, len(values))
 
 
-def in_the_way(there: Jaw, here: Jaw) -> float:
-    """How far a beard reaches beyond the mesh that is to go, pixels of the 256 px crop, by the face that was there and the one
-    that is drawn: 0 where that one has such a beard, too, or the other has none.
+class Way(NamedTuple):
+    """How far an outline gives way beyond the mesh, pixels of the 256 px crop, and whether there is hair that goes."""
+
+    pixels: float
+    hair: bool
+
+
+def in_the_way(there: Jaw, here: Jaw) -> Way:
+    """How far the face that was there gives way to the jaw of the one that is drawn: by its beard where that one has none like
+    it; and a little for that one's beard where it has none, or that would end in a band of its chin.
     """
     reach = max(WIDE * between(there.beard, BEARDED), NARROW * between(there.beard, STUBBLE))
-    return reach * max(between(here.beard, SMOOTH), between(abs(there.light - here.light), OTHER))
+    reach *= max(between(here.beard, SMOOTH), between(abs(there.light - here.light), OTHER))
+    room = NARROW * between(there.beard, SMOOTH) * between(here.beard, BEARDED)
+    return Way(max(reach, room), reach > 0)
 
 
 def outline_with_beard(points: torch.Tensor, pixels: float, chin: float) -> torch.Tensor:
@@ -118,11 +127,11 @@ def outline_with_beard(points: torch.Tensor, pixels: float, chin: float) -> torc
 
 
 class Beard(NamedTuple):
-    """A beard in a picture that is to go."""
+    """A beard in a picture that is to go, or room for another."""
 
     points: torch.Tensor  # [478, 3] of the face's outline with it
-    hair: torch.Tensor  # [S, S] 0..1 where it hangs before the neck
-    neck: torch.Tensor  # [S, S] 0 or 1, where the neck's skin is seen
+    hair: torch.Tensor | None = None  # [S, S] 0..1 where it hangs before the neck; None: there is none
+    neck: torch.Tensor | None = None  # [S, S] 0 or 1, where the neck's skin is seen
 
 
 def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float) -> Beard:

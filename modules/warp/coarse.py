@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import Beard, along_jaw, bare_neck, beard_of, plainer, sharper
+from .beard import Beard, along_jaw, bare_neck, beard_of, outline_with_beard, plainer, sharper
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
@@ -43,7 +43,7 @@ class BackgroundFace:
     tone: Tone | None  # of the face's own pixels; None if there are too few of them to tell
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
     in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
-    beard: Beard | None = None  # that is to go
+    beard: Beard | None = None  # that is to go, or comes
 
     @property
     def outline(self) -> torch.Tensor:
@@ -61,9 +61,12 @@ class BackgroundFace:
         keep = self.keep_mask * torch.where(self.mesh.covered, 1 - in_front, 1)
         return replace(self, tone=seen, keep_mask=keep, in_front=in_front)
 
-    def without_beard(self, pixels: float) -> "BackgroundFace":
-        """The same face with a beard that is to go, which reaches so many pixels of the 256 px crop beyond its mesh."""
-        return replace(self, beard=beard_of(self.face.image, self.mesh, pixels))
+    def without_beard(self, pixels: float, hair: bool = True) -> "BackgroundFace":
+        """The same face, which gives way so many pixels of the 256 px crop beyond its mesh; its hair there goes, if any."""
+        if hair:
+            return replace(self, beard=beard_of(self.face.image, self.mesh, pixels))
+        pixels *= self.face.size / FRAME
+        return replace(self, beard=Beard(outline_with_beard(self.face.points, pixels, pixels)))
 
     def covering(self, drawn: torch.Tensor) -> torch.Tensor:
         """A drawn crop [3, S, S] with what stands before the face."""
@@ -167,7 +170,7 @@ def coarse_warp(
         if top is not None:
             lit = torch.where(mask > 0, led_hairline(lit, drawn, top, foreheads.background), lit)
         around = around._replace(image=lit)
-    if background.beard is not None:
+    if background.beard is not None and background.beard.hair is not None:
         plain = plainer(around.image)
         where = along_jaw(mesh, background.face.points, background.beard.points, plain) * (mask > 0)
         plain = torch.lerp(around.image, plain, where)

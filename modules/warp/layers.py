@@ -74,7 +74,7 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
-    if fine.outline is not None:
+    if fine.hair is not None:
         gone = along_jaw(mesh, fine.old, fine.outline, fine.warp)
         keep = keep * (1 - torch.maximum(sampled(fine.hair[None], place)[0], gone))
     found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))

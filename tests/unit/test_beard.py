@@ -64,15 +64,16 @@ def test_round_a_smooth_face_no_beard_is_left(face):
 
 
 @pytest.mark.parametrize(
-    ("there", "here", "wide"),
+    ("there", "here", "way"),
     [
-        ((1, 0.5), (-2, 1), WIDE), ((1, 0.5), (1, 0.5), 0), ((-2, 1), (-2, 1), 0), ((-2, 1), (1, 0.5), 0),
-        ((-0.5, 0.9), (-2, 1), WIDE / 2), ((-0.9, 0.9), (-2, 1), NARROW), ((sum(STUBBLE) / 2, 0.9), (-2, 1), NARROW / 2),
-        ((1, 0.9), (1, 0.5), WIDE), ((1, 0.5), (1, 0.75), WIDE / 2),
+        ((1, 0.5), (-2, 1), (WIDE, True)), ((1, 0.5), (1, 0.5), (0, False)), ((-2, 1), (-2, 1), (0, False)),
+        ((-0.5, 0.9), (-2, 1), (WIDE / 2, True)), ((-0.9, 0.9), (-2, 1), (NARROW, True)),
+        ((sum(STUBBLE) / 2, 0.9), (-2, 1), (NARROW / 2, True)), ((1, 0.9), (1, 0.5), (WIDE, True)),
+        ((1, 0.5), (1, 0.75), (WIDE / 2, True)), ((-2, 1), (1, 0.5), (NARROW, False)),
     ],
 )  # fmt: skip
-def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none_like_it(there, here, wide):
-    assert in_the_way(Jaw(*there), Jaw(*here)) == pytest.approx(wide)
+def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none_like_it(there, here, way):
+    assert in_the_way(Jaw(*there), Jaw(*here)) == pytest.approx(way)
 
 
 def test_a_dark_beard_has_less_light_than_a_white_one(face):
