@@ -192,6 +192,19 @@ def _hair(light: torch.Tensor, pale: torch.Tensor, unlike: torch.Tensor, before:
     return grow(connected(plane(like) * zone, plane(start)), SPARE * pixel) * zone
 
 
+def shaven(
+    around: torch.Tensor, points: torch.Tensor, beard: Beard, place: torch.Tensor, mesh: Mesh, mask: torch.Tensor
+) -> torch.Tensor:
+    """The surroundings [3, S, S] of a drawn face without the beard of the one that was there at `points` [478, >= 2]: without
+    lines of stubble along the jaw, and with a `bare_neck`.
+    """
+    if beard.hair is None:
+        return around
+    plain = plainer(around)
+    plain = torch.lerp(around, plain, along_jaw(mesh, points, beard.points, plain) * (mask > 0))
+    return bare_neck(plain, beard, place, mesh, mask)
+
+
 def bare_neck(around: torch.Tensor, beard: Beard, place: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor:
     """The surroundings [3, S, S] of a drawn face with the neck's skin where a beard hung before it; outside `mask` [S, S] as
     they are. place: see `outline.surroundings_place`.

@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import Beard, along_jaw, bare_neck, beard_of, outline_with_beard, plainer, sharper
+from .beard import Beard, beard_of, outline_with_beard, sharper, shaven
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
@@ -170,11 +170,8 @@ def coarse_warp(
         if top is not None:
             lit = torch.where(mask > 0, led_hairline(lit, drawn, top, foreheads.background), lit)
         around = around._replace(image=lit)
-    if background.beard is not None and background.beard.hair is not None:
-        plain = plainer(around.image)
-        where = along_jaw(mesh, background.face.points, background.beard.points, plain) * (mask > 0)
-        plain = torch.lerp(around.image, plain, where)
-        around = around._replace(image=bare_neck(plain, background.beard, place, mesh, mask))
+    if background.beard is not None:
+        around = around._replace(image=shaven(around.image, background.face.points, background.beard, place, mesh, mask))
     if shade is not None:
         drawn = shade.on(drawn)
     if interior is None:  # teeth have no skin colour to match
