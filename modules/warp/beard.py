@@ -230,7 +230,7 @@ def along_jaw(mesh: Mesh, points: torch.Tensor, outer: torch.Tensor, image: torc
     size = len(mesh.index)
     smooth = blurred(image[None].clamp(0, 1), size / FRAME)
     skin = blurred(is_skin(smooth, mesh.covered.float()[None, None], LIKE), size / FRAME)[0, 0]
-    return _low(mesh) * skin * _rim(mesh, BEHIND, BAND) * between(_beyond(points, outer, size), (0.0, NARROW))
+    return below_nose(mesh) * skin * _rim(mesh, BEHIND, BAND) * between(_beyond(points, outer, size), (0.0, NARROW))
 
 
 def plainer(image: torch.Tensor) -> torch.Tensor:
@@ -247,10 +247,10 @@ def sharper(soft: torch.Tensor, face: torch.Tensor, mesh: Mesh, points: torch.Te
     share = between(_beyond(points, outer, len(mesh.index)), (NARROW, WIDE))
     if share == 0:
         return soft
-    return torch.lerp(soft, feather(face, SHARP * len(mesh.index) / FRAME), share * _low(mesh))
+    return torch.lerp(soft, feather(face, SHARP * len(mesh.index) / FRAME), share * below_nose(mesh))
 
 
-def _low(mesh: Mesh) -> torch.Tensor:
+def below_nose(mesh: Mesh) -> torch.Tensor:
     """Rows of a face [S, 1]: 0 above the nose's lower end, 1 below the corners of the mouth."""
     row, y = torch.arange(len(mesh.index), device=mesh.points.device)[:, None], mesh.points[:, 1]
     return ((row - y[NOSE]) / (y[list(CORNERS)].mean() - y[NOSE]).clamp_min(1)).clamp(0, 1)
