@@ -17,7 +17,7 @@ from .light import relit
 from .masks import blurred, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, sampled
 from .palette import between
-from .soft_face import left_gain
+from .soft_face import fitted, how_unlike, left_gain, light_at, weights_of
 
 WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop over which log light is smoothed, and its variance where there is no edge
 # Size (rms) of the network's gain, in light and in chroma, from which on light is hard or coloured, and where it is wholly; of
@@ -43,10 +43,12 @@ class SoftFace(NamedTuple):
     def of(cls, network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> "SoftFace":
         """Of a picture [3, S, S] of a face where it stands; in soft light the very same.
 
-        The size of the network's gain tells how hard and how coloured light is. What it leaves goes as far, see `soft_face`.
+        How hard and how coloured light is, the size of the network's gain tells, or how far the face is from what faces in soft
+        light have in common: the one sees shadows with edges, the other gleams and lamps. What the gain leaves goes as far, see
+        `soft_face.py`.
         """
-        gain = soft_gain(network, image, mesh)
-        share = how_hard(gain, mesh)
+        gain, weight = soft_gain(network, image, mesh), weights_of(mesh)
+        share = max(how_hard(gain, mesh), how_unlike(fitted(network, light_at(image, mesh), weight), weight, mesh))
         if share == 0:
             return cls(image)
         soft = softened(image, gain, 1.0)
