@@ -144,8 +144,9 @@ def coloured(image: torch.Tensor, own: Mesh, other: Skin, share: float) -> torch
     lab, pixel = rgb_to_lab(theirs[None].clamp(0, 1)), image.shape[-1] / FRAME
     usual = lab[0, 0, known > 0].median()
     known = (known * (lab[0, 0] > usual - SHADE))[None, None]  # no colours of beard, brows and lashes
-    ab = blurred(fill(lab[:, 1:] * known, known), SMOOTHED * pixel)[0]
+    light, ab = blurred(fill(lab * known, known), SMOOTHED * pixel)[0].split((1, 2))
     openings = torch.stack([opening.soft(own)[0] for opening in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     ab = ab * (1 - (1 - PALE) * openings)
     lab = rgb_to_lab(image[None].clamp(0, 1))[0]
+    ab = ab * (lab[:1] / light.clamp_min(1)).clamp(max=1)  # in shadow a colour is less, too
     return lab_to_rgb(torch.cat([lab[:1], torch.lerp(lab[1:], ab, share)])[None])[0].clamp(0, 1)
