@@ -23,6 +23,8 @@ WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop over which log light is smoo
 # Size (rms) of the network's gain, in light and in chroma, from which on light is hard or coloured, and where it is wholly; of
 # 478 portraits the softer half has less than .02 and .01.
 HARD, TINTED, RIM = (0.19, 0.27), (0.21, 0.32), 10.0
+# The same by how far a face is from soft ones, see `soft_face.py`; and from where on the network's word counts, and wholly
+UNLIKE, NEARLY = (1.0, 1.4), (0.5, 0.8)
 FIRM = 4.0  # how much sooner that gain is taken wholly: it leaves soft light as it is
 # Linear light, averaged over so many pixels, below which a photo shows nothing; by which logarithm the other side must be
 # brighter, and how large, beside it; half the width of specks that are left, and how far the other side goes over the edge
@@ -48,7 +50,10 @@ class SoftFace(NamedTuple):
         `soft_face.py`.
         """
         weight = weights_of(mesh)
-        share = max(how_hard(network, image, mesh), how_unlike(fitted(network, light_at(image, mesh), weight), weight, mesh))
+        unlike = how_unlike(fitted(network, light_at(image, mesh), weight), weight, mesh)
+        share, nearly = between(unlike, UNLIKE), between(unlike, NEARLY)
+        if nearly > share:
+            share = max(share, nearly * how_hard(network, image, mesh))
         if share == 0:
             return cls(image)
         gain = soft_gain(network, image, mesh)

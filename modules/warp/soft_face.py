@@ -15,12 +15,10 @@ from .front import BROW, EYE, LIP, NOSE, NOSTRIL, features_of
 from .masks import blurred, fill, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, sampled
 from .mouth import MOUTH
-from .palette import between
 
-# How far a face's skin is from its fit, as a picture's values 0..1 (rms over the upper face), from which on its light is hard,
-# and where it is wholly: in light, one side against the other, and in chroma. Of 98 portraits by daylight 90 have less than
-# .12, .23 and .05
-HARD, LOPSIDED, TINTED, RIM = (0.16, 0.22), (0.22, 0.32), (0.075, 0.11), 12.0
+# How far a face's skin is from its fit where its light begins to be hard, as a picture's values 0..1 (rms over the upper face):
+# in light, one side against the other, and in chroma. Of 98 portraits by daylight 90 have less than .12, .23 and .05
+HARD, LOPSIDED, TINTED, RIM = 0.16, 0.22, 0.075, 12.0
 ROUND, LARGEST = 2.0, 3.0  # pixels of the 256 px crop over which light is averaged; a point's weight by its area, over the mean
 # Spread (log) of exposure, and of the tint of all of the light: red against the others, green against blue
 EXPOSURE, TINT = 0.6, 0.15
@@ -64,7 +62,8 @@ def fitted(network: LightNetwork, seen: torch.Tensor, weight: torch.Tensor) -> F
 
 
 def how_unlike(fit: Fit, weight: torch.Tensor, mesh: Mesh) -> float:
-    """How hard or coloured the light on a face is, 0..1, by what its upper part differs from its fit; weight [468] of points.
+    """How hard or coloured the light on a face is, by what its upper part differs from its fit: from 1 on it is hard; weight
+    [468] of points.
 
     As it is seen, not in logs: a gleam on dark skin is not the more of one. mesh: the face where it stands.
     """
@@ -77,7 +76,7 @@ def how_unlike(fit: Fit, weight: torch.Tensor, mesh: Mesh) -> float:
     rms = lambda square: float((weight * square).sum().sqrt())  # noqa: E731
     lopsided = light - light[mesh.topology.mirror[:POINTS]]
     found = (light.square(), HARD), (lopsided.square(), LOPSIDED), (hue.square().sum(1), TINTED)
-    return max(between(rms(square), limits) for square, limits in found)
+    return max(rms(square) / limit for square, limit in found)
 
 
 def values_of(light: torch.Tensor) -> torch.Tensor:

@@ -44,10 +44,10 @@ def test_a_fit_takes_no_notice_of_shadows(face, light, where, lamp, most):
 @pytest.mark.parametrize(
     ("x", "lamp", "least", "most"),
     [
-        (0.0, (0.0,) * 3, 0.0, 0.0),
-        (0.0, (-0.3,) * 3, 0.0, 0.0),  # a window to one side
-        (0.0, (-2.0,) * 3, 0.9, 1.0),
-        (0.1, (-1.5, -0.5, 0.5), 1.0, 1.0),  # a blue lamp
+        (0.0, (0.0,) * 3, 0.0, 0.1),
+        (0.0, (-0.3,) * 3, 0.0, 0.5),  # a window to one side
+        (0.0, (-2.0,) * 3, 1.2, 9.0),
+        (0.1, (-1.5, -0.5, 0.5), 1.5, 9.0),  # a blue lamp
     ],
 )
 def test_how_far_a_face_is_from_soft_ones_tells_how_hard_its_light_is(face, light, x, lamp, least, most):
