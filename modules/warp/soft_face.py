@@ -10,6 +10,7 @@ import torch
 
 from ..affine import FRAME
 from ..faces.lights import FAINT, GAMMA, LightNetwork
+from .eyes import EYES
 from .forehead import Strip
 from .front import BROW, EYE, LIP, NOSE, NOSTRIL, features_of
 from .masks import blurred, fill, grow, plane
@@ -25,8 +26,8 @@ EXPOSURE, TINT = 0.6, 0.15
 STIFF = 6.0  # what the spread of faces counts beside the points: those are not independent
 SCALES = 1.0, 0.7, 0.5, 0.35, 0.3, 0.3  # of the Cauchy weights of the fit, step by step
 # Logs by which skin may differ from the fit, in light and in chroma, and by what both of its sides have; features upwards,
-# teeth, features downwards, and in chroma
-SKIN, HUE, OWN, FEATURE, TEETH, DARK, PAINT = 0.25, 0.12, (0.8, 0.2), 0.6, 2.5, 1.6, 0.3
+# downwards, and in chroma
+SKIN, HUE, OWN, FEATURE, DARK, PAINT = 0.25, 0.12, (0.8, 0.2), 0.6, 1.6, 0.3
 NEAR = 1.0  # pixels of the 256 px crop over which sides are compared
 BEARD, BLUR = 0.25, 3.0  # darker than the fit by so much on both sides of a face below its nose; pixels, to tell
 EDGE, JOIN = 1.0, 0.7  # pixels of the 256 px crop that features are grown by, and over which what is found is smoothed
@@ -104,8 +105,8 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     known = blurred(skin, JOIN * pixel)
     gain = fill(blurred(gain * skin, JOIN * pixel) / known.clamp_min(1e-3) * skin, skin)[0]
     rest, tint = light + gain[:1], hue + gain[1:]
-    most = torch.where(rest > 0, torch.where(MOUTH.inside(mesh) > 0, TEETH, FEATURE), DARK)
-    held = bounded(rest, most) - light
+    openings = torch.stack([opening.inside(mesh) for opening in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
+    held = torch.where(openings > 0, rest, bounded(rest, torch.where(rest > 0, FEATURE, DARK))) - light
     gain = torch.where(feature & mesh.covered, torch.cat([held, bounded(tint, PAINT) - hue]), gain)
     gain = blurred(gain[None], JOIN * pixel)[0]
     inside = (2 * blurred(torch.maximum(skin, plane(mesh.covered).to(skin)), SOFT * pixel)[0] - 1).clamp_min(0)
