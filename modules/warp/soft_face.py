@@ -25,9 +25,9 @@ ROUND, LARGEST = 2.0, 3.0  # pixels of the 256 px crop over which light is avera
 EXPOSURE, TINT = 0.6, 0.15
 STIFF = 6.0  # what the spread of faces counts beside the points: those are not independent
 SCALES = 1.0, 0.7, 0.5, 0.35, 0.3, 0.3  # of the Cauchy weights of the fit, step by step
-# Logs by which skin may differ from the fit, in light and in chroma, and by what both of its sides have; features upwards,
-# downwards, and in chroma
-SKIN, HUE, OWN, FEATURE, DARK, PAINT = 0.25, 0.12, (0.8, 0.2), 0.6, 1.6, 0.3
+# Logs by which skin may differ from the fit, in light and in chroma, and by what both of its sides have, brighter by less;
+# features upwards, downwards, and in chroma
+SKIN, HUE, OWN, GLEAM, FEATURE, DARK, PAINT = 0.25, 0.12, (0.8, 0.2), 0.3, 0.6, 1.6, 0.3
 NEAR = 1.0  # pixels of the 256 px crop over which sides are compared
 BEARD, BLUR = 0.25, 3.0  # darker than the fit by so much on both sides of a face below its nose; pixels, to tell
 EDGE, JOIN = 1.0, 0.7  # pixels of the 256 px crop that features are grown by, and over which what is found is smoothed
@@ -99,7 +99,9 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     strip = Strip.of(mesh.points, len(face)).covered & ~mesh.covered & (off.mean(0) > -HAIR)
     skin = (grow(plane(mesh.covered & ~feature), -EDGE * pixel)[0, 0] > 0) | strip
     light, hue = parts(off)
-    limits = zip((light, hue), parts(on_both_sides(off, mesh)), (SKIN, HUE), OWN, strict=True)
+    both = parts(on_both_sides(off, mesh))
+    own = torch.where(both[0] > 0, GLEAM, OWN[0]), OWN[1]  # two lamps gleam on both sides
+    limits = zip((light, hue), both, (SKIN, HUE), own, strict=True)
     gain = torch.cat([bounded(x - like, most) + bounded(like, kept) - x for x, like, most, kept in limits])[None]
     skin = skin.to(image)[None, None]
     known = blurred(skin, JOIN * pixel)
