@@ -3,8 +3,7 @@
 import io
 import json
 import logging
-import random
-import string
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,20 +69,17 @@ def preview(images: torch.Tensor, made: bool):
     from comfy_api.latest import io as types
     from comfy_api.latest import ui
 
-    name = "DiffSFSR_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
-    height, width = images.shape[1:3]
-    folder, stem, count, subfolder, _ = folder_paths.get_save_image_path(
-        name, folder_paths.get_temp_directory(), width, height
-    )
-    results = []
-    for k, image in enumerate(images, count):
-        file = f"{stem}_{k:05}_.png"
+    # a name of its own: to count on, the host would look through all previews of the day
+    folder, name, results = Path(folder_paths.get_temp_directory()), "DiffSFSR_temp_" + secrets.token_hex(6), []
+    for k, image in enumerate(images, 1):
+        file = f"{name}_{k:05}_.png"
         try:
-            (Path(folder) / file).write_bytes(encoded(to_pil(image), "PNG", {}, made, compress=1))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(encoded(to_pil(image), "PNG", {}, made, compress=1))
         except OSError as error:  # what the node has made is worth more than its preview
             log.warning("%s: the preview cannot be written (%s)", here(), error)
             break
-        results.append(ui.SavedResult(file, subfolder, types.FolderType.temp))
+        results.append(ui.SavedResult(file, "", types.FolderType.temp))
     return ui.SavedImages(results)
 
 

@@ -17,12 +17,14 @@ from .light import relit
 from .masks import blurred, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, sampled
 from .palette import between
-from .soft_face import left_gain
+from .soft_face import fitted, how_unlike, left_gain, light_at, weights_of
 
 WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop over which log light is smoothed, and its variance where there is no edge
 # Size (rms) of the network's gain, in light and in chroma, from which on light is hard or coloured, and where it is wholly; of
 # 478 portraits the softer half has less than .02 and .01.
 HARD, TINTED, RIM = (0.19, 0.27), (0.21, 0.32), 10.0
+# The same by how far a face is from soft ones, see `soft_face.py`; and from where on the network's word counts, and wholly
+UNLIKE, NEARLY = (1.0, 1.4), (0.5, 0.8)
 FIRM = 4.0  # how much sooner that gain is taken wholly: it leaves soft light as it is
 # Linear light, averaged over so many pixels, below which a photo shows nothing; by which logarithm the other side must be
 # brighter, and how large, beside it; half the width of specks that are left, and how far the other side goes over the edge
@@ -43,25 +45,33 @@ class SoftFace(NamedTuple):
     def of(cls, network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> "SoftFace":
         """Of a picture [3, S, S] of a face where it stands; in soft light the very same.
 
-        The size of the network's gain tells how hard and how coloured light is. What it leaves goes as far, see `soft_face`.
+        How hard and how coloured light is, the size of the network's gain tells, or how far the face is from what faces in soft
+        light have in common: the one sees shadows with edges, the other gleams and lamps. What the gain leaves goes as far, see
+        `soft_face.py`.
         """
-        gain = soft_gain(network, image, mesh)
-        share = how_hard(gain, mesh)
+        weight = weights_of(mesh)
+        unlike = how_unlike(fitted(network, light_at(image, mesh), weight), weight, mesh)
+        share, nearly = between(unlike, UNLIKE), between(unlike, NEARLY)
+        if nearly > share:
+            share = max(share, nearly * how_hard(network, image, mesh))
         if share == 0:
             return cls(image)
+        gain = soft_gain(network, image, mesh)
         soft = softened(image, gain, 1.0)
         gain = gain + share * left_gain(network, soft, *(without_pores(x)[0] for x in (soft, image)), mesh)
         soft, hidden = softened(image, gain, min(1.0, FIRM * share)), black(image, mesh)
         return cls(lit_side(soft, hidden, share, mesh), (hidden == 0) & ~edges(gain))
 
 
-def how_hard(gain: torch.Tensor, mesh: Mesh) -> float:
-    """How hard or coloured light is, 0..1, by the logarithm of the gain [3, S, S] that the network takes it off with."""
-    inner = grow(plane(mesh.covered), -RIM * gain.shape[-1] / FRAME)[0, 0] > 0
+def how_hard(network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> float:
+    """How hard or coloured the light on the face of a picture [3, S, S] is, 0..1, by the gain that the network sees."""
+    seen = as_seen(network, image, mesh)
+    gain, face = network(*seen)[0], seen[2][:, 2:]
+    inner = grow((face > 0.5).to(gain), -RIM * SIDE / FRAME)[0, 0] > 0
     light = gain.mean(0)
     chroma, light = (gain - light)[:, inner], light[inner]
     hard, tinted = (light - light.median()).square().mean().sqrt(), chroma.square().sum(0).mean().sqrt()
-    return max(between(float(hard), HARD), between(float(tinted), TINTED))
+    return max(between(float(hard), HARD), between(float(tinted), TINTED)) if inner.any() else 0.0
 
 
 def edges(gain: torch.Tensor) -> torch.Tensor:
@@ -94,12 +104,17 @@ def soft_gain(network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> torch.T
     """The logarithm of the gain [3, S, S] that brings the face of a picture [3, S, S] to soft light, 0 beside it; its
     mean over the face is about 0 in each channel. mesh: the face where it stands.
     """
-    device, size, place = network.places.device, image.shape[-1], place_map(mesh, network.places.cpu())
-    seen = [small(x)[None].to(device) for x in (image.clamp(0, 1), seen_in_mirror(image, mesh), place)]
-    share, rest = (F.interpolate(x.to(image), size=size, mode="bilinear", align_corners=False) for x in network.shares(*seen))
+    size, shares = image.shape[-1], network.shares(*as_seen(network, image, mesh))
+    share, rest = (F.interpolate(x.to(image), size=size, mode="bilinear", align_corners=False) for x in shares)
     face = mesh.covered.float()[None, None]
     inside = blurred(face, SOFT * size / FRAME)
     return level(share * without_pores(image) + rest, face)[0] * (2 * inside[0] - 1).clamp_min(0)
+
+
+def as_seen(network: LightNetwork, image: torch.Tensor, mesh: Mesh) -> list[torch.Tensor]:
+    """What the network is given of a picture [3, S, S] with a face where it stands, on its device."""
+    given = image.clamp(0, 1), seen_in_mirror(image, mesh), place_map(mesh, network.places.cpu())
+    return [small(x)[None].to(network.places.device) for x in given]
 
 
 def seen_in_mirror(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:

@@ -11,21 +11,22 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 
 from ..affine import FRAME
 from .eyes import EYES
-from .front import BROW, EYE, LIP, NOSE, NOSTRIL, Colours, colours_of
+from .front import NOSE, Colours, colours_of
 from .hard_light import softened
 from .light import BLOCK, FAINT, GAMMA, gained
-from .masks import blurred, fill, grow
+from .masks import blurred, fill
 from .mesh import POINTS, Mesh, sampled
 from .mouth import MOUTH
 from .palette import Exposure, Palette, between, exposed
 from .skin import Skin, put_on
+from .soft_face import plain_points
 
 # The spread (rms) of log light over the upper face from which on light begins to be hard, and where it is so. Of 136 portraits
 # those in a studio or soft daylight have .2 to .7, those with cast shadows or light from one side .8 to 1.3. The same for how
 # far log chroma is from that of the face of the place (rms): without coloured light skins differ by less than .7.
 HARD, TINTED = (0.7, 0.9), (1.0, 1.5)
 FIRM = 4.0  # how much sooner the network's gain is taken wholly: it leaves soft light as it is
-SMOOTH, RIM = 0.05, 12.0  # of the face's width, over which light is averaged for that; pixels of the 256 px crop left out
+SMOOTH = 0.05  # of the face's width, over which light is averaged for that
 REACH, FAR, LITTLE = 8.0, 24.0, 0.05  # pixels of the 256 px crop over which light is averaged; farther where skin is less
 FOREIGN = 1.0  # distance from skin from which on it is beard below the selfie's nose; on the other's face anything, anywhere
 MOST, COLOUR = 1.6, 1.0  # the most that log light and log chroma change
@@ -89,15 +90,6 @@ def how_lit(skin: Skin, other: Skin, own: Mesh) -> tuple[float, float]:
     return between(spread(mine.mean(1)), HARD), between(float(step.square().sum(1).mean().sqrt()), TINTED)
 
 
-def plain_points(points: torch.Tensor, own: Mesh) -> torch.Tensor:
-    """Which of a face's points [478, 3] are on the skin of its upper part [468] bool; own: the face where it stands."""
-    points, features = points[:POINTS], {*EYE, *BROW, *LIP, *NOSTRIL}
-    inner = grow(own.covered.float()[None, None], -RIM * len(own.covered) / FRAME)
-    plain = (points[:, 1] < points[NOSE, 1]) & (sampled(inner[0], points[:, None, :2])[0, :, 0] > 0.5)
-    plain[[*features, *own.opposite(features)]] = False
-    return plain
-
-
 def spread(light: torch.Tensor) -> float:
     """Of log light [N]: rms about its median."""
     return float((light - light.median()).square().mean().sqrt())
@@ -152,8 +144,9 @@ def coloured(image: torch.Tensor, own: Mesh, other: Skin, share: float) -> torch
     lab, pixel = rgb_to_lab(theirs[None].clamp(0, 1)), image.shape[-1] / FRAME
     usual = lab[0, 0, known > 0].median()
     known = (known * (lab[0, 0] > usual - SHADE))[None, None]  # no colours of beard, brows and lashes
-    ab = blurred(fill(lab[:, 1:] * known, known), SMOOTHED * pixel)[0]
+    light, ab = blurred(fill(lab * known, known), SMOOTHED * pixel)[0].split((1, 2))
     openings = torch.stack([opening.soft(own)[0] for opening in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     ab = ab * (1 - (1 - PALE) * openings)
     lab = rgb_to_lab(image[None].clamp(0, 1))[0]
+    ab = ab * (lab[:1] / light.clamp_min(1)).clamp(max=1)  # in shadow a colour is less, too
     return lab_to_rgb(torch.cat([lab[:1], torch.lerp(lab[1:], ab, share)])[None])[0].clamp(0, 1)

@@ -66,6 +66,7 @@ def relit(image: torch.Tensor, like: torch.Tensor, both: torch.Tensor, face: tor
 
 
 CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness
+LEAST, LOUDEST = 0.6, (1.3, 1.0, 1.0)  # factors of a face's spread of lightness and of colours: louder colours are blots
 LIGHTNESS = 0.6  # what a step of lightness counts beside one of hue: faces are lit from one side
 
 
@@ -97,7 +98,8 @@ def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None
     own = tone(lab[:, covered[where] > 0.5])
     if own is None:
         return image
-    gain = (CONTRAST * theirs.spread / own.spread.clamp_min(1e-3)).clamp(0.6, 1.6)
+    gain = (CONTRAST * theirs.spread / own.spread.clamp_min(1e-3)).clamp_min(LEAST)
+    gain = torch.minimum(gain, gain.new_tensor(LOUDEST)[:, None])
     moved = torch.lerp(lab, (lab - own.mean) * gain + theirs.mean, strength)
     matched = image.clone()
     matched[:, where] = lab_to_rgb(moved[..., None])[..., 0].clamp(0, 1)

@@ -93,6 +93,15 @@ def test_colour_goes_to_the_other_face(face):
     assert torch.equal(match_colour(skin_picture(), covered, theirs, 0.0), skin_picture())
 
 
+def test_colours_get_no_louder(face):
+    """A face in soft light in the place of one in hard light: its lightness may get more contrast, colours would be blots."""
+    spread = lambda x: tone(colours(x, face.covered)).spread[:, 0]  # noqa: E731
+    ramp = torch.linspace(-0.1, 0.1, 256) * torch.tensor([1.0, 0.2, -1.0])[:, None, None]
+    faint, loud = (skin_picture() + share * ramp for share in (0.3, 1.0))
+    before, after = spread(faint), spread(match_colour(faint, face.covered.float(), tone(colours(loud, face.covered)), 1.0))
+    assert (after[1:] < 1.05 * before[1:]).all() and 1.2 < after[0] / before[0] < 1.4
+
+
 def test_a_face_that_hardly_shows_keeps_its_colours():
     covered, theirs = torch.zeros(256, 256), tone(colours(skin_picture(), torch.ones(256, 256, dtype=torch.bool)))
     assert torch.equal(match_colour(skin_picture(), covered, theirs, 1.0), skin_picture())

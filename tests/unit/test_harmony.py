@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from kornia.color import rgb_to_lab
 
 from diffsfsr.modules.warp.harmony import led
 from diffsfsr.modules.warp.light import GAMMA
@@ -70,7 +71,8 @@ def test_beard_is_no_shadow(face):
     image, low = skin_picture(), int(face.points[list(MOUTH.corners), 1].mean()) + 12
     image[:, low:] *= 0.3
     image = (image * shadow() ** (1 / GAMMA)).clamp(0, 1)
-    ratio = lambda x: x[:, low + 6 : low + 16, 150:160].mean() / x[:, low - 50 : low - 40, 150:160].mean()  # noqa: E731
+    lightness = lambda x, row: rgb_to_lab(x[None])[0, 0, row : row + 10, 150:160].mean()  # noqa: E731
+    ratio = lambda x: lightness(x, low + 6) / lightness(x, low - 50)  # noqa: E731
     assert ratio(to_place(image, face).image) == pytest.approx(float(ratio(image)), rel=0.25)
 
 
@@ -78,3 +80,11 @@ def test_blue_light_gives_way_to_the_colours_of_the_place(face):
     blue = skin_picture() * torch.tensor([0.3, 0.6, 1.2])[:, None, None]
     made, place = (x[:, 100:150, 70:186].mean((1, 2)) for x in (to_place(blue, face).image, skin_picture()))
     assert made[0] > made[2] and abs(made[0] / made[2] - place[0] / place[2]) < 0.3 * place[0] / place[2]
+
+
+def test_what_is_dark_gets_less_of_a_colour(face):
+    """Brows under coloured light would be red."""
+    blue = skin_picture() * torch.tensor([0.3, 0.6, 1.2])[:, None, None]
+    blue[:, 100:110] *= 0.3
+    made = rgb_to_lab(to_place(blue, face).image[None])[0, 1:, 98:150, 100:156].norm(dim=0)
+    assert made[4:10].mean() < 0.6 * made[25:].mean()

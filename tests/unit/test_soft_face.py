@@ -7,7 +7,7 @@ from diffsfsr.modules.faces.lights import LightNetwork
 from diffsfsr.modules.warp.hard_light import black, lit_side
 from diffsfsr.modules.warp.mesh import POINTS
 from diffsfsr.modules.warp.mouth import MOUTH
-from diffsfsr.modules.warp.soft_face import dark_below_nose, fitted, on_both_sides, weights_of
+from diffsfsr.modules.warp.soft_face import dark_below_nose, fitted, how_unlike, on_both_sides, weights_of
 from diffsfsr.training.light.usual import components
 from tests.conftest import ROOT
 from tests.unit.faces import canonical_face, skin_picture
@@ -39,6 +39,21 @@ def test_a_fit_takes_no_notice_of_shadows(face, light, where, lamp, most):
     fit = fitted(light, seen, weights_of(face))
     off = fit.light - person
     assert (off - off.mean(0)).abs().mean() < most * (seen - seen.mean(0) - person + person.mean(0)).abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("x", "lamp", "least", "most"),
+    [
+        (0.0, (0.0,) * 3, 0.0, 0.1),
+        (0.0, (-0.3,) * 3, 0.0, 0.5),  # a window to one side
+        (0.0, (-2.0,) * 3, 1.2, 9.0),
+        (0.1, (-1.5, -0.5, 0.5), 1.5, 9.0),  # a blue lamp
+    ],
+)
+def test_how_far_a_face_is_from_soft_ones_tells_how_hard_its_light_is(face, light, x, lamp, least, most):
+    weight = weights_of(face)
+    seen = light.usual + light.ways[:3].sum(0) * 0.5 + side(face, x)[:, None] * torch.tensor(lamp)
+    assert least <= how_unlike(fitted(light, seen, weight), weight, face) <= most
 
 
 def test_each_point_counts_as_much_as_it_stands_for(face):

@@ -10,10 +10,11 @@ from PIL import Image
 from ...modules.affine import FRAME
 from ...modules.types import Topology
 from ...modules.warp.covers import place_map
-from ...modules.warp.harmony import lights, plain_points, spread
+from ...modules.warp.harmony import lights, spread
 from ...modules.warp.masks import blurred, fill
 from ...modules.warp.mesh import POINTS, Mesh
 from ...modules.warp.skin import Skin
+from ...modules.warp.soft_face import plain_points
 from ..portrait import Portrait
 from ..synth.light import normals
 
