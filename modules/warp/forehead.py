@@ -45,8 +45,6 @@ PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and ch
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 6.0  # over which tone is averaged
 UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
-RIM, LINE = 8.0, 5.0  # inside a forehead's end, whose step of light goes on in what is beside it, and over what way:
-MOST, FEW = (-0.5, 0.25), 0.02  # the most of it, hair gets darker sooner; and the weight that speaks for none
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
@@ -242,18 +240,6 @@ def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor
     if skin.gain is None:
         return image
     return gained(image, fill((mesh.interpolate(skin.gain[:, None])[..., 0] * covered)[None, None], covered[None, None])[0])
-
-
-def led_hairline(around: torch.Tensor, drawn: torch.Tensor, top: Above, skin: torch.Tensor) -> torch.Tensor:
-    """The surroundings [3, S, S] with what is left of their forehead, and the roots of hair, in the light of the forehead that
-    is `drawn` [3, S, S]: else they are a pale or dark line beside it. skin [S, S] 0..1: where the surroundings are bare.
-    """
-    pixel = len(skin) / FRAME
-    share = plane(top.share > 0.5)
-    rim = (share - grow(share, -RIM * pixel)) * (skin > 0.5)
-    step = torch.log(drawn[None] + DARK) - torch.log(around[None] + DARK)
-    near = blurred(torch.cat([step.clamp(*MOST) * rim, rim], 1), LINE * pixel)[0]
-    return (around * torch.exp(near[:3] / (near[3:] + FEW))).clamp(0, 1)
 
 
 def drawn_wholly(top: Above, covered: torch.Tensor, mask: torch.Tensor, border: float) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.covers import in_front
-from diffsfsr.modules.warp.forehead import ALIKE, Above, Foreheads, above, bare_forehead, led_hairline, reached, trusted
+from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, above, bare_forehead, reached, trusted
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.skin import Skin
@@ -159,17 +159,6 @@ def test_soft_white_cloth_that_goes_on_beside_the_head_is_no_gleam(face):
     kept = in_front(cloth, face, torch.zeros(256, 256))
     assert kept[column(face, 10)].min() > 0.9 and kept[column(face, -40, -20)].max() < 0.01
     assert kept.diff(dim=0)[:, 100:156].abs().max() < 0.5
-
-
-def test_what_is_left_of_the_background_s_forehead_takes_the_light_of_the_drawn_one(face):
-    """Else it is a pale line along the hair; far from it nothing changes."""
-    around, skin = skin_picture(), torch.zeros(256, 256)
-    skin[60:100, 80:176] = 1
-    top = Above(0.75 * around, skin, None, ())
-    led = led_hairline(around, top.image, top, skin)
-    beside = led[:, 54:59, 90:166] / around[:, 54:59, 90:166]
-    assert beside.max() < 0.85 and beside.min() > 0.7
-    assert (led - around)[:, :40].abs().max() < 1e-3
 
 
 def test_beyond_the_selfie_s_photo_its_skin_goes_on(face):
