@@ -9,9 +9,9 @@ import torch
 from ..affine import FRAME, mirrored
 from ..types import Face, Topology
 from .beard import SMOOTH, beard
-from .front import colours_of, found_in, hair_beside
+from .front import FALLS, colours_of, found_in, hair_beside
 from .light import apart, colours, gained, relit
-from .masks import blurred, connected, fill, grow
+from .masks import blurred, connected, fill, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
@@ -31,6 +31,7 @@ HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and ho
 LEAST = 0.01  # of the face: less is a strand
 DOUBT = 1.0  # of what stands before a selfie, see `found_in`: with less, likeness falls
 EDGE, COARSE = 3.0, 6.0  # pixels of the 256 px crop: edge of hair and its shadow; what is finer is structure of skin
+SHADED, SOFT = 0.3, 2.0  # what skin in shadow counts, which may be the edge of hair; pixels over which what is filled in fades
 DARK, STRUCTURE = 0.02, (0.8, 1.2)
 BROWS = 70, 300  # an occlusion hangs from above them
 
@@ -131,7 +132,8 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     """A face's picture [3, S, S] with its own skin where something stands before it or hair falls over its rim: `front.py`.
 
     mesh: the face where it stands in the picture. held [S, S] 0..1: what else stands before it. What is around goes on
-    smoothly there, with the fine structure and the features of the other side, as far as that is free.
+    smoothly there, in the tone of the skin beside it, with the fine structure and the features of the other side, as far as
+    that is free.
     """
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
     front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh, beard(image, mesh) < SMOOTH[0]))
@@ -139,17 +141,18 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     hidden = grow((front > 0).float()[None, None], EDGE * pixel)
     if not (hidden * mesh.covered).any():
         return image
-    other = Skin(torch.cat([image, 1 - (hidden * mesh.covered)[0]]), mesh.points).mirrored(mesh.topology)
+    near = torch.where(seen.unlike < 1, 1.0, SHADED) * (seen.unlike < FALLS)
+    smooth = fill(image[None], plane(mesh.covered & ~seen.feature) * near * (1 - hidden))[0]
+    other = Skin(torch.cat([image, smooth, 1 - (hidden * mesh.covered)[0]]), mesh.points).mirrored(mesh.topology)
     instead, known = mesh.draw(other.image, other.points)
-    free = known * (grow(instead[None, 3:], -EDGE * pixel) > 0.99)[0, 0]
-    plain = mesh.covered & ~seen.feature & (seen.unlike < 1)
-    weight = grow(plain.float()[None, None], -pixel) * (1 - hidden)
-    smooth = fill(image[None] * weight, weight)[0]
-    structure = (instead[:3] + DARK) / (blurred(instead[None, :3], COARSE * pixel)[0] + DARK)
+    instead, skin, free = instead.split((3, 3, 1))
+    free = known * (grow(free[None], -EDGE * pixel) > 0.99)[0, 0]
+    structure = (instead + DARK) / (blurred(instead[None], COARSE * pixel)[0] + DARK)
     own = smooth * torch.where(free > 0, structure.clamp(*STRUCTURE), 1)
-    feature = blurred(free * grow(seen.feature.float()[None, None], -pixel), pixel)[0, 0]
-    own = torch.lerp(own, instead[:3], feature).clamp(0, 1)
-    return torch.lerp(image, own, blurred(hidden, pixel)[0, 0] * mesh.covered)
+    feature = blurred(free * grow(plane(seen.feature), -pixel), pixel)[0, 0]
+    own = torch.lerp(own, smooth * (instead + DARK) / (skin + DARK), feature).clamp(0, 1)
+    share = blurred(grow(hidden, SOFT * pixel), SOFT * pixel)[0, 0] * mesh.covered
+    return torch.lerp(image, own, share)
 
 
 def fill_occlusion(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:
