@@ -44,7 +44,8 @@ ISLAND = 3.0  # half the width of what is too narrow between folds for structure
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 6.0  # over which tone is averaged
-UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
+UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
+EVENED = 0.5, 1.0  # share of the way from the brows to the mesh's upper end from which on it gets less, and where it has
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
@@ -176,15 +177,26 @@ def above(
     plain = grow((known * (inside | below))[None, None], -pixel)[0, 0]
     tone, left = tone_field(image, plain, SMOOTH * pixel)
     structure, others = _taken(factor, calm, elsewhere)
-    level = (height[..., 0] / LEVEL).clamp(0, 1) * inside
-    image = image * torch.exp(level * (left.clamp(-UNEVEN, UNEVEN) - left))
+    level = torch.maximum((height[..., 0] / LEVEL).clamp(0, 1), upwards(mesh)) * (inside | below)
+    even = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
+    image = image * torch.exp(level * (even - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
-    goes_on = tone_of(tone + torch.lerp(left, left.clamp(-UNEVEN, UNEVEN), level)) * structure
+    goes_on = tone_of(tone + torch.lerp(left, even, level)) * structure
     image = torch.lerp(drawn, torch.lerp(goes_on, image, known), torch.where(inside, 1.0, soft))
     share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
     seen = torch.where(inside, known, 1 - soft * (1 - known))
     others = tuple(Source(place, other * soft) for place, other in zip(elsewhere, others, strict=True))
     return Above(image.clamp(0, 1), share, Source(straight, seen), others)
+
+
+def upwards(mesh: Mesh) -> torch.Tensor:
+    """0 on the lower part of a face's forehead, 1 at the upper end of the mesh, above and along the middle [S, S]."""
+    foot, way = mesh.points[FOOT, :2], mesh.points[TOP, :2] - mesh.points[FOOT, :2]
+    x, y = (way / way.square().sum().clamp_min(1)).tolist()
+    axis = torch.arange(len(mesh.index), device=mesh.points.device) + 0.5
+    height = x * (axis - foot[0])[None] + y * (axis - foot[1])[:, None]
+    low, high = EVENED
+    return ((height - low) / (high - low)).clamp(0, 1)
 
 
 def places(

@@ -125,6 +125,19 @@ def pores_of(image, places):
     return [float(fine[place].std()) for place in places]
 
 
+def test_a_gleam_at_the_upper_end_of_the_mesh_is_softer(face):
+    """Gone on above it would be a band, cut off an edge."""
+    rows, x = torch.arange(256)[:, None] - top(face) - 4, torch.arange(256) - face.points[TOP, 0]
+    dark = 0.6 * skin_picture()
+    selfie = person(face, 24, skin=dark + 0.25 * torch.exp(-(rows**2 / 300 + x**2 / 900)))
+    bare = torch.ones(256, 256)
+    made = above(Skin(selfie, face.points), face, selfie, face.covered.float(), own(face, selfie), bare).image
+    seen, shown = ((image - dark)[:, :, int(face.points[TOP, 0])].mean(0) for image in (selfie, made))
+    row = top(face)
+    assert shown[row : row + 4].mean() < 0.6 * seen[row : row + 4].mean()
+    assert shown.diff()[row - 12 : row + 24].abs().max() < 1.5 * seen.diff()[row - 12 : row + 24].abs().max()
+
+
 def test_a_hidden_half_of_a_forehead_has_the_selfie_s_pores(face):
     made, _ = drawn(face, pored(face, person(face)), person(face))
     hidden, seen = pores_of(made, left_and_right(face))
