@@ -108,6 +108,16 @@ def test_a_bare_end_of_a_brow_does_not_stay_with_the_scarf_beside_it(people):
     assert found.diff(dim=1)[rows, int(edge) - 18 :].abs().max() < 0.5
 
 
+def test_a_dark_spot_at_a_brow_s_end_stays_with_the_hair_that_covers_it(people):
+    """It would be a hole in that."""
+    crop, mesh = people["P001"]
+    brow = mesh.points[[46, 53, 52, 63, 70]]
+    edge, y, high = float(brow[:, 0].min()) + 8, int(brow[:, 1].mean()), float(brow[:, 1].max()) + 40
+    seen, _ = drawn(crop, (0.85, 0.85, 0.95), [(0, 0), (edge, 0), (edge, high), (0, high)])
+    seen[:, y - 2 : y + 2, int(edge) - 8 : int(edge) - 4] = 0.06
+    assert found_by_colour(seen, mesh)[y - 2 : y + 2, int(edge) - 8 : int(edge) - 4].min() > 0.4
+
+
 def locks(face, width, row, colour=HAIR):
     """Hair beside a face that falls over its rim by so many pixels, down to a row, on the left; and where it does."""
     x = torch.arange(256)
