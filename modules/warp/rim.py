@@ -23,8 +23,9 @@ SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fa
 SKIN_TONE = 0.6  # the default `share` of `match_rim`: how far the selfie's skin tone goes to the background's
 INNER, LINE = 8.0, 5.0  # pixels of the 256 px crop inside a drawn face's end, whose step goes on beside it, and over what way:
 LEAST, MOST, TINT, FEW = -0.9, 0.25, 0.3, 0.02  # how far, logs of light and chroma, and the weight that speaks for none
-# logarithms of light and of chroma by which skin beside a face's own differs from it
-DARKER, PALER, HUE = (0.35, 0.7), (0.1, 0.3), (0.1, 0.25)
+BESIDE = 0.1  # weight of a rim from which on it is near enough to tell what its skin is like
+# logarithms of light and of chroma by which skin beside a face's own differs from it, and of light from which on hair does
+DARKER, PALER, HUE, DEEP = (0.35, 0.7), (0.1, 0.3), (0.1, 0.25), (-0.2, 0.0)
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
 
 
@@ -67,12 +68,13 @@ def led_rim(around: torch.Tensor, drawn: torch.Tensor, face: torch.Tensor, skin:
     step, off = near[:3] / (near[6:] + FEW), theirs[0] - near[3:6] / near[6:].clamp_min(1e-4)
     light = off.mean(0)
     hue = (off - light).square().sum(0).sqrt()
-    darker = _until(light, PALER)
-    alike = _until(-light, DARKER) * darker * _until(hue, HUE)
+    beside = _until(light, PALER) * (near[6] / BESIDE).clamp(max=1)
+    hue = _until(hue, HUE)
+    alike = _until(-light, DARKER) * hue * beside
     brighter = step.mean(0)
-    share = torch.where(brighter < 0, darker, alike)
-    step = brighter.clamp(LEAST, MOST) + (step - brighter).clamp(-TINT, TINT)
-    return (around * torch.exp(step * share)).clamp(0, 1)
+    share = torch.where(brighter < 0, torch.maximum(hue, _until(light, DEEP)) * beside, alike)
+    step = brighter.clamp(LEAST, MOST) * share + (step - brighter).clamp(-TINT, TINT) * alike
+    return (around * torch.exp(step)).clamp(0, 1)
 
 
 def rim_gain(face: torch.Tensor, place: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:

@@ -94,10 +94,11 @@ def test_a_face_does_not_pale(face):
 
 
 @pytest.mark.parametrize("light", [0.4, 0.75, 1.15])
-@pytest.mark.parametrize("what", ["skin", "hair", "wall"])
+@pytest.mark.parametrize("what", ["skin", "hair", "wall", "sky"])
 def test_what_is_left_of_another_skin_takes_the_colour_of_the_drawn_one(what, light):
     """Else it is a pale line at cheek, jaw and hairline. Hair does not glow, a wall keeps its colour, nor does what is far."""
-    colour = {"skin": SKIN, "hair": HAIR, "wall": torch.full((3,), 0.85)}[what]
+    sky = torch.tensor([0.45, 0.6, 0.95])  # as bright as the skin
+    colour = {"skin": SKIN, "hair": HAIR, "wall": torch.full((3,), 0.85), "sky": sky}[what]
     around, face = skin_picture(), torch.zeros(256, 256)
     face[60:200, 80:176] = 1
     around[:, 54:60] = colour[:, None, None]  # beside the face, behind a line of its skin
@@ -105,7 +106,7 @@ def test_what_is_left_of_another_skin_takes_the_colour_of_the_drawn_one(what, li
     led = led_rim(around, light * skin_picture(), face, face)
     ratio = (led / around)[:, :, 100:156].log() / torch.tensor(light).log()
     assert (ratio[:, 57:60] - 1).abs().max() < 0.15
-    wanted = {"skin": 1.0, "hair": float(light < 1), "wall": 0.0}[what]
+    wanted = {"skin": 1.0, "hair": float(light < 1)}.get(what, 0.0)
     assert (ratio[:, 54:57] - wanted).abs().max() < 0.25
     assert (led - around)[:, :40].abs().max() < 1e-3
 
