@@ -25,7 +25,7 @@ INNER, LINE = 8.0, 5.0  # pixels of the 256 px crop inside a drawn face's end, w
 LEAST, MOST, TINT, FEW = -0.9, 0.25, 0.3, 0.02  # how far, logs of light and chroma, and the weight that speaks for none
 BESIDE = 0.1  # weight of a rim from which on it is near enough to tell what its skin is like
 # logarithms of light and of chroma by which skin beside a face's own differs from it, and of light from which on hair does
-DARKER, PALER, HUE, DEEP = (0.35, 0.7), (0.1, 0.3), (0.1, 0.25), (-0.2, 0.0)
+DARKER, PALER, HUE, DEEP = (0.35, 0.7), (0.1, 0.3), (0.15, 0.3), (-0.2, 0.0)
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
 
 
