@@ -19,6 +19,7 @@ from .skin import COARSE, DARK, FOREHEAD, Skin
 
 UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
+CORNERS = 54, 284  # of the forehead, on that border
 FOOT, TOP = 9, 10  # the middle of the forehead, from between the brows to that border
 HEIGHT = 1.5  # of the strip, over the way between those
 SIDE = 0.5  # what the strip goes out to the sides, over how far the border is from the middle of the forehead
@@ -125,10 +126,21 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     gleam = gleams(seen, alike, mesh) * (1 - cloth)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
+    across = along(mesh, *CORNERS)  # there a head goes on above a face, beside its temples a wall does
+    start = grow(face, 2 * SPECK * pixel) * ((across > 0) & (across < 1))
+    skin = torch.maximum(face, connected(skin * free, start))
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
     inner = torch.maximum(plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam), cloth * face)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def along(mesh: Mesh, one: int, other: int) -> torch.Tensor:
+    """How far each pixel lies along the way from one face point, 0, to another, 1: [S, S]."""
+    foot, way = mesh.points[one, :2], mesh.points[other, :2] - mesh.points[one, :2]
+    x, y = (way / way.square().sum().clamp_min(1)).tolist()
+    axis = torch.arange(len(mesh.index), device=mesh.points.device) + 0.5
+    return x * (axis - foot[0])[None] + y * (axis - foot[1])[:, None]
 
 
 def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
@@ -177,7 +189,8 @@ def above(
     plain = grow((known * (inside | below))[None, None], -pixel)[0, 0]
     tone, left = tone_field(image, plain, SMOOTH * pixel)
     structure, others = _taken(factor, calm, elsewhere)
-    level = torch.maximum((height[..., 0] / LEVEL).clamp(0, 1), upwards(mesh)) * (inside | below)
+    low, high = EVENED
+    level = torch.maximum(height[..., 0] / LEVEL, (along(mesh, FOOT, TOP) - low) / (high - low)).clamp(0, 1) * (inside | below)
     even = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
     image = image * torch.exp(level * (even - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
@@ -187,16 +200,6 @@ def above(
     seen = torch.where(inside, known, 1 - soft * (1 - known))
     others = tuple(Source(place, other * soft) for place, other in zip(elsewhere, others, strict=True))
     return Above(image.clamp(0, 1), share, Source(straight, seen), others)
-
-
-def upwards(mesh: Mesh) -> torch.Tensor:
-    """0 on the lower part of a face's forehead, 1 at the upper end of the mesh, above and along the middle [S, S]."""
-    foot, way = mesh.points[FOOT, :2], mesh.points[TOP, :2] - mesh.points[FOOT, :2]
-    x, y = (way / way.square().sum().clamp_min(1)).tolist()
-    axis = torch.arange(len(mesh.index), device=mesh.points.device) + 0.5
-    height = x * (axis - foot[0])[None] + y * (axis - foot[1])[:, None]
-    low, high = EVENED
-    return ((height - low) / (high - low)).clamp(0, 1)
 
 
 def places(

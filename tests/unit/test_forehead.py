@@ -71,6 +71,16 @@ def test_a_gleam_is_skin_and_white_cloth_and_hair_that_hangs_in_are_not(face):
     assert bare_forehead(strand, face)[column(face, -12, HIGH)][:, 2:-2].mean() < 0.01
 
 
+def test_a_wall_as_pale_as_the_skin_beside_a_temple_is_no_forehead(face):
+    """It joins the face there; the head does so above it."""
+    image = person(face, high=top(face) - int(face.points[54, 1]) - 6)
+    x, y = face.points[162, :2].long().tolist()
+    wall = torch.zeros(256, 256, dtype=torch.bool)
+    wall[y - 12 : y + 10, x - 40 : x + 3] = True
+    bare = bare_forehead(torch.where(wall, SKIN[:, None, None], image), face)
+    assert not bare[wall & ~face.covered].any() and bare[face.covered].mean() > 0.6
+
+
 def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
     """From the brows to the hair; without it they stay, and the hair stays in any case."""
     wrinkles, x = person(face), int(face.points[TOP, 0])
