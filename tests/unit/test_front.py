@@ -136,6 +136,18 @@ def test_hair_over_a_selfie_s_rim_becomes_skin(face, width):
     assert not hair_beside(colours_of(skin_picture(), face), face).any()
 
 
+def test_hair_over_a_shaded_rim_becomes_skin_as_dark_as_what_is_beside_it(face):
+    """With the middle tone of the face it would be a pale patch."""
+    image, over = locks(face, 6, 170)
+    x, rim = torch.arange(256), int((face.covered[120:160].float().argmax(1)).min())
+    image = image * torch.where(x < rim + 26, 0.5, 1.0)
+    made, rows = uncovered(image, face), slice(125, 155)
+    beside = made[:, rows, rim + 18 : rim + 22].flatten(1).mean(1)
+    inside = over.clone()
+    inside[: rows.start], inside[rows.stop :] = False, False
+    assert (made[:, inside & face.covered].mean(1) / beside - 1).abs().max() < 0.15
+
+
 @pytest.mark.parametrize(
     ("width", "colour", "smooth", "goes"),
     [(6, HAIR, True, True), (6, HAIR, False, False), (2, torch.ones(3), False, True), (2, torch.ones(3), True, True)],
