@@ -12,18 +12,18 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import Beard, beard_of, outline_with_beard, sharper, shaven
+from .beard import Beard, beard_of, below_nose, outline_with_beard, sharper, shaven
 from .eyeball import lids_met
 from .eyes import paint_eyes
-from .forehead import Foreheads, above, dark, drawn_wholly, led_hairline
+from .forehead import Foreheads, above, dark, drawn_wholly
 from .head import on_the_head
 from .light import Tone, colours, match_colour, side_light, tone
-from .masks import blurred, feather, fill, grow
+from .masks import blurred, feather, fill, grow, plane
 from .mesh import Mesh, sampled
 from .mouth import MOUTH, Interior, paint_mouth, parted
 from .outline import surroundings_place, warp_surroundings
 from .plain_mouth import paint_plainly
-from .rim import match_rim
+from .rim import is_skin, led_rim, match_rim
 from .skin import FOREHEAD, Skin, fill_occlusion, hair_mask, put_on, uncovered
 from .strands import without_strands
 from .unseen import gives_way
@@ -166,10 +166,12 @@ def coarse_warp(
     covered = torch.maximum(covered, MOUTH.inside(mesh))  # a closed mouth has nothing to show there
     around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
-        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * bare(background, place), around.image, mask, colour)
-        if top is not None:
-            lit = torch.where(mask > 0, led_hairline(lit, drawn, top, foreheads.background), lit)
-        around = around._replace(image=lit)
+        free = bare(background, place)
+        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * free, around.image, mask, colour)
+        led = led_rim(lit, drawn, whole, free * skin_of(lit, mesh, foreheads))
+        if background.beard is not None:
+            led = torch.lerp(led, lit, below_nose(mesh))  # whose jaw gave way shows none of its skin there
+        around = around._replace(image=torch.where(mask > 0, led, lit))
     if background.beard is not None:
         around = around._replace(image=shaven(around.image, background.face.points, background.beard, place, mesh, mask))
     if shade is not None:
@@ -197,6 +199,13 @@ def fading_upwards(soft: torch.Tensor, softer: torch.Tensor, mesh: Mesh) -> torc
     row = torch.arange(soft.shape[-1], dtype=soft.dtype, device=soft.device)[:, None]
     share = ((brows - row) / (brows - upper).clamp_min(1)).clamp(0, 1)
     return torch.lerp(soft, torch.minimum(soft, softer), share)
+
+
+def skin_of(around: torch.Tensor, mesh: Mesh, foreheads: Foreheads | None) -> torch.Tensor:
+    """Where the surroundings [3, S, S] of a drawn face, in its shape, are skin of their face and forehead [S, S], 0 or 1."""
+    face = plane(mesh.covered)
+    skin = (is_skin(around[None], face) * face)[0, 0]
+    return skin if foreheads is None else torch.where(mesh.covered, skin, foreheads.background.to(skin))
 
 
 def bare(background: BackgroundFace, place: torch.Tensor) -> torch.Tensor | float:

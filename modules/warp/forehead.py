@@ -19,6 +19,7 @@ from .skin import COARSE, DARK, FOREHEAD, Skin
 
 UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
+CORNERS = 54, 284  # of the forehead, on that border
 FOOT, TOP = 9, 10  # the middle of the forehead, from between the brows to that border
 HEIGHT = 1.5  # of the strip, over the way between those
 SIDE = 0.5  # what the strip goes out to the sides, over how far the border is from the middle of the forehead
@@ -44,9 +45,8 @@ ISLAND = 3.0  # half the width of what is too narrow between folds for structure
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
 SMOOTH = 6.0  # over which tone is averaged
-UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on
-RIM, LINE = 8.0, 5.0  # inside a forehead's end, whose step of light goes on in what is beside it, and over what way:
-MOST, FEW = (-0.5, 0.25), 0.02  # the most of it, hair gets darker sooner; and the weight that speaks for none
+UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
+EVENED = 0.5, 1.0  # share of the way from the brows to the mesh's upper end from which on it gets less, and where it has
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
 
@@ -126,10 +126,21 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     gleam = gleams(seen, alike, mesh) * (1 - cloth)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
+    across = along(mesh, *CORNERS)  # there a head goes on above a face, beside its temples a wall does
+    start = grow(face, 2 * SPECK * pixel) * ((across > 0) & (across < 1))
+    skin = torch.maximum(face, connected(skin * free, start))
     skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
     inner = torch.maximum(plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam), cloth * face)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
+
+
+def along(mesh: Mesh, one: int, other: int) -> torch.Tensor:
+    """How far each pixel lies along the way from one face point, 0, to another, 1: [S, S]."""
+    foot, way = mesh.points[one, :2], mesh.points[other, :2] - mesh.points[one, :2]
+    x, y = (way / way.square().sum().clamp_min(1)).tolist()
+    axis = torch.arange(len(mesh.index), device=mesh.points.device) + 0.5
+    return x * (axis - foot[0])[None] + y * (axis - foot[1])[:, None]
 
 
 def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
@@ -178,10 +189,12 @@ def above(
     plain = grow((known * (inside | below))[None, None], -pixel)[0, 0]
     tone, left = tone_field(image, plain, SMOOTH * pixel)
     structure, others = _taken(factor, calm, elsewhere)
-    level = (height[..., 0] / LEVEL).clamp(0, 1) * inside
-    image = image * torch.exp(level * (left.clamp(-UNEVEN, UNEVEN) - left))
+    low, high = EVENED
+    level = torch.maximum(height[..., 0] / LEVEL, (along(mesh, FOOT, TOP) - low) / (high - low)).clamp(0, 1) * (inside | below)
+    even = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
+    image = image * torch.exp(level * (even - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
-    goes_on = tone_of(tone + torch.lerp(left, left.clamp(-UNEVEN, UNEVEN), level)) * structure
+    goes_on = tone_of(tone + torch.lerp(left, even, level)) * structure
     image = torch.lerp(drawn, torch.lerp(goes_on, image, known), torch.where(inside, 1.0, soft))
     share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
     seen = torch.where(inside, known, 1 - soft * (1 - known))
@@ -242,18 +255,6 @@ def with_gain(image: torch.Tensor, skin: Skin, mesh: Mesh, covered: torch.Tensor
     if skin.gain is None:
         return image
     return gained(image, fill((mesh.interpolate(skin.gain[:, None])[..., 0] * covered)[None, None], covered[None, None])[0])
-
-
-def led_hairline(around: torch.Tensor, drawn: torch.Tensor, top: Above, skin: torch.Tensor) -> torch.Tensor:
-    """The surroundings [3, S, S] with what is left of their forehead, and the roots of hair, in the light of the forehead that
-    is `drawn` [3, S, S]: else they are a pale or dark line beside it. skin [S, S] 0..1: where the surroundings are bare.
-    """
-    pixel = len(skin) / FRAME
-    share = plane(top.share > 0.5)
-    rim = (share - grow(share, -RIM * pixel)) * (skin > 0.5)
-    step = torch.log(drawn[None] + DARK) - torch.log(around[None] + DARK)
-    near = blurred(torch.cat([step.clamp(*MOST) * rim, rim], 1), LINE * pixel)[0]
-    return (around * torch.exp(near[:3] / (near[3:] + FEW))).clamp(0, 1)
 
 
 def drawn_wholly(top: Above, covered: torch.Tensor, mask: torch.Tensor, border: float) -> torch.Tensor:

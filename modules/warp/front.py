@@ -55,6 +55,7 @@ BRIGHT = 3.0  # distance from skin up to which what is brighter than most of it,
 ROUGH, BRIDGED = (2.0, 0.1), 3.0  # spread of log light over so many pixels; half the width of what joins no gleam to skin
 SOFT, SHARP = 2.0, 0.8  # over which edges are softened, inwards, and those of what is thin
 BROAD = 2.0  # half the width from which on skin in what is kept is no gap between locks
+SMALL = 0.005  # share of brows up to which what is bare is none
 WHOLLY = 4.0  # half the width of what is left of a brow between what is bare of it, and goes, too
 TAIL, DARKER = 8.0, 0.6  # how far around that and brows are compared, and log of light by which a bare one is darker
 
@@ -109,7 +110,9 @@ def bare_brows(kept: torch.Tensor, colours: Colours, mesh: Mesh) -> torch.Tensor
     around = kept * plane(~brows)
     light = blurred(torch.cat([colours.logs[:1, None] * around, around], 1), TAIL * pixel)
     darker = light[:, :1] / light[:, 1:].clamp_min(1e-3) - colours.logs[:1, None] > DARKER
-    bare = grow(plane(brows) * darker * kept, -pixel)  # no single hairs
+    found, bare = grow(plane(brows) * darker * kept, -pixel), torch.zeros_like(kept)  # no single hairs
+    for part in parts(found, SMALL * float(brows.sum())):  # a dark spot at a brow's end is hair that covers it
+        bare = torch.maximum(bare, part)
     return grow(grow(bare, WHOLLY * pixel), (1 - WHOLLY) * pixel)
 
 

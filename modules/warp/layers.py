@@ -21,7 +21,7 @@ from .masks import blurred, feather, grow, plane
 from .mesh import POINTS, Mesh, sampled
 from .mouth import MOUTH, lips_of
 from .outline import surroundings_place
-from .skin import Skin, from_mirror, hair_mask, put_on
+from .skin import Skin, from_mirror, hair_mask, put_on, too_flat
 from .unseen import gives_way, inside
 
 NOISE = 0.03  # luma below which a ratio is that of noise
@@ -94,9 +94,9 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     mirror = from_mirror(skin, other, mesh)
     here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
     there = torch.stack([own.shape[-1] - there[..., 0], there[..., 1]], -1)
-    seen = 1.0
+    seen = sure = 1 - too_flat(skin, other, mesh, mirror)
     if top is not None:
-        here, seen = top.own
+        here, seen = top.own[0], top.own[1] * sure
     left = torch.ones_like(mirror)
     for place, share in ((here, seen * (1 - mirror)), (there, seen * mirror)):
         share = share * sampled(own, place)[0]

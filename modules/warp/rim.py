@@ -6,13 +6,14 @@ from kornia.color import rgb_to_lab
 
 from ..affine import FRAME
 from .light import GAMMA, apart
-from .masks import blurred, grow
+from .masks import blurred, grow, plane
 
 GRID = 48  # pixels a side of the grid on which gains are fitted: they are smooth
 PIXEL = GRID / FRAME
 RIM = 10.0  # pixels of the 256 px crop, inwards from the face's border, within which they are fitted
 SKIN = 20.0  # CIELAB distance from the middle of a face up to which it is skin; hair, beard and deep shadow are farther
 AROUND = 0.35  # the most that the skin around gets brighter or darker: a wall of its colour must not glow
+FAINT = 0.02  # that is added to a picture for its logarithm
 DARK = 0.003  # linear light that is added to both sides, so that black has a logarithm
 SCALE, ROUNDS = 0.15, 5  # of the Cauchy weights: log steps much larger than this count little
 STIFF = 0.0, 0.02, 0.02, 0.1, 0.1, 0.1  # ridge on 1, x, y, xy, xx, yy, for each pixel
@@ -20,6 +21,11 @@ DOUBT = 22.0  # pixels of the grid that speak for no gain: where less of the rim
 NEAR, LOCAL = 24.0, 0.3  # how far what the fit leaves reaches into the face, pixels of the 256 px crop, and the most of it
 SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fades, at the mask's border and at hair
 SKIN_TONE = 0.6  # the default `share` of `match_rim`: how far the selfie's skin tone goes to the background's
+INNER, LINE = 8.0, 5.0  # pixels of the 256 px crop inside a drawn face's end, whose step goes on beside it, and over what way:
+LEAST, MOST, TINT, FEW = -0.9, 0.25, 0.3, 0.02  # how far, logs of light and chroma, and the weight that speaks for none
+BESIDE = 0.1  # weight of a rim from which on it is near enough to tell what its skin is like
+# logarithms of light and of chroma by which skin beside a face's own differs from it, and of light from which on hair does
+DARKER, PALER, HUE, DEEP = (0.35, 0.7), (0.1, 0.3), (0.15, 0.3), (-0.2, 0.0)
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
 
 
@@ -45,6 +51,30 @@ def match_rim(
     gains = torch.cat([(gain - rest).clamp(-DEEPEST, DEEPEST), -rest.clamp(-AROUND, AROUND) * reach[0]])[None]
     factors = F.interpolate(torch.exp(gains / GAMMA), size=(size, size), mode="bilinear", align_corners=False)[0]
     return (drawn * factors[:3]).clamp_(0, 1), torch.where(mask > 0, (around * factors[3:]).clamp_(0, 1), around)
+
+
+def led_rim(around: torch.Tensor, drawn: torch.Tensor, face: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+    """The surroundings [3, S, S] with what is left of their own face's skin in the colour of the one that is `drawn`
+    [3, S, S] on `face` [S, S] 0..1: else it is a pale or dark line beside it.
+
+    skin [S, S] 0..1: where on that face the surroundings are skin. Beside it what is like that skin is led, too, and roots of
+    hair are where they get darker; a wall is neither.
+    """
+    pixel, whole = len(skin) / FRAME, plane(face > 0.5)
+    rim = (whole - grow(whole, -INNER * pixel)) * (skin > 0.5)
+    theirs = torch.log(around[None] + FAINT)
+    step = torch.log(drawn[None] + FAINT) - theirs
+    near = blurred(torch.cat([step * rim, theirs * rim, rim], 1), LINE * pixel)[0]
+    step, off = near[:3] / (near[6:] + FEW), theirs[0] - near[3:6] / near[6:].clamp_min(1e-4)
+    light = off.mean(0)
+    hue = (off - light).square().sum(0).sqrt()
+    beside = _until(light, PALER) * (near[6] / BESIDE).clamp(max=1)
+    hue = _until(hue, HUE)
+    alike = _until(-light, DARKER) * hue * beside
+    brighter = step.mean(0)
+    share = torch.where(brighter < 0, torch.maximum(hue, _until(light, DEEP)) * beside, alike)
+    step = brighter.clamp(LEAST, MOST) * share + (step - brighter).clamp(-TINT, TINT) * alike
+    return (around * torch.exp(step)).clamp(0, 1)
 
 
 def rim_gain(face: torch.Tensor, place: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
@@ -100,3 +130,9 @@ def robust_fit(a: torch.Tensor, b: torch.Tensor, scale: float, stiff: tuple[floa
         found = torch.linalg.solve((a * certain).T @ a + ridge, (a * certain).T @ b)
         certain = 1 / (1 + (b - a @ found).square() @ of_channels / scale**2)
     return found, certain
+
+
+def _until(values: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
+    """1 up to the first limit, 0 from the second on, evenly between."""
+    low, high = limits
+    return ((high - values) / (high - low)).clamp(0, 1)

@@ -9,13 +9,16 @@ import torch
 from ..affine import FRAME, mirrored
 from ..types import Face, Topology
 from .beard import SMOOTH, beard
-from .front import colours_of, found_in, hair_beside
+from .front import FALLS, colours_of, features_of, found_in, hair_beside
+from .head import SIDES
 from .light import apart, colours, gained, relit
-from .masks import blurred, connected, fill, grow
+from .masks import blurred, connected, fill, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, shown
 
 STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mirror image begins to help, and may do all
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
+FLAT = 0.35, 0.6  # pixels of the photo for one of the drawing: where it shows nothing, and where it shows enough;
+RIM = 0.25  # how much less it shows at the outline, where it may be of what is beside the face
 LIP = 24  # twice the area in pixels below which a triangle is lip or lid, and never mirrored
 
 # points from the brows' upper edge to the top of the mesh, where a fringe may hang
@@ -31,6 +34,7 @@ HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and ho
 LEAST = 0.01  # of the face: less is a strand
 DOUBT = 1.0  # of what stands before a selfie, see `found_in`: with less, likeness falls
 EDGE, COARSE = 3.0, 6.0  # pixels of the 256 px crop: edge of hair and its shadow; what is finer is structure of skin
+SHADED, SOFT = 0.3, 2.0  # what skin in shadow counts, which may be the edge of hair; pixels over which what is filled in fades
 DARK, STRUCTURE = 0.02, (0.8, 1.2)
 BROWS = 70, 300  # an occlusion hangs from above them
 
@@ -59,18 +63,22 @@ class Skin(NamedTuple):
 def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """Skin on a face where it stands: picture [3, S, S], and where it is known [S, S].
 
-    complete: what the photo hides, or shows too flat, is drawn from its mirror image.
+    complete: what the photo hides, or shows too flat, is drawn from its mirror image; what that shows too flat, too, is calm.
     """
     drawn, covered = _drawn(skin, mesh)
     if complete:
         other = skin.mirrored(mesh.topology)
         share = from_mirror(skin, other, mesh)
+        flat = too_flat(skin, other, mesh, share)
         if share.any():
             instead, known = _drawn(other, mesh)
             instead = relit(instead, drawn, covered * known, mesh.covered)
             own, theirs = (1 - share) * covered, share * known
             covered = ((known := own + theirs) > 0.05).to(drawn.dtype)  # where one shows nothing the other does
             drawn = torch.lerp(drawn, instead, theirs / known.clamp_min(0.05))
+        if flat.any():
+            sure = covered * (flat < 0.2) * ~features(mesh)
+            drawn = torch.lerp(drawn, fill(drawn[None], sure[None, None])[0], flat)
     return drawn * covered, covered
 
 
@@ -81,18 +89,40 @@ def from_mirror(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
     return blurred(share[None, None], 4.0 * len(share) / FRAME)[0, 0] if share.any() else share
 
 
+def too_flat(skin: Skin, other: Skin, mesh: Mesh, share: torch.Tensor) -> torch.Tensor:
+    """How far no picture shows enough of a place on the face [S, S] 0..1: a few pixels at the rim of a photo, which
+    are an ear or a wall as well as a cheek. share [S, S] 0..1: of the mirror image `other`.
+    """
+    rim = torch.zeros(POINTS)
+    rim[[point for side in SIDES for point in side]] = RIM
+    own, theirs = (at_points(seen(s, mesh), mesh.topology) - rim for s in (skin, other))
+    own, theirs = mesh.interpolate(torch.stack([own, theirs], 1)).unbind(-1)
+    low, high = FLAT
+    flat = ((high - torch.maximum(own, share * theirs)) / (high - low)).clamp(0, 1)[None, None] * plane(mesh.covered)
+    flat = flat * connected(plane(flat[0, 0] > 0), grow(plane(~mesh.covered), 1.0)) * ~features(mesh)  # noses are none
+    return blurred(flat, 2.0 * len(mesh.index) / FRAME)[0, 0] if flat.any() else flat[0, 0]
+
+
+def features(mesh: Mesh) -> torch.Tensor:
+    """Where eyes, brows, lips and nostrils are [S, S] bool."""
+    return torch.stack(features_of(mesh)).any(0)
+
+
+def seen(skin: Skin, mesh: Mesh) -> torch.Tensor:
+    """How many pixels of a picture show one of the drawing, of each triangle [T]; 0 where it shows its back."""
+    after = areas(mesh.points[:POINTS], mesh.topology)
+    return (areas(skin.points[:POINTS], mesh.topology) * after.sign()).clamp_min(0) / after.abs().clamp_min(1)
+
+
 def better_seen(skin: Skin, other: Skin, mesh: Mesh) -> torch.Tensor:
     """How much of each triangle [T], 0..1, to take from the mirror image `other`."""
     topology, placed = mesh.topology, mesh.points[:POINTS]
-    after = areas(placed, topology)
-    own, theirs = (
-        (areas(s.points[:POINTS], topology) * after.sign()).clamp_min(0) / after.abs().clamp_min(1) for s in (skin, other)
-    )
+    own, theirs = (seen(s, mesh) for s in (skin, other))
     low, high = STRETCHED
     share = ((low - own) / (low - high)).clamp(0, 1)
     low, high = LARGER
     share = share * ((theirs / own.clamp_min(1e-3) - low) / (high - low)).clamp(0, 1)
-    return share * shown(other.points[:POINTS], placed, topology) * (after.abs() >= LIP)
+    return share * shown(other.points[:POINTS], placed, topology) * (areas(placed, topology).abs() >= LIP)
 
 
 def _drawn(skin: Skin, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,7 +161,8 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     """A face's picture [3, S, S] with its own skin where something stands before it or hair falls over its rim: `front.py`.
 
     mesh: the face where it stands in the picture. held [S, S] 0..1: what else stands before it. What is around goes on
-    smoothly there, with the fine structure and the features of the other side, as far as that is free.
+    smoothly there, in the tone of the skin beside it, with the fine structure and the features of the other side, as far as
+    that is free.
     """
     seen, pixel = colours_of(image, mesh), image.shape[-1] / FRAME
     front = torch.maximum(found_in(seen, mesh, DOUBT), hair_beside(seen, mesh, beard(image, mesh) < SMOOTH[0]))
@@ -139,17 +170,18 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     hidden = grow((front > 0).float()[None, None], EDGE * pixel)
     if not (hidden * mesh.covered).any():
         return image
-    other = Skin(torch.cat([image, 1 - (hidden * mesh.covered)[0]]), mesh.points).mirrored(mesh.topology)
+    near = torch.where(seen.unlike < 1, 1.0, SHADED) * (seen.unlike < FALLS)
+    smooth = fill(image[None], plane(mesh.covered & ~seen.feature) * near * (1 - hidden))[0]
+    other = Skin(torch.cat([image, smooth, 1 - (hidden * mesh.covered)[0]]), mesh.points).mirrored(mesh.topology)
     instead, known = mesh.draw(other.image, other.points)
-    free = known * (grow(instead[None, 3:], -EDGE * pixel) > 0.99)[0, 0]
-    plain = mesh.covered & ~seen.feature & (seen.unlike < 1)
-    weight = grow(plain.float()[None, None], -pixel) * (1 - hidden)
-    smooth = fill(image[None] * weight, weight)[0]
-    structure = (instead[:3] + DARK) / (blurred(instead[None, :3], COARSE * pixel)[0] + DARK)
+    instead, skin, free = instead.split((3, 3, 1))
+    free = known * (grow(free[None], -EDGE * pixel) > 0.99)[0, 0]
+    structure = (instead + DARK) / (blurred(instead[None], COARSE * pixel)[0] + DARK)
     own = smooth * torch.where(free > 0, structure.clamp(*STRUCTURE), 1)
-    feature = blurred(free * grow(seen.feature.float()[None, None], -pixel), pixel)[0, 0]
-    own = torch.lerp(own, instead[:3], feature).clamp(0, 1)
-    return torch.lerp(image, own, blurred(hidden, pixel)[0, 0] * mesh.covered)
+    feature = blurred(free * grow(plane(seen.feature), -pixel), pixel)[0, 0]
+    own = torch.lerp(own, smooth * (instead + DARK) / (skin + DARK), feature).clamp(0, 1)
+    share = blurred(grow(hidden, SOFT * pixel), SOFT * pixel)[0, 0] * mesh.covered
+    return torch.lerp(image, own, share)
 
 
 def fill_occlusion(image: torch.Tensor, mesh: Mesh) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.covers import in_front
-from diffsfsr.modules.warp.forehead import ALIKE, Above, Foreheads, above, bare_forehead, led_hairline, reached, trusted
+from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, above, bare_forehead, reached, trusted
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.skin import Skin
@@ -71,6 +71,16 @@ def test_a_gleam_is_skin_and_white_cloth_and_hair_that_hangs_in_are_not(face):
     assert bare_forehead(strand, face)[column(face, -12, HIGH)][:, 2:-2].mean() < 0.01
 
 
+def test_a_wall_as_pale_as_the_skin_beside_a_temple_is_no_forehead(face):
+    """It joins the face there; the head does so above it."""
+    image = person(face, high=top(face) - int(face.points[54, 1]) - 6)
+    x, y = face.points[162, :2].long().tolist()
+    wall = torch.zeros(256, 256, dtype=torch.bool)
+    wall[y - 12 : y + 10, x - 40 : x + 3] = True
+    bare = bare_forehead(torch.where(wall, SKIN[:, None, None], image), face)
+    assert not bare[wall & ~face.covered].any() and bare[face.covered].mean() > 0.6
+
+
 def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
     """From the brows to the hair; without it they stay, and the hair stays in any case."""
     wrinkles, x = person(face), int(face.points[TOP, 0])
@@ -125,6 +135,19 @@ def pores_of(image, places):
     return [float(fine[place].std()) for place in places]
 
 
+def test_a_gleam_at_the_upper_end_of_the_mesh_is_softer(face):
+    """Gone on above it would be a band, cut off an edge."""
+    rows, x = torch.arange(256)[:, None] - top(face) - 4, torch.arange(256) - face.points[TOP, 0]
+    dark = 0.6 * skin_picture()
+    selfie = person(face, 24, skin=dark + 0.25 * torch.exp(-(rows**2 / 300 + x**2 / 900)))
+    bare = torch.ones(256, 256)
+    made = above(Skin(selfie, face.points), face, selfie, face.covered.float(), own(face, selfie), bare).image
+    seen, shown = ((image - dark)[:, :, int(face.points[TOP, 0])].mean(0) for image in (selfie, made))
+    row = top(face)
+    assert shown[row : row + 4].mean() < 0.6 * seen[row : row + 4].mean()
+    assert shown.diff()[row - 12 : row + 24].abs().max() < 1.5 * seen.diff()[row - 12 : row + 24].abs().max()
+
+
 def test_a_hidden_half_of_a_forehead_has_the_selfie_s_pores(face):
     made, _ = drawn(face, pored(face, person(face)), person(face))
     hidden, seen = pores_of(made, left_and_right(face))
@@ -159,17 +182,6 @@ def test_soft_white_cloth_that_goes_on_beside_the_head_is_no_gleam(face):
     kept = in_front(cloth, face, torch.zeros(256, 256))
     assert kept[column(face, 10)].min() > 0.9 and kept[column(face, -40, -20)].max() < 0.01
     assert kept.diff(dim=0)[:, 100:156].abs().max() < 0.5
-
-
-def test_what_is_left_of_the_background_s_forehead_takes_the_light_of_the_drawn_one(face):
-    """Else it is a pale line along the hair; far from it nothing changes."""
-    around, skin = skin_picture(), torch.zeros(256, 256)
-    skin[60:100, 80:176] = 1
-    top = Above(0.75 * around, skin, None, ())
-    led = led_hairline(around, top.image, top, skin)
-    beside = led[:, 54:59, 90:166] / around[:, 54:59, 90:166]
-    assert beside.max() < 0.85 and beside.min() > 0.7
-    assert (led - around)[:, :40].abs().max() < 1e-3
 
 
 def test_beyond_the_selfie_s_photo_its_skin_goes_on(face):

@@ -89,7 +89,7 @@ def test_a_selfie_loses_its_fringe_and_nothing_else(people):
     before, after = ((x - crop)[:, hidden].abs().mean() for x in (seen, made))
     assert after < 0.4 * before
     assert torch.equal(made[:, ~mesh.covered], seen[:, ~mesh.covered])
-    within = grow(mesh.covered.float()[None, None], -16)[0, 0] > 0  # some of their own hair falls over the rim
+    within = grow(mesh.covered.float()[None, None], -20)[0, 0] > 0  # some of their own hair falls over the rim
     assert torch.equal(uncovered(crop, mesh)[:, within], crop[:, within])
 
 
@@ -108,6 +108,16 @@ def test_a_bare_end_of_a_brow_does_not_stay_with_the_scarf_beside_it(people):
     assert found.diff(dim=1)[rows, int(edge) - 18 :].abs().max() < 0.5
 
 
+def test_a_dark_spot_at_a_brow_s_end_stays_with_the_hair_that_covers_it(people):
+    """It would be a hole in that."""
+    crop, mesh = people["P001"]
+    brow = mesh.points[[46, 53, 52, 63, 70]]
+    edge, y, high = float(brow[:, 0].min()) + 8, int(brow[:, 1].mean()), float(brow[:, 1].max()) + 40
+    seen, _ = drawn(crop, (0.85, 0.85, 0.95), [(0, 0), (edge, 0), (edge, high), (0, high)])
+    seen[:, y - 2 : y + 2, int(edge) - 8 : int(edge) - 4] = 0.06
+    assert found_by_colour(seen, mesh)[y - 2 : y + 2, int(edge) - 8 : int(edge) - 4].min() > 0.4
+
+
 def locks(face, width, row, colour=HAIR):
     """Hair beside a face that falls over its rim by so many pixels, down to a row, on the left; and where it does."""
     x = torch.arange(256)
@@ -124,6 +134,15 @@ def test_hair_over_a_selfie_s_rim_becomes_skin(face, width):
     assert hair_beside(colours_of(image, face), face)[over].mean() > 0.8
     assert (uncovered(image, face)[:, over] - SKIN[:, None]).abs().mean() < 0.04
     assert not hair_beside(colours_of(skin_picture(), face), face).any()
+
+
+def test_hair_over_a_shaded_rim_becomes_skin_as_dark_as_what_is_beside_it(face):
+    """With the middle tone of the face it would be a pale patch."""
+    image, over = locks(face, 6, 170)
+    x, rim = torch.arange(256), int(face.covered[120:160].float().argmax(1).min())
+    shade = torch.where((x < rim + 26) & ~over & (x >= rim), 0.65, 1.0)
+    made = uncovered(image * shade, face)[0, 140]
+    assert made[rim + 7] < 0.72 * SKIN[0] and (made[rim + 7 : rim + 22].diff().abs() < 0.03).all()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from diffsfsr.evaluation.metrics.tone import rim_measures
 from diffsfsr.modules.warp.bare import bare_skin
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, morph
 from diffsfsr.modules.warp.masks import grow
-from diffsfsr.modules.warp.rim import MEAN, is_skin, match_rim
+from diffsfsr.modules.warp.rim import MEAN, is_skin, led_rim, match_rim
 from diffsfsr.modules.warp.skin import Skin
 from tests.unit.faces import HAIR, SKIN, photo, skin_picture
 
@@ -93,10 +93,29 @@ def test_a_face_does_not_pale(face):
     assert 0 < way < 0.8
 
 
+@pytest.mark.parametrize("light", [0.4, 0.75, 1.15])
+@pytest.mark.parametrize("what", ["skin", "hair", "wall", "sky"])
+def test_what_is_left_of_another_skin_takes_the_colour_of_the_drawn_one(what, light):
+    """Else it is a pale line at cheek, jaw and hairline. Hair does not glow, a wall keeps its colour, nor does what is far."""
+    sky = torch.tensor([0.45, 0.6, 0.95])  # as bright as the skin
+    colour = {"skin": SKIN, "hair": HAIR, "wall": torch.full((3,), 0.85), "sky": sky}[what]
+    around, face = skin_picture(), torch.zeros(256, 256)
+    face[60:200, 80:176] = 1
+    around[:, 54:60] = colour[:, None, None]  # beside the face, behind a line of its skin
+    around[:, 57:60] = skin_picture()[:, 57:60]
+    led = led_rim(around, light * skin_picture(), face, face)
+    ratio = (led / around)[:, :, 100:156].log() / torch.tensor(light).log()
+    assert (ratio[:, 57:60] - 1).abs().max() < 0.15
+    wanted = {"skin": 1.0, "hair": float(light < 1)}.get(what, 0.0)
+    assert (ratio[:, 54:57] - wanted).abs().max() < 0.25
+    assert (led - around)[:, :40].abs().max() < 1e-3
+
+
 def test_nothing_known_changes_nothing():
     picture, nothing = skin_picture(), torch.zeros(256, 256)
     for made in match_rim(picture, nothing, picture, nothing, 0.5):
         assert torch.equal(made, picture)
+    assert torch.equal(led_rim(picture, picture, nothing, nothing), picture)
     assert not is_skin(picture[None], nothing[None, None]).any()
 
 
@@ -144,7 +163,8 @@ def test_a_face_fades_softly_into_anothers_forehead(face):
     top = int(face.points[10, 1])
 
     def between(rim):
-        light = drawn_in(face, skin_picture() * 0.4, skin_picture(), colour=0.0, rim=rim)[0][:, top - 4 : top + 20, 128].mean(0)
+        made, _ = drawn_in(face, skin_picture() * 0.4, skin_picture(), colour=0.0, rim=rim)
+        light = made[:, top - 24 : top + 20, 128].mean(0)
         return int(((light > 1.05 * light.min()) & (light < 0.95 * light.max())).sum())
 
     assert between(True) > 1.5 * between(False)
