@@ -93,7 +93,7 @@ def too_flat(skin: Skin, other: Skin, mesh: Mesh, share: torch.Tensor) -> torch.
     """How far no picture shows enough of a place on the face [S, S] 0..1: a few pixels at the rim of a photo, which
     are an ear or a wall as well as a cheek. share [S, S] 0..1: of the mirror image `other`.
     """
-    rim = torch.zeros(POINTS)
+    rim = skin.points.new_zeros(POINTS)
     rim[[point for side in SIDES for point in side]] = RIM
     own, theirs = (at_points(seen(s, mesh), mesh.topology) - rim for s in (skin, other))
     own, theirs = mesh.interpolate(torch.stack([own, theirs], 1)).unbind(-1)
