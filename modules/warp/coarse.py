@@ -167,10 +167,11 @@ def coarse_warp(
     around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
         free = bare(background, place)
-        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * free, around.image, mask, colour)
+        tells = None if background.beard is None else 1 - below_nose(mesh)  # whose jaw gave way shows none of its skin there
+        drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * free, around.image, mask, colour, tells)
         led = led_rim(lit, drawn, whole, free * skin_of(lit, mesh, foreheads))
-        if background.beard is not None:
-            led = torch.lerp(led, lit, below_nose(mesh))  # whose jaw gave way shows none of its skin there
+        if tells is not None:
+            led = torch.lerp(lit, led, tells)
         around = around._replace(image=torch.where(mask > 0, led, lit))
     if background.beard is not None:
         around = around._replace(image=shaven(around.image, background.face.points, background.beard, place, mesh, mask))

@@ -30,21 +30,30 @@ MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a 
 
 
 def match_rim(
-    drawn: torch.Tensor, known: torch.Tensor, around: torch.Tensor, mask: torch.Tensor, share: float
+    drawn: torch.Tensor,
+    known: torch.Tensor,
+    around: torch.Tensor,
+    mask: torch.Tensor,
+    share: float,
+    tells: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A drawn face [3, S, S] and the picture around it [3, S, S], so lit that their skin meets without a step.
 
     drawn is known where `known` [S, S] 0..1 is; `around` is the background's picture in the drawn face's shape, so that a place
     on one is the same place of a face on the other. What changes along the rim, as light from one side does, the face takes
     over. Of the step that is the same all along the rim it takes the `share` 0..1, at most `MEAN`; the skin around takes the
-    rest, at most `AROUND`, fading to nothing at the border of `mask` [S, S].
+    rest, at most `AROUND`, fading to nothing at the border of `mask` [S, S]. tells [S, S or 1] 0..1: where the rim may show
+    skin of both; None: all along it.
     """
     size = known.shape[-1]
     small = F.interpolate(torch.cat([drawn, around, known[None], mask[None]])[None], size=(GRID, GRID), mode="area")
     face, place, known, inside = small.clamp(0, 1).split((3, 3, 1, 1), 1)
     known = (known > 0.99).to(drawn.dtype)
     own, theirs = is_skin(torch.cat([face, place]), known).split(1)
-    gain = rim_gain(face, place, (known - grow(known, -RIM * PIXEL)) * own * theirs)
+    rim = (known - grow(known, -RIM * PIXEL)) * own * theirs
+    if tells is not None:
+        rim = rim * (F.interpolate(tells.expand(size, size)[None, None], size=(GRID, GRID), mode="area") > 0.5)
+    gain = rim_gain(face, place, rim)
     mean = (gain * known[0]).sum((1, 2), keepdim=True) / known.sum().clamp_min(1)
     rest = mean - (share * mean).clamp(-MEAN, MEAN)
     reach = blurred(theirs * grow(inside, -SOFT * PIXEL), SOFT * PIXEL)

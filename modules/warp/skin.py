@@ -19,6 +19,7 @@ STRETCHED = 0.8, 0.5  # pixels of the photo for one of the drawing: where the mi
 LARGER = 2.0, 4.0  # how many times more of the skin the mirror image must show for that
 FLAT = 0.35, 0.6  # pixels of the photo for one of the drawing: where it shows nothing, and where it shows enough;
 RIM = 0.25  # how much less it shows at the outline, where it may be of what is beside the face
+CALM = 0.5  # of that, from which on a place is calm skin though no picture shows it
 LIP = 24  # twice the area in pixels below which a triangle is lip or lid, and never mirrored
 
 # points from the brows' upper edge to the top of the mesh, where a fringe may hang
@@ -79,6 +80,7 @@ def put_on(skin: Skin, mesh: Mesh, complete: bool = False) -> tuple[torch.Tensor
         if flat.any():
             sure = covered * (flat < 0.2) * ~features(mesh)
             drawn = torch.lerp(drawn, fill(drawn[None], sure[None, None])[0], flat)
+            covered = torch.maximum(covered, ((flat > CALM) & mesh.covered).to(drawn.dtype))  # an outline has no notches
     return drawn * covered, covered
 
 
