@@ -256,6 +256,15 @@ def below_nose(mesh: Mesh) -> torch.Tensor:
     return ((row - y[NOSE]) / (y[list(CORNERS)].mean() - y[NOSE]).clamp_min(1)).clamp(0, 1)
 
 
+def hidden_jaw(mesh: Mesh, points: torch.Tensor, beard: Beard) -> torch.Tensor:
+    """How far a beard that is to go hides the skin of a jaw [S, 1] 0..1, see `along_jaw`; stubble shows it, and room for another
+    hides nothing.
+    """
+    if beard.hair is None:
+        return torch.zeros_like(below_nose(mesh))
+    return below_nose(mesh) * between(_beyond(points, beard.points, len(mesh.index)), (NARROW, WIDE))
+
+
 def _rim(mesh: Mesh, within: float, beyond: float) -> torch.Tensor:
     """The rim of a face [S, S], 0 or 1, so many pixels of the 256 px crop inwards and outwards."""
     pixel, face = len(mesh.index) / FRAME, mesh.covered.float()[None, None]

@@ -12,7 +12,7 @@ import torch
 from ..affine import FRAME
 from ..faces.morphable import FaceShape, retarget
 from ..types import Face, Fit, Strength, Topology
-from .beard import Beard, beard_of, below_nose, outline_with_beard, sharper, shaven
+from .beard import Beard, beard_of, below_nose, hidden_jaw, outline_with_beard, sharper, shaven
 from .eyeball import lids_met
 from .eyes import paint_eyes
 from .forehead import Foreheads, above, dark, drawn_wholly
@@ -167,11 +167,11 @@ def coarse_warp(
     around = warp_surroundings(background.face.image, background.keep_mask, place, mask)
     if rim:
         free = bare(background, place)
-        tells = None if background.beard is None else 1 - below_nose(mesh)  # whose jaw gave way shows none of its skin there
+        tells = None if background.beard is None else 1 - hidden_jaw(mesh, background.face.points, background.beard)
         drawn, lit = match_rim(drawn, torch.maximum(whole, covered) * free, around.image, mask, colour, tells)
         led = led_rim(lit, drawn, whole, free * skin_of(lit, mesh, foreheads))
-        if tells is not None:
-            led = torch.lerp(lit, led, tells)
+        if background.beard is not None:
+            led = torch.lerp(led, lit, below_nose(mesh))  # whose jaw gave way shows none of its skin there
         around = around._replace(image=torch.where(mask > 0, led, lit))
     if background.beard is not None:
         around = around._replace(image=shaven(around.image, background.face.points, background.beard, place, mesh, mask))

@@ -11,7 +11,7 @@ from ..types import Face, Topology
 from .beard import SMOOTH, beard
 from .front import FALLS, colours_of, features_of, found_in, hair_beside
 from .head import SIDES
-from .light import apart, colours, gained, relit
+from .light import apart, colours, gained, luma, relit
 from .masks import blurred, connected, fill, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, shown
 
@@ -178,7 +178,8 @@ def uncovered(image: torch.Tensor, mesh: Mesh, held: torch.Tensor | None = None)
     instead, known = mesh.draw(other.image, other.points)
     instead, skin, free = instead.split((3, 3, 1))
     free = known * (grow(free[None], -EDGE * pixel) > 0.99)[0, 0]
-    structure = (instead + DARK) / (blurred(instead[None], COARSE * pixel)[0] + DARK)
+    light = luma(instead)  # of each channel it would be tinted spots
+    structure = (light + DARK) / (blurred(light[None], COARSE * pixel)[0] + DARK)
     own = smooth * torch.where(free > 0, structure.clamp(*STRUCTURE), 1)
     feature = blurred(free * grow(plane(seen.feature), -pixel), pixel)[0, 0]
     own = torch.lerp(own, smooth * (instead + DARK) / (skin + DARK), feature).clamp(0, 1)
