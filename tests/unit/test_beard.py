@@ -14,6 +14,7 @@ from diffsfsr.modules.warp.beard import (
     bare_neck,
     beard,
     beard_of,
+    hidden_jaw,
     in_the_way,
     jaw_of,
     outline_with_beard,
@@ -95,6 +96,19 @@ def test_where_a_beard_hung_is_the_neck_in_the_shadow_of_the_chin_and_cloth_stay
     assert 2 * made[hung].std(2).max() < around[hung].std(2).min()
     changed = (made - around).abs()
     assert changed[:, chin + 8 :, :100].mean() < 1e-3 and changed[:, chin + 14 :].max() < 0.01 and not changed[:, :100].any()
+
+
+@pytest.mark.parametrize(("pixels", "hair", "hides"), [(WIDE, True, 1.0), (NARROW, True, 0.0), (WIDE, False, 0.0)])
+def test_a_grey_beard_does_not_make_a_smooth_chin_grey(face, pixels, hair, hides):
+    """It is as like skin as shaded skin is; stubble shows skin, and room for another beard is no hair."""
+    grey = with_beard(face, SKIN * torch.tensor([0.72, 0.85, 0.95]))
+    place = BackgroundFace.of(photo(grey, face.points), face.topology).without_beard(pixels, hair)
+    found = hidden_jaw(face, face.points, place.beard)
+    chin, nose = int(face.points[152, 1]) - 6, int(face.points[2, 1]) - 6
+    assert float(found[chin]) == pytest.approx(hides, abs=0.02) and float(found[nose]) == 0
+    made = coarse_warp(Skin(skin_picture(), face.points), place, face, face_mask(place, face, 9), colour=0.0, rim=True)
+    hue = (made[0] / made[2]).log()[chin, int(face.points[152, 0])] - (SKIN[0] / SKIN[2]).log()
+    assert (abs(float(hue)) < 0.02) == (hides > 0)
 
 
 def test_the_outline_with_a_beard_is_wider_below_less_so_at_the_chin_and_the_same_above_the_eyes(face):

@@ -136,6 +136,14 @@ def test_hair_over_a_selfie_s_rim_becomes_skin(face, width):
     assert not hair_beside(colours_of(skin_picture(), face), face).any()
 
 
+def test_skin_in_place_of_hair_has_the_other_side_s_structure_and_no_tints(face):
+    image, _ = locks(face, 9, 170)
+    wave = 1 + 0.05 * torch.sin(torch.arange(256) / 2.0)[:, None] * (torch.arange(256) > 130)
+    rim = int(face.covered[140].float().argmax())
+    made = uncovered(image * torch.stack([wave, 2 - wave, torch.ones_like(wave)]), face)[:, 125:160, rim + 2 : rim + 9]
+    assert (made[0] / made[1]).std() < 0.005 and made.mean(0).std() > 0.001
+
+
 def test_hair_over_a_shaded_rim_becomes_skin_as_dark_as_what_is_beside_it(face):
     """With the middle tone of the face it would be a pale patch."""
     image, over = locks(face, 6, 170)

@@ -86,6 +86,17 @@ def test_a_cheek_of_which_no_side_shows_more_than_a_rim_is_calm_skin(face, side)
     assert green[0] > 0.3 and green[1] < 0.5 * green[0]
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_cheek_whose_back_both_sides_show_has_no_notch(face, side):
+    """The surroundings would run into the face there, as a blur."""
+    mesh, skin = moved(face, turned(face.points, 60 * side)), Skin(skin_picture(), face.points)
+    (_, notched), (made, known) = put_on(skin, mesh), put_on(skin, mesh, complete=True)
+    assert notched[mesh.covered].mean() < 0.98 and known[mesh.covered].mean() > 0.995
+    gained = (known > notched) & mesh.covered
+    assert (made[:, gained] - SKIN[:, None]).abs().max() < 0.01
+    assert not known[~mesh.covered].any()
+
+
 def test_side_light_is_none_where_both_sides_are_alike_and_changes_sign_in_a_mirror(face):
     points, mirror = face.points, face.topology.mirror
     assert side_light(halves(0.5, 0.5), points, mirror).abs().max() < 1e-4
