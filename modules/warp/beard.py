@@ -257,8 +257,8 @@ def below_nose(mesh: Mesh) -> torch.Tensor:
 
 
 def hidden_jaw(mesh: Mesh, points: torch.Tensor, beard: Beard) -> torch.Tensor:
-    """How far a beard that is to go hides the skin of a jaw [S, 1] 0..1, see `along_jaw`; stubble shows it, and room for another
-    hides nothing.
+    """How far a beard that is to go hides the skin of a jaw [S, 1] 0..1, see `along_jaw`. Stubble shows skin, and room for
+    another beard hides nothing.
     """
     if beard.hair is None:
         return torch.zeros_like(below_nose(mesh))
