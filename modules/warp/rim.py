@@ -23,6 +23,7 @@ SOFT = 4.0  # pixels of the 256 px crop over which the gain of what is around fa
 SKIN_TONE = 0.6  # the default `share` of `match_rim`: how far the selfie's skin tone goes to the background's
 INNER, LINE = 8.0, 5.0  # pixels of the 256 px crop inside a drawn face's end, whose step goes on beside it, and over what way:
 LEAST, MOST, TINT, FEW = -0.9, 0.25, 0.3, 0.02  # how far, logs of light and chroma, and the weight that speaks for none
+SURE = 3.0  # the same, inside that end: where a place's skin tells what is like it
 BESIDE = 0.1  # weight of a rim from which on it is near enough to tell what its skin is like
 # logarithms of light and of chroma by which skin beside a face's own differs from it, and of light from which on hair does
 DARKER, PALER, HUE, DEEP = (0.35, 0.7), (0.1, 0.3), (0.15, 0.3), (-0.2, 0.0)
@@ -73,17 +74,27 @@ def led_rim(around: torch.Tensor, drawn: torch.Tensor, face: torch.Tensor, skin:
     rim = (whole - grow(whole, -INNER * pixel)) * (skin > 0.5)
     theirs = torch.log(around[None] + FAINT)
     step = torch.log(drawn[None] + FAINT) - theirs
-    near = blurred(torch.cat([step * rim, theirs * rim, rim], 1), LINE * pixel)[0]
-    step, off = near[:3] / (near[6:] + FEW), theirs[0] - near[3:6] / near[6:].clamp_min(1e-4)
-    light = off.mean(0)
-    hue = (off - light).square().sum(0).sqrt()
+    inner = rim * grow(whole, -SURE * pixel)  # an outline that misses by a pixel or two has the wall in it
+    near = blurred(torch.cat([step * rim, theirs * rim, rim, theirs * inner, inner], 1), LINE * pixel)[0]
+    step, (light, hue) = near[:3] / (near[6:7] + FEW), _off(theirs[0], near[3:7])
+    darker, other = _off(theirs[0], near[7:])
     beside = _until(light, PALER) * (near[6] / BESIDE).clamp(max=1)
+    sure = _until(-torch.minimum(light, darker), DARKER) * _until(torch.maximum(hue, other), HUE)
     hue = _until(hue, HUE)
-    alike = _until(-light, DARKER) * hue * beside
+    alike = sure * beside
     brighter = step.mean(0)
     share = torch.where(brighter < 0, torch.maximum(hue, _until(light, DEEP)) * beside, alike)
     step = brighter.clamp(LEAST, MOST) * share + (step - brighter).clamp(-TINT, TINT) * alike
     return (around * torch.exp(step)).clamp(0, 1)
+
+
+def _off(logs: torch.Tensor, near: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How much lighter a picture is than what is near, and how far off its hue [S, S] each: logs [3, S, S] of it; near
+    [4, S, S]: of that times its weight, and the weight.
+    """
+    off = logs - near[:3] / near[3:].clamp_min(1e-4)
+    light = off.mean(0)
+    return light, (off - light).square().sum(0).sqrt()
 
 
 def rim_gain(face: torch.Tensor, place: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:

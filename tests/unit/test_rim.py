@@ -111,6 +111,16 @@ def test_what_is_left_of_another_skin_takes_the_colour_of_the_drawn_one(what, li
     assert (led - around)[:, :40].abs().max() < 1e-3
 
 
+def test_a_wall_within_an_outline_that_misses_by_two_pixels_is_no_skin():
+    """It was led with the face beside it, a second jaw."""
+    around, face = skin_picture(), torch.zeros(256, 256)
+    face[60:200, 80:176] = 1
+    around[:, :, :82] = 0.45 * SKIN[:, None, None] * torch.tensor([0.9, 1.0, 1.1])[:, None, None]
+    led = led_rim(around, 1.2 * skin_picture(), face, face)
+    assert (led / around)[:, 100:156, :80].log().abs().max() < 0.05
+    assert (led / around)[:, 100:156, 84].log().min() > 0.1
+
+
 def test_nothing_known_changes_nothing():
     picture, nothing = skin_picture(), torch.zeros(256, 256)
     for made in match_rim(picture, nothing, picture, nothing, 0.5):
