@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ..affine import FRAME
-from .field import tone_field, tone_of
+from .field import averaged, tone_field, tone_of
 from .front import Colours, colours_of, gleams
 from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
@@ -44,8 +44,8 @@ FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold 
 ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
-SMOOTH = 4.0  # over which tone is averaged
-UNEVEN, LEVEL = 0.08, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
+SMOOTH = 5.0  # over which tone is averaged
+UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
 BROAD = 10.0  # over which such a difference goes on beyond what is seen, that it shows no line where that ends
 EVENED = 0.5, 1.0  # share of the way from the brows to the mesh's upper end from which on it gets less, and where it has
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
@@ -192,7 +192,8 @@ def above(
     structure, others = _taken(factor, calm, elsewhere)
     low, high = EVENED
     level = torch.maximum(height[..., 0] / LEVEL, (along(mesh, FOOT, TOP) - low) / (high - low)).clamp(0, 1) * (inside | below)
-    even = evened(left, inside | below, pixel)
+    weak = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
+    even = averaged(weak, inside | below, BROAD * pixel)
     image = image * torch.exp(level * (even - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
     goes_on = tone_of(tone + torch.lerp(left, even, level)) * structure
@@ -201,15 +202,6 @@ def above(
     seen = torch.where(inside, known, 1 - soft * (1 - known))
     others = tuple(Source(place, other * soft) for place, other in zip(elsewhere, others, strict=True))
     return Above(image.clamp(0, 1), share, Source(straight, seen), others)
-
-
-def evened(left: torch.Tensor, forehead: torch.Tensor, pixel: float) -> torch.Tensor:
-    """What a forehead's tone leaves [3, S, S], see `tone_field`, so weak and broad that no border of it shows; forehead [S, S]
-    bool; pixel: one of the 256 px crop.
-    """
-    weak = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
-    both = blurred(torch.cat([weak * forehead, plane(forehead)[0]])[None], BROAD * pixel)[0]
-    return both[:3] / both[3:].clamp_min(1e-3)
 
 
 def places(
