@@ -42,11 +42,11 @@ def tone_field(image: torch.Tensor, skin: torch.Tensor, smooth: float) -> tuple[
 
 
 def averaged(values: torch.Tensor, where: torch.Tensor, pixels: float) -> torch.Tensor:
-    """Values [3, S, S] averaged there [S, S] bool over so many pixels, many: on a coarse grid, in no time at any size."""
+    """Values [3, S, S] averaged over a region [S, S] bool, over so many pixels [3, S, S]; many, so a coarse grid will do."""
     size = len(where)
     small = F.interpolate(torch.cat([values * where, where[None].to(values)])[None], (COARSE, COARSE), mode="area")
-    both = F.interpolate(blurred(small, pixels * COARSE / size), (size, size), mode="bilinear", align_corners=False)[0]
-    return both[:3] / both[3:].clamp_min(1e-3)
+    both = blurred(small, pixels * COARSE / size)
+    return F.interpolate(both[:, :3] / both[:, 3:].clamp_min(1e-3), (size, size), mode="bilinear", align_corners=False)[0]
 
 
 def tone_of(logs: torch.Tensor) -> torch.Tensor:
