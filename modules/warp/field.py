@@ -8,6 +8,7 @@ from .masks import blurred, fill
 from .rim import robust_fit
 
 GRID = 64  # pixels a side of the grid on which it is fitted
+COARSE = 128  # and of that on which it is averaged
 SCALE = 0.12  # of the Cauchy weights on log light: shadows and gleams differ by more
 STIFF = 0.0, 0.02, 0.3  # ridge on 1, x, xx, for each pixel
 WIDE = 0.05, 0.95  # quantiles of the columns that are seen, beyond which it goes on as it is there
@@ -38,6 +39,14 @@ def tone_field(image: torch.Tensor, skin: torch.Tensor, smooth: float) -> tuple[
     near = blurred(torch.cat([left * seen, seen])[None], NEAR * pixel)[0]
     around = near[:3] / (near[3:] + FAR)
     return tone, torch.lerp(around, left, skin * (both[3] > 0.05))
+
+
+def averaged(values: torch.Tensor, where: torch.Tensor, pixels: float) -> torch.Tensor:
+    """Values [3, S, S] averaged over a region [S, S] bool, over so many pixels [3, S, S]; many, so a coarse grid will do."""
+    size = len(where)
+    small = F.interpolate(torch.cat([values * where, where[None].to(values)])[None], (COARSE, COARSE), mode="area")
+    both = blurred(small, pixels * COARSE / size)
+    return F.interpolate(both[:, :3] / both[:, 3:].clamp_min(1e-3), (size, size), mode="bilinear", align_corners=False)[0]
 
 
 def tone_of(logs: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ..affine import FRAME
-from .field import tone_field, tone_of
+from .field import averaged, tone_field, tone_of
 from .front import Colours, colours_of, gleams
 from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
@@ -21,9 +21,9 @@ UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh'
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
 CORNERS = 54, 284  # of the forehead, on that border
 FOOT, TOP = 9, 10  # the middle of the forehead, from between the brows to that border
-HEIGHT = 1.5  # of the strip, over the way between those
+HEIGHT = 1.8  # of the strip, over the way between those
 SIDE = 0.5  # what the strip goes out to the sides, over how far the border is from the middle of the forehead
-FADED = 0.75  # share of its height up to which a face is drawn wholly: beyond, one forehead fades into the other
+FADED = 0.62  # share of its height up to which a face is drawn wholly: beyond, one forehead fades into the other
 DEPTH = 0.6  # of the way from that border down to the brows, as far as structure is taken from there
 
 _ONE, _COUNT = torch.arange(len(UPPER) - 1), len(UPPER)
@@ -44,8 +44,9 @@ FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold 
 ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
-SMOOTH = 6.0  # over which tone is averaged
+SMOOTH = 5.0  # over which tone is averaged
 UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
+BROAD = 10.0  # over which such a difference goes on beyond what is seen, that it shows no line where that ends
 EVENED = 0.5, 1.0  # share of the way from the brows to the mesh's upper end from which on it gets less, and where it has
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
 
@@ -191,7 +192,8 @@ def above(
     structure, others = _taken(factor, calm, elsewhere)
     low, high = EVENED
     level = torch.maximum(height[..., 0] / LEVEL, (along(mesh, FOOT, TOP) - low) / (high - low)).clamp(0, 1) * (inside | below)
-    even = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
+    weak = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
+    even = averaged(weak, inside | below, BROAD * pixel)
     image = image * torch.exp(level * (even - left))
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
     goes_on = tone_of(tone + torch.lerp(left, even, level)) * structure

@@ -113,6 +113,27 @@ def test_a_shadow_where_the_selfie_s_forehead_ends_does_not_go_on(face):
     assert (made[column(face, 12)] - 0.6 * SKIN[:, None, None]).abs().max() < 0.1
 
 
+@pytest.mark.parametrize("light", [0.8, 1.25])
+def test_no_line_where_the_selfie_s_own_forehead_ends(face, light):
+    """Darker or lighter towards its hair than the skin that goes on beyond."""
+    dark, x = 0.6 * skin_picture(), int(face.points[TOP, 0])
+    selfie = person(face, 12, skin=dark)
+    selfie[:, top(face) - 12 : top(face) + 10, x - 60 : x + 60] *= light
+    bare = torch.ones(256, 256)
+    made = above(Skin(selfie, face.points), face, selfie, face.covered.float(), own(face, selfie), bare).image
+    rows = torch.log(made[:, top(face) - 30 : top(face) - 2, x - 15 : x + 15].mean((0, 2)))
+    assert (rows[8:] - rows[:-8]).abs().max() < 0.08
+
+
+def test_a_forehead_fades_broadly_into_a_higher_one(face):
+    selfie, x = person(face, 60), int(face.points[TOP, 0])
+    bare = torch.ones(256, 256)
+    made = above(Skin(selfie, face.points), face, selfie, face.covered.float(), own(face, selfie), bare)
+    fade = made.share[: top(face), x]
+    assert fade[0] == 0 and fade.max() == 1
+    assert ((fade > 0) & (fade < 1)).sum() > 0.5 * (face.points[9, 1] - face.points[TOP, 1])
+
+
 def pored(face, image, side: int = 256, strength: float = 0.06):
     """A picture [3, S, S], enlarged to so many pixels, with pores, 2 px wide, and hair over the left half of the forehead."""
     image = torch.nn.functional.interpolate(image[None], size=side, mode="nearest")[0]
