@@ -133,7 +133,7 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
     from diffsfsr.modules.pipeline import background, draft, place
 
     camera, kept, alive, looked = Camera(steps=1), {}, [], []
-    usual, light = background.result_of, draft.OwnLight.of
+    usual, soft = background.result_of, draft.SoftFace.of
 
     def counted(*given):
         gc.collect()
@@ -141,7 +141,7 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
         return usual(*given)
 
     monkeypatch.setattr(background, "result_of", counted)
-    monkeypatch.setattr(draft.OwnLight, "of", lambda *given: looked.append(1) or light(*given))
+    monkeypatch.setattr(draft.SoftFace, "of", lambda *given: looked.append(1) or soft(*given))
     for count in (2, 5):
         film, looked[:] = frames(count), []
         result = camera.condition(film)[0]
