@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from ..affine import FRAME
-from .front import colours_of, features_of
+from .front import colours_of, features
 from .light import GAMMA, gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import Mesh, sampled
@@ -55,7 +55,7 @@ def beard(image: torch.Tensor, mesh: Mesh) -> float:
 
 def jaw_of(image: torch.Tensor, mesh: Mesh) -> Jaw:
     """The jaw of a face in its picture, see `beard`; light as pictures have it."""
-    pixel, bare = len(mesh.index) / FRAME, ~torch.stack(features_of(mesh)).any(0)
+    pixel, bare = len(mesh.index) / FRAME, ~features(mesh)
     row, column = (torch.arange(len(mesh.index), device=image.device).unsqueeze(k) for k in (1, 0))
     within = lambda k: grow(mesh.covered.float()[None, None], -k * pixel)[0, 0] > 0  # noqa: E731
     x, y = mesh.points[:, :2].unbind(1)
@@ -130,7 +130,7 @@ class Beard(NamedTuple):
     """A beard in a picture that is to go, or room for another."""
 
     points: torch.Tensor  # [478, 3] of the face's outline with it
-    hair: torch.Tensor | None = None  # [S, S] 0..1 where it hangs before the neck; None: there is none
+    hair: torch.Tensor | None = None  # [S, S] 0..1 where it hangs before the neck, of stubble nowhere; None: none is to go
     neck: torch.Tensor | None = None  # [S, S] 0 or 1, where the neck's skin is seen
 
 
@@ -244,10 +244,8 @@ def sharper(soft: torch.Tensor, face: torch.Tensor, mesh: Mesh, points: torch.Te
 
     face [1, 1, S, S], 0 or 1: where it is; points, outer: see `along_jaw`. Where only stubble went the other is there.
     """
-    share = between(_beyond(points, outer, len(mesh.index)), (NARROW, WIDE))
-    if share == 0:
-        return soft
-    return torch.lerp(soft, feather(face, SHARP * len(mesh.index) / FRAME), share * below_nose(mesh))
+    share = _given_way(mesh, points, outer)
+    return torch.lerp(soft, feather(face, SHARP * len(mesh.index) / FRAME), share) if share.any() else soft
 
 
 def below_nose(mesh: Mesh) -> torch.Tensor:
@@ -262,7 +260,12 @@ def hidden_jaw(mesh: Mesh, points: torch.Tensor, beard: Beard) -> torch.Tensor:
     """
     if beard.hair is None:
         return torch.zeros_like(below_nose(mesh))
-    return below_nose(mesh) * between(_beyond(points, beard.points, len(mesh.index)), (NARROW, WIDE))
+    return _given_way(mesh, points, beard.points)
+
+
+def _given_way(mesh: Mesh, points: torch.Tensor, outer: torch.Tensor) -> torch.Tensor:
+    """How far a jaw gave way to more than stubble [S, 1] 0..1; points, outer: see `along_jaw`."""
+    return below_nose(mesh) * between(_beyond(points, outer, len(mesh.index)), (NARROW, WIDE))
 
 
 def _rim(mesh: Mesh, within: float, beyond: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ from ..types import Face, Fit, Strength, Topology
 from .beard import Beard, beard_of, below_nose, hidden_jaw, outline_with_beard, sharper, shaven
 from .eyeball import lids_met
 from .eyes import paint_eyes
-from .forehead import Foreheads, above, dark, drawn_wholly
+from .forehead import Above, Foreheads, above, dark, drawn_wholly
 from .head import on_the_head
 from .light import Tone, colours, match_colour, side_light, tone
 from .masks import blurred, feather, fill, grow, plane
@@ -181,17 +181,37 @@ def coarse_warp(
         drawn = paint_plainly(drawn, mesh, skin.points)
     else:
         drawn = paint_mouth(drawn, mesh, skin.image, skin.points, interior)
-    soft = feather(covered[None, None] * mask, border * len(mask) / FRAME)
-    if background.beard is not None:
-        soft = sharper(soft, covered[None, None] * mask, mesh, background.face.points, background.beard.points)
-    if rim:
-        soft = fading_upwards(soft, feather(covered[None, None] * mask, FADING * len(mask) / FRAME), mesh)
-    if top is not None:
-        soft = torch.maximum(soft, drawn_wholly(top, covered, mask, border))
+    outer = None if background.beard is None else background.beard.points
+    soft = drawn_share(covered, mask, mesh, background.face.points, outer, top, border, rim)
     own = torch.maximum(torch.maximum(around.keep_mask, way) * mask, 1 - mask)[None, None] * (1 - soft)
     known = soft + own
     both = drawn[None] * soft + around.image[None] * own
     return (both + fill(both / known.clamp_min(1e-6), known) * (1 - known))[0].clamp(0, 1)
+
+
+def drawn_share(
+    covered: torch.Tensor,
+    mask: torch.Tensor,
+    mesh: Mesh,
+    old: torch.Tensor,
+    outer: torch.Tensor | None,
+    top: Above | None,
+    border: float,
+    rim: bool = False,
+) -> torch.Tensor:
+    """How far a face that is `covered` [S, S] 0..1 is drawn [1, 1, S, S] 0..1, faded at its border over so many pixels of the
+    256 px crop.
+
+    old [478, >= 2]: points of the face that was there; outer: of its outline, where that gives way; top: the face above its
+    mesh, if it goes on there. rim: whether it fades farther at its upper end.
+    """
+    face, pixel = covered[None, None] * mask, len(mask) / FRAME
+    soft = feather(face, border * pixel)
+    if outer is not None:
+        soft = sharper(soft, face, mesh, old, outer)
+    if rim:
+        soft = fading_upwards(soft, feather(face, FADING * pixel), mesh)
+    return soft if top is None else torch.maximum(soft, drawn_wholly(top, covered, mask, border))
 
 
 def fading_upwards(soft: torch.Tensor, softer: torch.Tensor, mesh: Mesh) -> torch.Tensor:

@@ -204,6 +204,11 @@ def features_of(mesh: Mesh) -> list[torch.Tensor]:
     return [_grown(mesh.between(points), FEATURE * len(mesh.index) / FRAME) for points in sets]
 
 
+def features(mesh: Mesh) -> torch.Tensor:
+    """All of them [S, S] bool."""
+    return torch.stack(features_of(mesh)).any(0)
+
+
 def led_inwards(colours: Colours, mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
     """What is more like the other things beside the face than like its skin [S, S] bool, and how much likelier [S, S]."""
     unlike, feature, covered, pixel = colours.unlike, colours.feature, mesh.covered, len(colours.unlike) / FRAME

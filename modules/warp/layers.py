@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from ..affine import FRAME
 from ..types import Face, FineSkin, Photo
 from .aperture import pixel_middles
-from .beard import along_jaw, sharper
-from .coarse import keep_mask
+from .beard import along_jaw
+from .coarse import drawn_share, keep_mask
 from .eyes import EYES
-from .forehead import Above, Foreheads, above, dark, drawn_wholly
+from .forehead import Above, Foreheads, above, dark
 from .light import luma
-from .masks import blurred, feather, grow, plane
+from .masks import blurred, grow, plane
 from .mesh import POINTS, Mesh, sampled
 from .mouth import MOUTH, lips_of
 from .outline import surroundings_place
@@ -53,13 +53,12 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     place = surroundings_place(fine.old if fine.outline is None else fine.outline, mesh, mask)
     photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
     covered = torch.maximum(photo * (1 - hair), openings)
-    soft, top, face = feather((covered * mask)[None, None], BORDER * pixel)[0, 0], None, mesh.covered
-    if fine.outline is not None:
-        soft = sharper(soft[None, None], (covered * mask)[None, None], mesh, fine.old, fine.outline)[0, 0]
+    top, face = None, mesh.covered
     if fine.foreheads is not None:
         photo = photo * (1 - dark(hair, image, photo))
         top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(place))
-        soft, face = torch.maximum(soft, drawn_wholly(top, covered, mask, BORDER)[0, 0]), face | (top.share > 0.5)
+        face = face | (top.share > 0.5)
+    soft = drawn_share(covered, mask, mesh, fine.old, fine.outline, top, BORDER)[0, 0]
     painted = openings * (1 - alike(log_of(luma(image)), log_of(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face, top)

@@ -9,7 +9,7 @@ import torch
 from ..affine import FRAME, mirrored
 from ..types import Face, Topology
 from .beard import SMOOTH, beard
-from .front import FALLS, colours_of, features_of, found_in, hair_beside
+from .front import FALLS, colours_of, features, found_in, hair_beside
 from .head import SIDES
 from .light import apart, colours, gained, luma, relit
 from .masks import blurred, connected, fill, grow, plane
@@ -103,11 +103,6 @@ def too_flat(skin: Skin, other: Skin, mesh: Mesh, share: torch.Tensor) -> torch.
     flat = ((high - torch.maximum(own, share * theirs)) / (high - low)).clamp(0, 1)[None, None] * plane(mesh.covered)
     flat = flat * connected(plane(flat[0, 0] > 0), grow(plane(~mesh.covered), 1.0)) * ~features(mesh)  # noses are none
     return blurred(flat, 2.0 * len(mesh.index) / FRAME)[0, 0] if flat.any() else flat[0, 0]
-
-
-def features(mesh: Mesh) -> torch.Tensor:
-    """Where eyes, brows, lips and nostrils are [S, S] bool."""
-    return torch.stack(features_of(mesh)).any(0)
 
 
 def seen(skin: Skin, mesh: Mesh) -> torch.Tensor:

@@ -18,7 +18,7 @@ from .mesh import POINTS, Mesh, areas, at_points, sampled
 from .mouth import MOUTH
 
 # How far a face's skin is from its fit where its light begins to be hard, as a picture's values 0..1 (rms over the upper face):
-# in light, one side against the other, and in chroma. Of 98 portraits by daylight 90 have less than .12, .23 and .05
+# in light, one side against the other, and in chroma. Of 98 portraits by daylight nine in ten have less than .12, .23 and .05
 HARD, LOPSIDED, TINTED, RIM = 0.16, 0.22, 0.075, 12.0
 ROUND, LARGEST = 2.0, 3.0  # pixels of the 256 px crop over which light is averaged; a point's weight by its area, over the mean
 # Spread (log) of exposure, and of the tint of all of the light: red against the others, green against blue
