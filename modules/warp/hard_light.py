@@ -24,7 +24,7 @@ WINDOW, EVEN = 9, 0.02  # pixels of the 256 px crop over which log light is smoo
 # 478 portraits the softer half has less than .02 and .01.
 HARD, TINTED, RIM = (0.19, 0.27), (0.21, 0.32), 10.0
 # The same by how far a face is from soft ones, see `soft_face.py`; and from where on the network's word counts, and wholly
-UNLIKE, NEARLY = (1.0, 1.4), (0.5, 0.8)
+UNLIKE, NEARLY = (1.25, 1.75), (0.5, 0.8)
 FIRM = 4.0  # how much sooner that gain is taken wholly: it leaves soft light as it is
 # Linear light, averaged over so many pixels, below which a photo shows nothing; by which logarithm the other side must be
 # brighter, and how large, beside it; half the width of specks that are left, and how far the other side goes over the edge

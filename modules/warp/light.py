@@ -66,7 +66,10 @@ def relit(image: torch.Tensor, like: torch.Tensor, both: torch.Tensor, face: tor
 
 
 CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness
-LEAST, LOUDEST = 0.6, (1.3, 1.0, 1.0)  # factors of a face's spread of lightness and of colours: louder colours are blots
+# Factors of how far a face's lightness and colours are from their mean: the least; the most of what is darker than that (brows,
+# lashes, lips: a person is known by them), of what is brighter (gleams would glow), and of colours (louder ones are blots)
+LEAST, DARKER, BRIGHTER, LOUDEST = 0.6, 2.0, 1.15, 1.0
+STEEP = 4.0  # how soon what is darker than the mean, in spreads of lightness, counts as that
 LIGHTNESS = 0.6  # what a step of lightness counts beside one of hue: faces are lit from one side
 
 
@@ -89,7 +92,7 @@ def tone(lab: torch.Tensor) -> Tone | None:
 
 def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None, strength: float) -> torch.Tensor:
     """Mean and spread of `image` where it is covered [S, S] moved towards `theirs`, in CIELAB (Reinhard et al. 2001), the
-    spread towards `CONTRAST` times theirs; what is not covered stays.
+    spread towards `CONTRAST` times theirs, of what is bright less than of what is dark; what is not covered stays.
     """
     if strength <= 0 or theirs is None:
         return image
@@ -99,8 +102,10 @@ def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None
     if own is None:
         return image
     gain = (CONTRAST * theirs.spread / own.spread.clamp_min(1e-3)).clamp_min(LEAST)
-    gain = torch.minimum(gain, gain.new_tensor(LOUDEST)[:, None])
-    moved = torch.lerp(lab, (lab - own.mean) * gain + theirs.mean, strength)
+    off = lab - own.mean
+    most = torch.full_like(off, LOUDEST)
+    most[0] = DARKER + (BRIGHTER - DARKER) * torch.sigmoid(STEEP * off[0] / own.spread[0].clamp_min(1e-3))
+    moved = torch.lerp(lab, off * torch.minimum(gain, most) + theirs.mean, strength)
     matched = image.clone()
     matched[:, where] = lab_to_rgb(moved[..., None])[..., 0].clamp(0, 1)
     return matched
