@@ -68,7 +68,7 @@ def relit(image: torch.Tensor, like: torch.Tensor, both: torch.Tensor, face: tor
 CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness
 # Factors of how far a face's lightness and colours are from their mean: the least; the most of what is darker than that (brows,
 # lashes, lips: a person is known by them), of what is brighter (gleams would glow), and of colours (louder ones are blots)
-LEAST, DARKER, BRIGHTER, LOUDEST = 0.6, 2.0, 1.15, 1.0
+LEAST, DARKER, BRIGHTER, LOUDEST = 0.6, 1.6, 1.15, 1.0
 STEEP = 4.0  # how soon what is darker than the mean, in spreads of lightness, counts as that
 LIGHTNESS = 0.6  # what a step of lightness counts beside one of hue: faces are lit from one side
 

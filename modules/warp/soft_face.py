@@ -27,7 +27,7 @@ STIFF = 6.0  # what the spread of faces counts beside the points: those are not 
 SCALES = 1.0, 0.7, 0.5, 0.35, 0.3, 0.3  # of the Cauchy weights of the fit, step by step
 # Logs by which skin may differ from the fit, in light and in chroma, and by what both of its sides have, brighter by less;
 # features upwards, downwards, and in chroma
-SKIN, HUE, OWN, GLEAM, FEATURE, DARK, PAINT = 0.4, 0.12, (0.8, 0.2), 0.3, 1.0, 1.6, 0.6
+SKIN, HUE, OWN, GLEAM, FEATURE, DARK, PAINT = 0.25, 0.12, (0.8, 0.2), 0.3, 1.0, 1.6, 0.6
 NEAR = 1.0  # pixels of the 256 px crop over which sides are compared
 BEARD, BLUR = 0.25, 3.0  # darker than the fit by so much on both sides of a face below its nose; pixels, to tell
 EDGE, JOIN = 1.0, 0.7  # pixels of the 256 px crop that features are grown by, and over which what is found is smoothed
