@@ -71,7 +71,7 @@ def led_rim(around: torch.Tensor, drawn: torch.Tensor, face: torch.Tensor, skin:
     hair are where they get darker; a wall is neither.
     """
     pixel, whole = len(skin) / FRAME, plane(face > 0.5)
-    rim = (whole - grow(whole, -INNER * pixel)) * (skin > 0.5)
+    rim = (whole - grow(whole, -INNER * pixel)) * (skin > 0.5) * is_skin(drawn[None], whole)  # a fringe says nothing
     theirs = torch.log(around[None] + FAINT)
     step = torch.log(drawn[None] + FAINT) - theirs
     inner = rim * grow(whole, -SURE * pixel)  # an outline that misses by a pixel or two has the wall in it

@@ -29,6 +29,7 @@ FOREHEAD = (
 )  # fmt: skip
 # CIELAB distance from the face's skin above which the forehead may be hair; and is, if it begins as ROOT
 FRINGE, ROOT = 14.0, 24.0
+EVEN, DIMMEST = 9.0, 1.6  # distance of half of a face; where it is more even, as in dim light, hair is nearer, too; the most
 HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
 
 HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and how much nearer the other side must be
@@ -144,10 +145,11 @@ def hair_mask(image: torch.Tensor, covered: torch.Tensor, mesh: Mesh) -> torch.T
         return torch.zeros_like(covered)
     pixel = image.shape[-1] / FRAME
     smooth = blurred(image[None].clamp(0, 1), 1.5 * pixel)[0]
-    middle = colours(smooth, rest).median(1, keepdim=True).values
+    seen = colours(smooth, rest)
+    middle = seen.median(1, keepdim=True).values
     distance = torch.zeros_like(covered)
     distance[forehead] = apart(colours(smooth, forehead), middle)
-    distance = distance[None, None]
+    distance = distance[None, None] * (EVEN / apart(seen, middle).median()).clamp(1, DIMMEST)
     hair = grow((distance > FRINGE).float(), -pixel)  # single pixels are wrinkles or light
     root = (distance > ROOT) * grow((~mesh.covered).float()[None, None], HAIRLINE * pixel)
     hair = grow(connected(hair, root), 4 * pixel)  # the edge of hair is hair

@@ -40,6 +40,14 @@ def test_a_fringe_is_found_and_plain_skin_is_not(face):
     assert found[int(points[1, 1]) :].max() == 0  # from the nose down nothing is hair
 
 
+def test_a_fringe_in_dim_even_light_is_found(face):
+    """All colours are near there."""
+    picture, line = 0.5 * skin_picture(), int(face.points[151, 1])
+    picture[:, :line] = 0.3 * picture[:, :line]
+    found = hair_mask(picture, face.covered.float(), face)
+    assert found[: line - 6][face.covered[: line - 6]].mean() > 0.8
+
+
 def test_a_mask_over_most_of_a_face_says_nothing_of_its_tone(face):
     """The forehead that is seen takes the light of the skin around it, as without the mask."""
     side = torch.linspace(0.4, 1.0, 256) ** (1 / 2.2)

@@ -121,6 +121,15 @@ def test_a_wall_within_an_outline_that_misses_by_two_pixels_is_no_skin():
     assert (led / around)[:, 100:156, 84].log().min() > 0.1
 
 
+def test_a_fringe_of_the_drawn_face_does_not_go_on_above_it():
+    """It was a dark patch on the forehead of the place."""
+    around, face, drawn = skin_picture(), torch.zeros(256, 256), skin_picture()
+    face[60:200, 80:176] = 1
+    drawn[:, :80] = HAIR[:, None, None]
+    led = led_rim(around, drawn, face, face)
+    assert (led - around)[:, :60].abs().max() < 0.05
+
+
 def test_nothing_known_changes_nothing():
     picture, nothing = skin_picture(), torch.zeros(256, 256)
     for made in match_rim(picture, nothing, picture, nothing, 0.5):
