@@ -65,10 +65,9 @@ def relit(image: torch.Tensor, like: torch.Tensor, both: torch.Tensor, face: tor
     return gained(image, torch.exp(F.interpolate(gain, image.shape[-2:], mode="bilinear", align_corners=False)[0]))
 
 
-CONTRAST = 1.15  # of the drawn face, over that of the face whose place it takes: less of it costs likeness
-# Factors of how far a face's lightness and colours are from their mean: the least; the most of what is darker than that (brows,
-# lashes, lips: a person is known by them), of what is brighter (gleams would glow), and of colours (louder ones are blots)
-LEAST, DARKER, BRIGHTER, LOUDEST = 0.6, 1.6, 1.15, 1.0
+# Contrast of a drawn face over that of the face whose place it takes, and the most that its own is raised for that: of what is
+# darker than its mean (brows, lashes, lips: a person is known by them), brighter (gleams would glow), and of colours (blots)
+DARK, BRIGHT, HUES, LEAST = (1.4, 1.6), (1.05, 1.15), (1.15, 1.0), 0.6
 STEEP = 4.0  # how soon what is darker than the mean, in spreads of lightness, counts as that
 LIGHTNESS = 0.6  # what a step of lightness counts beside one of hue: faces are lit from one side
 
@@ -92,7 +91,7 @@ def tone(lab: torch.Tensor) -> Tone | None:
 
 def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None, strength: float) -> torch.Tensor:
     """Mean and spread of `image` where it is covered [S, S] moved towards `theirs`, in CIELAB (Reinhard et al. 2001), the
-    spread towards `CONTRAST` times theirs, of what is bright less than of what is dark; what is not covered stays.
+    spread towards theirs, of what is dark farther than of what is bright; what is not covered stays.
     """
     if strength <= 0 or theirs is None:
         return image
@@ -101,11 +100,11 @@ def match_colour(image: torch.Tensor, covered: torch.Tensor, theirs: Tone | None
     own = tone(lab[:, covered[where] > 0.5])
     if own is None:
         return image
-    gain = (CONTRAST * theirs.spread / own.spread.clamp_min(1e-3)).clamp_min(LEAST)
-    off = lab - own.mean
-    most = torch.full_like(off, LOUDEST)
-    most[0] = DARKER + (BRIGHTER - DARKER) * torch.sigmoid(STEEP * off[0] / own.spread[0].clamp_min(1e-3))
-    moved = torch.lerp(lab, off * torch.minimum(gain, most) + theirs.mean, strength)
+    off, ratio = lab - own.mean, theirs.spread / own.spread.clamp_min(1e-3)
+    dark, bright, hue = ((contrast * ratio).clamp(LEAST, most) for contrast, most in (DARK, BRIGHT, HUES))
+    share = torch.sigmoid(STEEP * off[:1] / own.spread[:1].clamp_min(1e-3))
+    off = torch.cat([off[:1] * torch.lerp(dark[:1], bright[:1], share), off[1:] * hue[1:]])
+    moved = torch.lerp(lab, off + theirs.mean, strength)
     matched = image.clone()
     matched[:, where] = lab_to_rgb(moved[..., None])[..., 0].clamp(0, 1)
     return matched
