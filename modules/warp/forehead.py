@@ -16,6 +16,7 @@ from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import POINTS, Mesh, rasterise, sampled
 from .skin import COARSE, DARK, FOREHEAD, Skin
+from .skull import beyond_head
 
 UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
@@ -129,8 +130,10 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     across = along(mesh, *CORNERS)  # there a head goes on above a face, beside its temples a wall does
     start = grow(face, 2 * SPECK * pixel) * ((across > 0) & (across < 1))
-    skin = torch.maximum(face, connected(skin * free, start))
-    skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
+    joined = connected(skin * free, start)
+    head = 1 - beyond_head(joined, seen, mesh)
+    skin = torch.maximum(face, connected(joined * head, start))
+    skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel) * head  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
     inner = torch.maximum(plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam), cloth * face)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]

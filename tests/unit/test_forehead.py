@@ -7,10 +7,11 @@ import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.covers import in_front
-from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, above, bare_forehead, reached, trusted
+from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, Strip, above, bare_forehead, reached, trusted
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.skin import Skin
+from diffsfsr.modules.warp.skull import height_on_head
 from tests.unit.faces import HAIR, SKIN, photo, skin_picture
 from tests.unit.test_detail import LARGE, place
 
@@ -79,6 +80,16 @@ def test_a_wall_as_pale_as_the_skin_beside_a_temple_is_no_forehead(face):
     wall[y - 12 : y + 10, x - 40 : x + 3] = True
     bare = bare_forehead(torch.where(wall, SKIN[:, None, None], image), face)
     assert not bare[wall & ~face.covered].any() and bare[face.covered].mean() > 0.6
+
+
+def test_a_wall_of_nearly_the_skin_s_colour_around_a_bald_head_is_no_forehead(face):
+    """It joins the head all along; the shape of a head tells them apart where colours alone do not."""
+    head = height_on_head(face) < 1.1
+    wall = (SKIN * torch.tensor([1.06, 1.1, 1.12])).clamp(max=1)
+    bald = torch.where(head | face.covered, SKIN[:, None, None], wall[:, None, None])
+    bare, beside = bare_forehead(bald, face), height_on_head(face).clamp(max=2)
+    assert bare[(beside > 1.15) & (beside < 2)].mean() < 0.01
+    assert bare[head & Strip.of(face.points, 256).covered].mean() > 0.95
 
 
 def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
