@@ -10,7 +10,7 @@ from .mesh import Mesh
 EARS, CROWN = (127, 356), (9, 10)  # points at the ears' upper ends, and from between the brows upwards
 HIGH, DEEP = 1.45, 1.25  # of half an ellipsoid over the ears, in halves of the way between them
 SURELY, AT_MOST = 1.0, 1.2  # times that: within is head, beyond is none; ten bald heads end from 1.0 to 1.15
-FEW, ROUNDS = 0.003, 4  # share of a face that must be bare beyond, and how often that leads on inwards
+FEW, ROUNDS = 0.003, 2  # share of a face that must be bare beyond, and how often that leads on inwards
 EDGE = 1.0  # pixels of the 256 px crop that belong to what is beside the head
 
 
