@@ -16,6 +16,7 @@ from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import POINTS, Mesh, rasterise, sampled
 from .skin import COARSE, DARK, FOREHEAD, Skin
+from .skull import beyond_head
 
 UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
@@ -44,6 +45,7 @@ FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold 
 ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
+ENDS = 20.0  # over which it fades towards the upper end of the crop, beyond which a high head goes on
 SMOOTH = 5.0  # over which tone is averaged
 UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
 BROAD = 10.0  # over which such a difference goes on beyond what is seen, that it shows no line where that ends
@@ -129,8 +131,10 @@ def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> t
     skin = connected(grow(grow(skin, -SPECK * pixel), SPECK * pixel), face)
     across = along(mesh, *CORNERS)  # there a head goes on above a face, beside its temples a wall does
     start = grow(face, 2 * SPECK * pixel) * ((across > 0) & (across < 1))
-    skin = torch.maximum(face, connected(skin * free, start))
-    skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel)  # over the border of the strip it may stretch
+    joined = connected(skin * free, start)
+    head = 1 - beyond_head(joined, seen, mesh)
+    skin = torch.maximum(face, connected(joined * head, start))
+    skin = grow(grow(skin, GLEAM * pixel), -GLEAM * pixel) * head  # over the border of the strip it may stretch
     hair = connected(1 - skin, (1 - free) * (1 - face)) * free  # a hole in skin is a gleam
     inner = torch.maximum(plane(upper_part(mesh) & ~seen.feature & (seen.unlike > HUNG)) * (1 - gleam), cloth * face)
     return (torch.maximum(free, face) * (1 - connected(torch.maximum(hair, inner), hair)))[0, 0]
@@ -198,7 +202,8 @@ def above(
     soft = blurred(plane(inside | below), SOFT * pixel)[0, 0] * (inside | mesh.covered)
     goes_on = tone_of(tone + torch.lerp(left, even, level)) * structure
     image = torch.lerp(drawn, torch.lerp(goes_on, image, known), torch.where(inside, 1.0, soft))
-    share = torch.where(inside, theirs * ((1 - height[..., 0]) / (1 - FADED)).clamp(0, 1), soft)
+    rows = torch.arange(len(covered), device=covered.device)[:, None] / (ENDS * pixel)
+    share = torch.where(inside, theirs * torch.minimum((1 - height[..., 0]) / (1 - FADED), rows).clamp(0, 1), soft)
     seen = torch.where(inside, known, 1 - soft * (1 - known))
     others = tuple(Source(place, other * soft) for place, other in zip(elsewhere, others, strict=True))
     return Above(image.clamp(0, 1), share, Source(straight, seen), others)

@@ -1,16 +1,20 @@
 """The forehead from the mesh's upper end to the hairline: where it is bare, what is drawn there, and its detail."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.covers import in_front
-from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, above, bare_forehead, reached, trusted
+from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, Strip, above, bare_forehead, reached, trusted
+from diffsfsr.modules.warp.hard_light import SoftFace
 from diffsfsr.modules.warp.masks import blurred, grow
+from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.skin import Skin
+from diffsfsr.modules.warp.skull import height_on_head
 from tests.unit.faces import HAIR, SKIN, photo, skin_picture
 from tests.unit.test_detail import LARGE, place
 
@@ -81,6 +85,16 @@ def test_a_wall_as_pale_as_the_skin_beside_a_temple_is_no_forehead(face):
     assert not bare[wall & ~face.covered].any() and bare[face.covered].mean() > 0.6
 
 
+def test_a_wall_of_nearly_the_skin_s_colour_around_a_bald_head_is_no_forehead(face):
+    """It joins the head all along; the shape of a head tells them apart where colours alone do not."""
+    head = height_on_head(face) < 1.1
+    wall = (SKIN * torch.tensor([1.06, 1.1, 1.12])).clamp(max=1)
+    bald = torch.where(head | face.covered, SKIN[:, None, None], wall[:, None, None])
+    bare, beside = bare_forehead(bald, face), height_on_head(face).clamp(max=2)
+    assert bare[(beside > 1.15) & (beside < 2)].mean() < 0.01
+    assert bare[head & Strip.of(face.points, 256).covered].mean() > 0.95
+
+
 def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
     """From the brows to the hair; without it they stay, and the hair stays in any case."""
     wrinkles, x = person(face), int(face.points[TOP, 0])
@@ -132,6 +146,14 @@ def test_a_forehead_fades_broadly_into_a_higher_one(face):
     fade = made.share[: top(face), x]
     assert fade[0] == 0 and fade.max() == 1
     assert ((fade > 0) & (fade < 1)).sum() > 0.5 * (face.points[9, 1] - face.points[TOP, 1])
+
+
+def test_a_forehead_ends_without_a_line_where_the_crop_does(face):
+    """A high head goes on beyond it."""
+    high = Mesh.of(face.points - torch.tensor([0.0, top(face) - 30.0, 0.0]), face.topology, 256)
+    everywhere = torch.ones(256, 256)
+    share = above(Skin(skin_picture(), face.points), high, skin_picture(), high.covered.float(), everywhere, everywhere).share
+    assert share[0].max() == 0 and share[:20, 120:136].diff(dim=0).max() < 0.1 and share[24, 128] > 0.9
 
 
 def pored(face, image, side: int = 256, strength: float = 0.06):
@@ -247,3 +269,15 @@ def test_native_detail_is_the_selfie_s_above_the_mesh_too(face):
         result, _ = composite(made.permute(1, 2, 0)[None], replace(region, fine=(fine,), mask=mask[None]), 1.0)
         alike = [float(torch.corrcoef(torch.stack([fine_of(result[0]), fine_of(x)]))[0, 1]) for x in (selfie, scene)]
         assert (alike[0] > 0.8 and abs(alike[1]) < 0.15) == least
+
+
+def test_a_selfie_s_own_forehead_is_drawn_in_softer_light_too(comfy, face, monkeypatch):
+    """All of that photo is changed; else a band above the mesh would be of another tone."""
+    from diffsfsr.modules.pipeline import draft, place
+    from diffsfsr.modules.pipeline.memo import Memo
+
+    monkeypatch.setattr(place, "topology", lambda: face.topology)
+    monkeypatch.setattr(draft, "soft_face", lambda encoders, person: SoftFace(0.8 * person.face.image))
+    encoders, someone = SimpleNamespace(memo=Memo()), place.Person(photo(person(face), face.points), "who")
+    known = draft.own_forehead(encoders, someone, Skin(0.8 * someone.face.image, face.points))
+    assert known[column(face, 2, HIGH - 14)].min() > 0.9
