@@ -98,10 +98,13 @@ class Strip(NamedTuple):
     weight: torch.Tensor  # [S, S, 3]
 
     @classmethod
-    def of(cls, points: torch.Tensor, size: int) -> "Strip":
-        """points [478, >= 2] of the face."""
-        corners = torch.cat(border(points)[:2])
-        return cls(*rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), BETWEEN, size))
+    def of(cls, mesh: Mesh) -> "Strip":
+        return mesh.once(cls._made)
+
+    @classmethod
+    def _made(cls, mesh: Mesh) -> "Strip":
+        corners = torch.cat(border(mesh.points)[:2])
+        return cls(*rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), BETWEEN, len(mesh.index)))
 
     @property
     def covered(self) -> torch.Tensor:
@@ -114,15 +117,27 @@ class Strip(NamedTuple):
         return sum(corners[..., k, :] * self.weight[..., k, None] for k in range(3))
 
 
-def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
-    """Bare skin of a face and in the strip above it [S, S], 0 or 1, of a picture [3, S, S]; mesh: where the face stands.
+class Seen(NamedTuple):
+    """What is seen on and around a face in its picture."""
+
+    colours: Colours
+    cloth: torch.Tensor  # [1, 1, S, S], 0 or 1, see `pale_cloth`
+
+    @classmethod
+    def of(cls, image: torch.Tensor, mesh: Mesh) -> "Seen":
+        """Of a picture [3, S, S]; mesh: where the face stands."""
+        colours = colours_of(image, mesh)
+        return cls(colours, pale_cloth(colours, mesh))
+
+
+def bare_forehead(there: Seen, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
+    """Bare skin of a face and in the strip above it [S, S], 0 or 1; there: what is seen; mesh: where the face stands.
 
     alike: distance from skin up to which the strip is bare. On the face what hangs in from the strip is not.
     """
-    size, face = mesh.index.shape[-1], plane(mesh.covered)
-    pixel, free, seen = size / FRAME, plane(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
+    pixel, face, free = len(mesh.index) / FRAME, plane(mesh.covered), plane(Strip.of(mesh).covered & ~mesh.covered)
+    seen, cloth = there
     alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
-    cloth = pale_cloth(seen, mesh)
     alike = alike & (cloth[0, 0] < 0.5)
     gleam = gleams(seen, alike, mesh) * (1 - cloth)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
@@ -148,7 +163,7 @@ def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
     """What on and above a forehead is so much brighter and paler than the face's skin, over most of the strip and beyond, that
     it is white cloth and no gleam: [1, 1, S, S], 0 or 1.
     """
-    pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh.points, len(mesh.index)).covered | mesh.covered)
+    pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh).covered | mesh.covered)
     light, red, _ = seen.logs[:, mesh.covered & ~seen.feature].median(1).values
     pale = (seen.logs[0] > light + PALE[0]) & (seen.logs[1] < PALE[1] * red)
     pale = plane(pale & (~mesh.covered | upper_part(mesh)))
@@ -177,7 +192,7 @@ def above(
 
     own [S, S] 0..1: where the selfie's crop is skin, see `trusted`; theirs [S, S]: the background, in the drawn face's shape.
     """
-    pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
+    pixel, strip = len(covered) / FRAME, Strip.of(mesh)
     inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
     height = strip.interpolate(*(drawn.new_full((len(UPPER), 1), end) for end in (0.0, 1.0)))
     factor, calm = _structure(skin.image, pixel)
@@ -241,7 +256,7 @@ def trusted(
     hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all; changed [S, S] bool: where its face
     is not drawn as the photo shows it: neither is what joins that above the mesh.
     """
-    pixel, strip = len(bare) / FRAME, Strip.of(mesh.points, len(bare)).covered & ~mesh.covered
+    pixel, strip = len(bare) / FRAME, Strip.of(mesh).covered & ~mesh.covered
     hidden = (strip | mesh.covered) & (bare < 0.5)
     if shown is not None:
         hidden = hidden | (shown < 0.5)

@@ -96,7 +96,7 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     off = base - fill((mesh.interpolate(fit.light).movedim(-1, 0) * face)[None], face[None, None])[0]
     *features, nose = features_of(mesh)
     feature = torch.stack(features).any(0) | (nose & (off.mean(0) < 0)) | dark_below_nose(off, mesh)
-    strip = Strip.of(mesh.points, len(face)).covered & ~mesh.covered & (off.mean(0) > -HAIR)
+    strip = Strip.of(mesh).covered & ~mesh.covered & (off.mean(0) > -HAIR)
     skin = (grow(plane(mesh.covered & ~feature), -EDGE * pixel)[0, 0] > 0) | strip
     light, hue = parts(off)
     both = parts(on_both_sides(off, mesh))
