@@ -159,7 +159,7 @@ def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, sid
             continue
         part, moved = touched(weight, window, math.ceil(2 * step) if led else 0)  # many layers are small
         photo, here = reduced(photo, affine.side(photo.matrix, place.shape[-1]) / side), (slice(None), *part)
-        light = _light(photo, affine.sample(place, moved, weight[part].shape))
+        light = _light(photo, place, moved, weight[part].shape)
         if led:
             whole = torch.zeros_like(painted)
             whole[here] = light
@@ -171,10 +171,10 @@ def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, sid
     return known, total / (known + 1e-3)
 
 
-def _light(photo: Photo, place: torch.Tensor) -> torch.Tensor:
-    """A photo's luma [1, h, w] at places [1, 2, h, w] of its crop."""
-    there = affine.apply(affine.invert(photo.matrix[None]), place[0].flatten(1).T[None])
-    return sampled(photo.light, there[0].view(*place.shape[-2:], 2), "bicubic").clamp(0, 1)
+def _light(photo: Photo, place: torch.Tensor, window: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """A photo's luma [1, h, w] in a window; place [1, 2, S, S]: where in the photo's crop each pixel of that before it lies."""
+    there = affine.apply(affine.invert(photo.matrix[None]), place[0].flatten(1).T[None]).mT.view_as(place)
+    return sampled(photo.light, affine.sample(there, window, shape)[0].movedim(0, -1), "bicubic").clamp(0, 1)
 
 
 def touched(alpha: torch.Tensor, window: torch.Tensor, beyond: int = 0) -> tuple[tuple[slice, slice], torch.Tensor]:
