@@ -150,7 +150,7 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
         held(film, seen)
         kept[count] = held([result, list(camera.pipeline.encoders.memo.kinds.values())], seen)
         assert len(looked) == 1, "the light on the selfie"
-        assert len(read) <= count + 2, "the colours of each place, and of the selfie with and without hard light, for all that ask"
+        assert len(read) <= count + 2, "colours of each place, and the selfie's with and without hard light"
     assert (kept[5] - kept[2]) / 3 < 5e6
     assert max(alive) <= 4, "the place that is drawn, the one before, and the selfie's own"
 
