@@ -11,7 +11,7 @@ from ..modules.faces.morphable import FaceShape
 from ..modules.types import USUAL, Face
 from ..modules.warp.beard import in_the_way, jaw_of
 from ..modules.warp.coarse import BackgroundFace, coarse_warp, face_mask, placed, points_of, unoccluded
-from ..modules.warp.forehead import ALIKE, Foreheads, bare_forehead, reached, trusted
+from ..modules.warp.forehead import ALIKE, Foreheads, Seen, bare_forehead, reached, trusted
 from ..modules.warp.jaw import parted
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import Interior
@@ -32,8 +32,8 @@ def drawn(
     shade = shade_of(shape, own_light(shape, person), mesh, geometry, wrinkles)
     interior = Interior.of(shape, photo, rest, geometry)
     own = Mesh.of(person.points, mesh.topology, person.size)
-    bare = bare_forehead(person.image, own, ALIKE[1])
-    foreheads = Foreheads(trusted(bare, own, person.shown), bare_forehead(place.face.image, place.mesh))
+    bare = bare_forehead(Seen.of(person.image, own), own, ALIKE[1])
+    foreheads = Foreheads(trusted(bare, own, person.shown), bare_forehead(Seen.of(place.face.image, place.mesh), place.mesh))
     how = {"colour": SKIN_TONE, "rim": True, "foreheads": foreheads, **changed}
     skin = unoccluded(person, mesh.topology, bare=bare)
     return coarse_warp(skin, place, mesh, mask, complete=True, shade=shade, interior=interior, **how)
@@ -45,7 +45,7 @@ def mask_of(place: BackgroundFace, mesh: Mesh, pixels: float) -> torch.Tensor:
     """
     grown = pixels * place.face.size / FRAME
     old = Mesh.of(place.outline, mesh.topology, place.face.size)
-    bare = bare_forehead(place.face.image, place.mesh)
+    bare = bare_forehead(Seen.of(place.face.image, place.mesh), place.mesh)
     parts = face_mask(place, mesh, grown), parted(old, mesh, grown), reached(bare, pixels)
     return torch.stack(parts).amax(0)
 

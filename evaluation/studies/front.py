@@ -12,7 +12,8 @@ import torch
 from ...modules.affine import FRAME
 from ...modules.faces.landmarker import landmarks_in_crop
 from ...modules.pipeline.encoders import cover_network, face_networks
-from ...modules.warp.covers import in_front
+from ...modules.warp.covers import answer, in_front
+from ...modules.warp.forehead import Seen
 from ...modules.warp.front import found_by_colour
 from ...modules.warp.mesh import Mesh
 from ...training.data import load_part
@@ -25,7 +26,10 @@ from ..metrics.report import write_docs
 MARKS = "<!-- front:begin -->", "<!-- front:end -->"
 PLAIN, MARKED = "nothing, portraits as they are", "nothing, marked and worn"
 SURE, SEED = 0.5, 5
-WAYS = {"colour rules alone": lambda image, mesh, _: found_by_colour(image, mesh), "now": in_front}
+WAYS = {
+    "colour rules alone": lambda image, mesh, _: found_by_colour(image, mesh),
+    "now": lambda image, mesh, network: in_front(Seen.of(image, mesh), mesh, answer(network, image, mesh)),
+}
 
 
 def validation_painter(data) -> Painter:

@@ -8,7 +8,7 @@ from ..types import Face, Strength
 from ..warp.beard import in_the_way, jaw_of
 from ..warp.coarse import BackgroundFace, morph, placed, points_of, unoccluded
 from ..warp.covers import before_selfie, broad, in_front
-from ..warp.forehead import ALIKE, Foreheads, bare_forehead, trusted
+from ..warp.forehead import ALIKE, Foreheads, Seen, bare_forehead, trusted
 from ..warp.hard_light import SoftFace, soft_gain
 from ..warp.harmony import OwnLight, led
 from ..warp.mesh import Mesh
@@ -18,9 +18,8 @@ from ..warp.rim import SKIN_TONE
 from ..warp.skin import Skin
 from ..warp.wrinkles import own_light, shade_of
 from .encoders import Encoders, light_network
-from .face import cover_answer, cover_share
 from .memo import LEAST, content
-from .place import Person, Place, own_place, same_photo, topology
+from .place import Person, Place, cover_answer, cover_share, own_place, same_photo, seen_in, topology
 
 FREE = 0.5  # what stands before a forehead, up to which it is bare
 
@@ -33,7 +32,7 @@ def behind(encoders: Encoders, person: Person, place: Place, given: torch.Tensor
     place = shaven(encoders, person, place)
     found, background = None, place.background
     if find and not same_photo(person, place):
-        found = encoders.memo.get("in front", place.key, lambda: _found(place))
+        found = encoders.memo.get("in front", place.key, lambda: _found(encoders, place))
     both = [mask for mask in (given, found) if mask is not None and mask.any()]
     if not both:
         return place
@@ -56,10 +55,9 @@ def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
     return replace(place, background=background, key=f"{place.key} {way.pixels:.3f} {way.hair} without beard")
 
 
-def _found(place: Place) -> torch.Tensor | None:
+def _found(encoders: Encoders, place: Place) -> torch.Tensor | None:
     """What stands before its face [S, S] 0..1; None, which takes no memory, where nothing does."""
-    mesh = place.background.mesh
-    found = in_front(place.face.image, mesh, cover_answer(place.face, mesh))
+    found = in_front(seen_in(encoders, place), place.background.mesh, cover_answer(place))
     return found if found.any() else None
 
 
@@ -71,7 +69,7 @@ def skin_of(encoders: Encoders, person: Person, place: Place) -> Skin:
 
     def make() -> Skin:
         soft = replace(face, image=soft_face(encoders, person).image)
-        held = broad(before_selfie(cover_share(encoders, face, own), own))
+        held = broad(before_selfie(cover_share(encoders, person), own))
         return unoccluded(soft, own.topology, held, own_bare(encoders, person))._replace(shown=face.shown)
 
     return encoders.memo.get("skin", person.key, make)
@@ -177,18 +175,19 @@ def own_forehead(encoders: Encoders, person: Person, skin: Skin) -> torch.Tensor
 
 def own_bare(encoders: Encoders, person: Person) -> torch.Tensor:
     """Where the person's photo is bare, above the mesh, too, also without hard light [S, S], 0 or 1; remembered."""
-    mesh = own_place(encoders, person).background.mesh
+    own = own_place(encoders, person)
 
     def make() -> torch.Tensor:
-        photo, soft = person.face.image, soft_face(encoders, person).image
-        bare = bare_forehead(soft, mesh, ALIKE[1])
-        return bare if soft is photo else bare * bare_forehead(photo, mesh, ALIKE[0])
+        mesh, seen, soft = own.background.mesh, seen_in(encoders, own), soft_face(encoders, person).image
+        if soft is person.face.image:
+            return bare_forehead(seen, mesh, ALIKE[1])
+        return bare_forehead(Seen.of(soft, mesh), mesh, ALIKE[1]) * bare_forehead(seen, mesh, ALIKE[0])
 
     return encoders.memo.get("own bare", person.key, make)
 
 
 def forehead(encoders: Encoders, place: Place) -> torch.Tensor:
     """Where a place shows bare skin [S, S] bool, above the mesh, too; remembered, as bool: a quarter of the memory."""
-    make = lambda: bare_forehead(place.face.image, place.background.mesh) > 0  # noqa: E731
+    make = lambda: bare_forehead(seen_in(encoders, place), place.background.mesh) > 0  # noqa: E731
     bare, front = encoders.memo.get("forehead", place.key, make), place.background.in_front
     return bare if front is None else bare & (front < FREE)

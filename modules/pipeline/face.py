@@ -12,12 +12,9 @@ from ..faces.detector import LEAST_FACE
 from ..faces.landmarker import DetectedFace, find_faces, landmarks_in_crop
 from ..faces.selection import RULES, choose_face
 from ..types import Face
-from ..warp.covers import answer
-from ..warp.mesh import Mesh
 from ..warp.paste import cut
 from ..warp.unseen import completed, inside
-from .encoders import Encoders, cover_network, face_networks
-from .memo import content
+from .encoders import Encoders, face_networks
 
 log = logging.getLogger(__name__)
 TILTED = 60.0  # degrees, from which on a face is measured again where it stands upright
@@ -55,16 +52,6 @@ def warn_of_others(faces: list[DetectedFace], found: DetectedFace, rule: str) ->
     if clear > 1:
         level = logging.INFO if rule == "index" else logging.WARNING  # who gave a number has looked
         log.log(level, "%s: %d faces, the %s one is used", here(), clear, rule)
-
-
-def cover_share(encoders: Encoders, face: Face, mesh: Mesh) -> torch.Tensor:
-    """How sure the network is [S, S] 0..1 that something stands before a face, mesh: where it stands; remembered."""
-    return encoders.memo.get("cover share", content(face.image, face.points), lambda: cover_answer(face, mesh))
-
-
-def cover_answer(face: Face, mesh: Mesh) -> torch.Tensor:
-    """`cover_share`, not remembered."""
-    return answer(cover_network().ready(), face.image, mesh)
 
 
 def aligned(encoders: Encoders, image: torch.Tensor, found: DetectedFace) -> tuple[Face, torch.Tensor]:

@@ -15,12 +15,12 @@ from ..images import checked_image
 from ..types import Face, Identity
 from ..warp.covers import in_front
 from ..warp.detail import photo_of
-from ..warp.mesh import Mesh
 from ..warp.palette import Exposure
 from ..warp.unseen import inside, missing
-from .encoders import Encoders, face_networks
-from .face import check_choice, cover_share, face_of, find_face
+from .encoders import Encoders
+from .face import check_choice, face_of, find_face
 from .landmarks import faces_of
+from .place import Person, cover_share, own_place, person_of, seen_in
 
 BRIDGE, COVERED = 6, 0.05  # the point between the eyes; share of the face below it: of 25 bare ones 24 have 0, one .011
 TURNED = 25.0  # degrees to a side, from which on half a face is a mirror image
@@ -52,9 +52,10 @@ def encode_identity(
     _warn_of_light(pictures, numbers)
     k = max(who.kept, key=lambda k: float(vectors[k] @ who.vector))  # most like all of them: drawn from
     _warn_unseen(encoders.shape, faces[k], found[numbers[k]][1], images[numbers[k]], numbers[k])
-    _warn_covered(encoders, faces[k], numbers[k])
     best = replace(faces[k], photo=photo_of(images[numbers[k]], found[numbers[k]][1], encoders.size))
-    return Identity(who.vector, selfies[who.kept], best, encoders.id), pictures[who.kept].permute(0, 2, 3, 1)
+    identity = Identity(who.vector, selfies[who.kept], best, encoders.id)
+    _warn_covered(encoders, person_of(identity), numbers[k])
+    return identity, pictures[who.kept].permute(0, 2, 3, 1)
 
 
 def checked(images: torch.Tensor, rule: str, without: str) -> torch.Tensor:
@@ -91,11 +92,13 @@ def _warn_unseen(shape: FaceShape, face: Face, matrix: torch.Tensor, image: torc
         log.warning("%s: the selfie is turned by %.0f degrees: %s", where, turn, what)
 
 
-def _warn_covered(encoders: Encoders, face: Face, number: int) -> None:
+def _warn_covered(encoders: Encoders, person: Person, number: int) -> None:
     """Says that a mask, a hand or the like hides much of the photo's face below the eyes."""
-    mesh = Mesh.of(face.points, face_networks().ready().topology.to("cpu"), face.size)
+    own, face = own_place(encoders, person), person.face
+    mesh = own.background.mesh
     low = mesh.covered & (torch.arange(face.size)[:, None] > face.points[BRIDGE, 1])
-    share = float(in_front(face.image, mesh, cover_share(encoders, face, mesh))[low].mean()) if low.any() else 0.0
+    found = in_front(seen_in(encoders, own), mesh, cover_share(encoders, person))
+    share = float(found[low].mean()) if low.any() else 0.0
     if share > COVERED:
         what = "%.0f %% of the selfie's face below the eyes is covered, and what is hidden is guessed from the rest"
         log.warning(f"%s: {what}; a photo without it helps", here(f"image {number}"), 100 * share)

@@ -10,8 +10,10 @@ from ..errors import at
 from ..faces.pose import turned
 from ..types import Face, Identity, Topology
 from ..warp.coarse import BackgroundFace
+from ..warp.covers import answer
+from ..warp.forehead import Seen
 from ..warp.mesh import Mesh
-from .encoders import Encoders, face_networks
+from .encoders import Encoders, cover_network, face_networks
 from .face import aligned
 from .faceless import Faceless
 from .film import Found, find_all
@@ -139,6 +141,22 @@ def own_place(encoders: Encoders, person: Person) -> Place:
     """The person's own photo as the place; remembered."""
     make = lambda: Place(BackgroundFace.of(person.face, topology()), torch.eye(2, 3), person.key)  # noqa: E731
     return encoders.memo.get("own place", person.key, make)
+
+
+def seen_in(encoders: Encoders, place: Place) -> Seen:
+    """What is seen on and around the face of a place; remembered for the two that are at work."""
+    make = lambda: Seen.of(place.face.image, place.background.mesh)  # noqa: E731
+    return encoders.memo.get("seen", place.key, make, most=2)
+
+
+def cover_share(encoders: Encoders, person: Person) -> torch.Tensor:
+    """How sure the network is [S, S] 0..1 that something stands before the person's face; remembered."""
+    return encoders.memo.get("cover share", person.key, lambda: cover_answer(own_place(encoders, person)))
+
+
+def cover_answer(place: Place) -> torch.Tensor:
+    """How sure the network is [S, S] 0..1 that something stands before the face of a place."""
+    return answer(cover_network().ready(), place.face.image, place.background.mesh)
 
 
 def same_photo(person: Person, place: Place) -> bool:

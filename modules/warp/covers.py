@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from ..affine import FRAME
 from ..faces.covers import SIDE, CoverNetwork
-from .forehead import pale_cloth
-from .front import EYE, colours_of, found_in, softened, without_halves
+from .forehead import Seen
+from .front import EYE, found_in, softened, without_halves
 from .masks import connected, grow, parts
 from .mesh import POINTS, Mesh
 
@@ -23,14 +23,13 @@ LENS = 0.3  # share of each eye that glasses cover
 THIN = 4.0  # half the width up to which something is thin
 
 
-def in_front(image: torch.Tensor, mesh: Mesh, share: torch.Tensor) -> torch.Tensor:
-    """What stands before a face [S, S] 0..1, in and near its mesh, of a picture [3, S, S] with the face where it stands.
+def in_front(there: Seen, mesh: Mesh, share: torch.Tensor) -> torch.Tensor:
+    """What stands before a face [S, S] 0..1, in and near its mesh, of what is seen there; mesh: where the face stands.
 
-    share: the network's `answer` to it.
+    share: the network's `answer` to the picture.
     """
-    seen = colours_of(image, mesh)
-    cloth = softened(pale_cloth(seen, mesh), mesh)[0, 0]
-    return torch.stack([standing(share, mesh), found_in(seen, mesh), cloth]).amax(0)
+    cloth = softened(there.cloth, mesh)[0, 0]
+    return torch.stack([standing(share, mesh), found_in(there.colours, mesh), cloth]).amax(0)
 
 
 def before_selfie(share: torch.Tensor, mesh: Mesh) -> torch.Tensor:

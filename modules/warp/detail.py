@@ -150,21 +150,40 @@ def _drawn(layers: list[Layer], painted: torch.Tensor, window: torch.Tensor, sid
     """The layers in a window where the crop is `side` pixels large: where they are known [1, H, W] 0..1, and their luma
     [1, H, W], that of `painted` where they are not.
     """
-    shape = painted.shape[-2:]
-    known, total = torch.zeros_like(painted), 1e-3 * painted
-    small = _smaller(shape, LED * side / FRAME)
-    for photo, place, weight, led in layers:
-        weight = affine.sample(weight[None, None], window, shape, "zeros")[0]
-        photo = reduced(photo, affine.side(photo.matrix, place.shape[-1]) / side)
-        there = affine.apply(affine.invert(photo.matrix[None]), affine.sample(place, window, shape)[0].flatten(1).T[None])
-        light = sampled(photo.light, there[0].view(*shape, 2), "bicubic").clamp(0, 1)
+    shape, step = painted.shape[-2:], LED * side / FRAME
+    known, total, small = torch.zeros_like(painted), 1e-3 * painted, _smaller(shape, step)
+    weights = torch.stack([layer.weight for layer in layers])[None] if layers else painted.new_zeros(1, 0, 1, 1)
+    weights = affine.sample(weights, window, shape, "zeros")[0]
+    for (photo, place, _, led), weight in zip(layers, weights, strict=True):
+        if not weight.any():
+            continue
+        part, moved = touched(weight, window, math.ceil(2 * step) if led else 0)  # many layers are small
+        photo, here = reduced(photo, affine.side(photo.matrix, place.shape[-1]) / side), (slice(None), *part)
+        light = _light(photo, place, moved, weight[part].shape)
         if led:
-            aim, own = (_shrunk(x, small) for x in (painted, light))
+            whole = torch.zeros_like(painted)
+            whole[here] = light
+            aim, own = (_shrunk(x, small) for x in (painted, whole))
             aim = aim * _ratio(_shrunk(total, small), _shrunk(known * painted, small))
-            light = light * _enlarged((aim + NOISE) / (own + NOISE), shape)
-        total = total + weight * light
-        known = known + weight
+            light = light * _enlarged((aim + NOISE) / (own + NOISE), shape)[here]
+        total[here] += weight[part] * light
+        known[here] += weight[part]
     return known, total / (known + 1e-3)
+
+
+def _light(photo: Photo, place: torch.Tensor, window: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """A photo's luma [1, h, w] in a window; place [1, 2, S, S]: where in the photo's crop each pixel of that before it lies."""
+    there = affine.apply(affine.invert(photo.matrix[None]), place[0].flatten(1).T[None]).mT.view_as(place)
+    return sampled(photo.light, affine.sample(there, window, shape)[0].movedim(0, -1), "bicubic").clamp(0, 1)
+
+
+def touched(alpha: torch.Tensor, window: torch.Tensor, beyond: int = 0) -> tuple[tuple[slice, slice], torch.Tensor]:
+    """The rows and columns of a soft mask [H, W] where it is above 0, and so many pixels beyond, and the matrix [1, 2, 3] of a
+    window for these alone.
+    """
+    ends = (alpha.any(axis).nonzero()[[0, -1], 0].tolist() for axis in (1, 0))
+    (top, bottom), (left, right) = ((max(first - beyond, 0), last + 1 + beyond) for first, last in ends)
+    return (slice(top, bottom), slice(left, right)), affine.shifted(window, left, top)
 
 
 def _ratio(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -14,22 +14,15 @@ from .field import averaged, tone_field, tone_of
 from .front import Colours, colours_of, gleams
 from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
-from .mesh import POINTS, Mesh, rasterise, sampled
+from .mesh import POINTS, Mesh, sampled
 from .skin import COARSE, DARK, FOREHEAD, Skin
 from .skull import beyond_head
+from .strip import FOOT, HEIGHT, TOP, UPPER, Strip, border
 
-UPPER = 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389  # the mesh's upper border, from temple to temple
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
 CORNERS = 54, 284  # of the forehead, on that border
-FOOT, TOP = 9, 10  # the middle of the forehead, from between the brows to that border
-HEIGHT = 1.8  # of the strip, over the way between those
-SIDE = 0.5  # what the strip goes out to the sides, over how far the border is from the middle of the forehead
 FADED = 0.62  # share of its height up to which a face is drawn wholly: beyond, one forehead fades into the other
 DEPTH = 0.6  # of the way from that border down to the brows, as far as structure is taken from there
-
-_ONE, _COUNT = torch.arange(len(UPPER) - 1), len(UPPER)
-_LOW, _HIGH = (_ONE, _ONE + 1, _ONE + _COUNT), (_ONE + 1, _ONE + 1 + _COUNT, _ONE + _COUNT)
-BETWEEN = torch.cat([torch.stack(corners, 1) for corners in (_LOW, _HIGH)])  # triangles of border and upper end
 
 # lengths are pixels of the 256 px crop
 ALIKE = 1.6, 1.2  # distance from skin, see `unlike.py`, up to which a background's forehead is bare, and a selfie's
@@ -82,49 +75,27 @@ class Above(NamedTuple):
     others: tuple[Source, ...]
 
 
-def border(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of a face at points [478, >= 2] the mesh's upper border [13, 2], the upper end of the strip [13, 2], and how far the
-    border lies above the brows [13, 2], along the middle of the forehead.
-    """
-    foot, middle = points[list(UPPER), :2], points[FOOT, :2]
-    up = points[TOP, :2] - middle
-    up = up / up.norm().clamp_min(1e-6)
-    rise = ((foot - middle) @ up).clamp_min(0)[:, None] * up
-    return foot, foot + HEIGHT * rise + SIDE * (foot - middle - rise), rise
+class Seen(NamedTuple):
+    """What is seen on and around a face in its picture."""
 
-
-class Strip(NamedTuple):
-    """The strip above a face in a frame of S pixels, as `mesh.rasterise` gives it."""
-
-    index: torch.Tensor  # [S, S]
-    weight: torch.Tensor  # [S, S, 3]
+    colours: Colours
+    cloth: torch.Tensor  # [1, 1, S, S], 0 or 1, see `pale_cloth`
 
     @classmethod
-    def of(cls, points: torch.Tensor, size: int) -> "Strip":
-        """points [478, >= 2] of the face."""
-        corners = torch.cat(border(points)[:2])
-        return cls(*rasterise(torch.cat([corners, torch.zeros_like(corners[:, :1])], 1), BETWEEN, size))
-
-    @property
-    def covered(self) -> torch.Tensor:
-        """Where it is [S, S] bool; the face is before it."""
-        return self.index >= 0
-
-    def interpolate(self, foot: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """Values [13, C] at the mesh's upper border and at the upper end, between them over the strip: [S, S, C]."""
-        corners = torch.cat([foot, end])[BETWEEN][self.index.clamp_min(0)]
-        return sum(corners[..., k, :] * self.weight[..., k, None] for k in range(3))
+    def of(cls, image: torch.Tensor, mesh: Mesh) -> "Seen":
+        """Of a picture [3, S, S]; mesh: where the face stands."""
+        colours = colours_of(image, mesh)
+        return cls(colours, pale_cloth(colours, mesh))
 
 
-def bare_forehead(image: torch.Tensor, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
-    """Bare skin of a face and in the strip above it [S, S], 0 or 1, of a picture [3, S, S]; mesh: where the face stands.
+def bare_forehead(there: Seen, mesh: Mesh, alike: float = ALIKE[0]) -> torch.Tensor:
+    """Bare skin of a face and in the strip above it [S, S], 0 or 1; there: what is seen; mesh: where the face stands.
 
     alike: distance from skin up to which the strip is bare. On the face what hangs in from the strip is not.
     """
-    size, face = mesh.index.shape[-1], plane(mesh.covered)
-    pixel, free, seen = size / FRAME, plane(Strip.of(mesh.points, size).covered & ~mesh.covered), colours_of(image, mesh)
+    pixel, face, free = len(mesh.index) / FRAME, plane(mesh.covered), plane(Strip.of(mesh).covered & ~mesh.covered)
+    seen, cloth = there
     alike = (torch.maximum(free, face) > 0) & (seen.unlike < alike)
-    cloth = pale_cloth(seen, mesh)
     alike = alike & (cloth[0, 0] < 0.5)
     gleam = gleams(seen, alike, mesh) * (1 - cloth)
     skin = torch.maximum(torch.maximum(free * alike, gleam * free), face)
@@ -152,7 +123,7 @@ def pale_cloth(seen: Colours, mesh: Mesh) -> torch.Tensor:
     """What on and above a forehead is so much brighter and paler than the face's skin, over most of the strip and beyond, that
     it is white cloth and no gleam: [1, 1, S, S], 0 or 1.
     """
-    pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh.points, len(mesh.index)).covered | mesh.covered)
+    pixel, strip = len(mesh.index) / FRAME, plane(Strip.of(mesh).covered | mesh.covered)
     light, red, _ = seen.logs[:, mesh.covered & ~seen.feature].median(1).values
     pale = (seen.logs[0] > light + PALE[0]) & (seen.logs[1] < PALE[1] * red)
     pale = plane(pale & (~mesh.covered | upper_part(mesh)))
@@ -181,7 +152,7 @@ def above(
 
     own [S, S] 0..1: where the selfie's crop is skin, see `trusted`; theirs [S, S]: the background, in the drawn face's shape.
     """
-    pixel, strip = len(covered) / FRAME, Strip.of(mesh.points, len(covered))
+    pixel, strip = len(covered) / FRAME, Strip.of(mesh)
     inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
     height = strip.interpolate(*(drawn.new_full((len(UPPER), 1), end) for end in (0.0, 1.0)))
     factor, calm = _structure(skin.image, pixel)
@@ -246,7 +217,7 @@ def trusted(
     hair. mesh: where the face stands; shown [S, S]: what of the crop is known, None: all; changed [S, S] bool: where its face
     is not drawn as the photo shows it: neither is what joins that above the mesh.
     """
-    pixel, strip = len(bare) / FRAME, Strip.of(mesh.points, len(bare)).covered & ~mesh.covered
+    pixel, strip = len(bare) / FRAME, Strip.of(mesh).covered & ~mesh.covered
     hidden = (strip | mesh.covered) & (bare < 0.5)
     if shown is not None:
         hidden = hidden | (shown < 0.5)

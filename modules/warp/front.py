@@ -199,6 +199,10 @@ def colours_of(image: torch.Tensor, mesh: Mesh) -> Colours:
 
 def features_of(mesh: Mesh) -> list[torch.Tensor]:
     """Where eyes, brows, lips and nostrils are, [S, S] bool each."""
+    return mesh.once(_features)
+
+
+def _features(mesh: Mesh) -> list[torch.Tensor]:
     like = mesh.opposite
     sets = EYE, like(EYE), BROW, like(BROW), LIP + like(LIP), NOSTRIL + like(NOSTRIL)
     return [_grown(mesh.between(points), FEATURE * len(mesh.index) / FRAME) for points in sets]

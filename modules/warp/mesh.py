@@ -4,14 +4,17 @@ All functions take one picture or many: `*` stands for any leading dimensions. A
 batch gets the numbers that it would get alone.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 
 from ..types import Topology
 
+T = TypeVar("T")
 POINTS = 468  # of the 478 that the triangles join; the last ten are the irises
 
 
@@ -23,15 +26,22 @@ class Mesh:
     topology: Topology
     index: torch.Tensor  # [*, S, S] the triangle at each pixel, -1 beside the face
     weight: torch.Tensor  # [*, S, S, 3] the pixel between the triangle's corners
+    known: dict = field(default_factory=dict, repr=False)  # see `once`
 
     @classmethod
     def of(cls, points: torch.Tensor, topology: Topology, size: int) -> "Mesh":
         return cls(points, topology, *rasterise(points[..., :POINTS, :], topology.triangles, size))
 
-    @property
+    @cached_property
     def covered(self) -> torch.Tensor:
         """Where the face is [*, S, S] bool."""
         return self.index >= 0
+
+    def once(self, make: Callable[["Mesh"], T]) -> T:
+        """What `make` gives of this mesh, which is asked for again and again; kept as long as the mesh is."""
+        if make not in self.known:
+            self.known[make] = make(self)
+        return self.known[make]
 
     def rows(self, pick) -> "Mesh":
         """Some of many pictures, by places or a mask."""

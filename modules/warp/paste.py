@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from .. import affine
 from ..affine import FRAME
 from ..types import PasteRegion
-from .detail import add_detail
+from .detail import add_detail, touched
 from .masks import feather
 from .palette import Palette
 
@@ -52,7 +52,7 @@ def composite(crops: torch.Tensor, region: PasteRegion, detail: float = 0.0) -> 
     for i, (rows, columns, window, alpha) in enumerate(_windows(region)):
         if not alpha.any():
             continue
-        (part, moved), crop = _touched(alpha, window), whole(crops[i], region, i, detail)
+        (part, moved), crop = touched(alpha, window), whole(crops[i], region, i, detail)
         painted = affine.sample(crop.permute(2, 0, 1)[None], window * scale, alpha.shape)[0].clamp(0, 1)
         old = pictures[i, rows, columns, :3]
         if detail > 0 and region.fine is not None:
@@ -114,9 +114,3 @@ def _windows(region: PasteRegion):
         if region.limit is not None:
             alpha = alpha * region.limit[i % len(region.limit), top:bottom, left:right]
         yield slice(top, bottom), slice(left, right), window, alpha
-
-
-def _touched(alpha: torch.Tensor, window: torch.Tensor) -> tuple[tuple[slice, slice], torch.Tensor]:
-    """The rows and columns of a soft mask [H, W] that are above 0, and the matrix [1, 2, 3] of a window for these alone."""
-    (top, bottom), (left, right) = (alpha.any(axis).nonzero()[[0, -1], 0].tolist() for axis in (1, 0))
-    return (slice(top, bottom + 1), slice(left, right + 1)), affine.shifted(window, left, top)

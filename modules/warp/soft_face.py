@@ -11,11 +11,11 @@ import torch
 from ..affine import FRAME
 from ..faces.lights import FAINT, GAMMA, LightNetwork
 from .eyes import EYES
-from .forehead import Strip
 from .front import BROW, EYE, LIP, NOSE, NOSTRIL, features_of
 from .masks import blurred, fill, grow, plane
 from .mesh import POINTS, Mesh, areas, at_points, sampled
 from .mouth import MOUTH
+from .strip import Strip
 
 # How far a face's skin is from its fit where its light begins to be hard, as a picture's values 0..1 (rms over the upper face):
 # in light, one side against the other, and in chroma. Of 98 portraits by daylight nine in ten have less than .12, .23 and .05
@@ -96,7 +96,7 @@ def left_gain(network: LightNetwork, image: torch.Tensor, base: torch.Tensor, be
     off = base - fill((mesh.interpolate(fit.light).movedim(-1, 0) * face)[None], face[None, None])[0]
     *features, nose = features_of(mesh)
     feature = torch.stack(features).any(0) | (nose & (off.mean(0) < 0)) | dark_below_nose(off, mesh)
-    strip = Strip.of(mesh.points, len(face)).covered & ~mesh.covered & (off.mean(0) > -HAIR)
+    strip = Strip.of(mesh).covered & ~mesh.covered & (off.mean(0) > -HAIR)
     skin = (grow(plane(mesh.covered & ~feature), -EDGE * pixel)[0, 0] > 0) | strip
     light, hue = parts(off)
     both = parts(on_both_sides(off, mesh))

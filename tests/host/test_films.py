@@ -132,8 +132,8 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
     from diffsfsr.evaluation.bench.film import Camera, frames
     from diffsfsr.modules.pipeline import background, draft, place
 
-    camera, kept, alive, looked = Camera(steps=1), {}, [], []
-    usual, soft = background.result_of, draft.SoftFace.of
+    camera, kept, alive, looked, read = Camera(steps=1), {}, [], [], []
+    usual, soft, seen_of = background.result_of, draft.SoftFace.of, place.Seen.of
 
     def counted(*given):
         gc.collect()
@@ -142,13 +142,15 @@ def test_what_is_kept_of_a_frame(comfy, monkeypatch):
 
     monkeypatch.setattr(background, "result_of", counted)
     monkeypatch.setattr(draft.SoftFace, "of", lambda *given: looked.append(1) or soft(*given))
+    monkeypatch.setattr(place.Seen, "of", lambda *given: read.append(1) or seen_of(*given))
     for count in (2, 5):
-        film, looked[:] = frames(count), []
+        film, looked[:], read[:] = frames(count), [], []
         result = camera.condition(film)[0]
         seen = set()
         held(film, seen)
         kept[count] = held([result, list(camera.pipeline.encoders.memo.kinds.values())], seen)
         assert len(looked) == 1, "the light on the selfie"
+        assert len(read) <= count + 2, "colours of each place, and the selfie's with and without hard light"
     assert (kept[5] - kept[2]) / 3 < 5e6
     assert max(alive) <= 4, "the place that is drawn, the one before, and the selfie's own"
 

@@ -8,13 +8,14 @@ import torch
 
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.covers import in_front
-from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, Strip, above, bare_forehead, reached, trusted
+from diffsfsr.modules.warp.forehead import ALIKE, Foreheads, Seen, above, bare_forehead, reached, trusted
 from diffsfsr.modules.warp.hard_light import SoftFace
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import composite
 from diffsfsr.modules.warp.skin import Skin
 from diffsfsr.modules.warp.skull import height_on_head
+from diffsfsr.modules.warp.strip import Strip
 from tests.unit.faces import HAIR, SKIN, photo, skin_picture
 from tests.unit.test_detail import LARGE, place
 
@@ -41,12 +42,13 @@ def column(face, low: int = 3, high: int = HIGH - 9):
 
 
 def own(face, image, shown=None):
-    return trusted(bare_forehead(image, face, ALIKE[1]), face, shown)
+    return trusted(bare_forehead(Seen.of(image, face), face, ALIKE[1]), face, shown)
 
 
 def drawn(face, selfie, background, go_on: bool = True):
     """The coarse warp of a selfie in a background of the same outline, and its mask."""
-    there, bare = BackgroundFace.of(photo(background, face.points), face.topology), bare_forehead(background, face)
+    there = BackgroundFace.of(photo(background, face.points), face.topology)
+    bare = bare_forehead(Seen.of(background, face), face)
     mask = torch.maximum(face_mask(there, face, 9), reached(bare, 9))
     foreheads = Foreheads(own(face, selfie), bare) if go_on else None
     return coarse_warp(Skin(selfie, face.points), there, face, mask, colour=0.6, rim=True, foreheads=foreheads), mask
@@ -60,7 +62,7 @@ def painted(image, place, colour):
 
 @pytest.mark.parametrize("hair", [HAIR, torch.tensor([0.75, 0.75, 0.75]), torch.tensor([0.05, 0.05, 0.05])])
 def test_bare_up_to_the_hair_and_no_farther(face, hair):
-    bare = bare_forehead(person(face, hair=hair), face)
+    bare = bare_forehead(Seen.of(person(face, hair=hair), face), face)
     assert bare[column(face, 1, HIGH - 3)].all() and not bare[column(face, HIGH + 2, HIGH + 20)].any()
     assert not bare[(person(face) == WALL[:, None, None]).all(0)].any()
 
@@ -68,11 +70,11 @@ def test_bare_up_to_the_hair_and_no_farther(face, hair):
 def test_a_gleam_is_skin_and_white_cloth_and_hair_that_hangs_in_are_not(face):
     rows, x = torch.arange(256)[:, None] - top(face) + HIGH, torch.arange(256) - face.points[TOP, 0]
     shine = person(face) + 0.3 * torch.exp(-(rows**2 / 300 + x**2 / 400)) * (rows >= 0)
-    assert bare_forehead(shine.clamp(0, 1), face, ALIKE[1])[column(face, 1, HIGH - 8)].all()
+    assert bare_forehead(Seen.of(shine.clamp(0, 1), face), face, ALIKE[1])[column(face, 1, HIGH - 8)].all()
     cloth = painted(person(face), column(face, 4, HIGH + 30), torch.tensor([0.96, 0.95, 0.94]))
-    assert bare_forehead(cloth, face)[column(face, 8, HIGH - 3)][:, 4:-4].mean() < 0.01
+    assert bare_forehead(Seen.of(cloth, face), face)[column(face, 8, HIGH - 3)][:, 4:-4].mean() < 0.01
     strand = painted(person(face), column(face, -15, HIGH), HAIR)
-    assert bare_forehead(strand, face)[column(face, -12, HIGH)][:, 2:-2].mean() < 0.01
+    assert bare_forehead(Seen.of(strand, face), face)[column(face, -12, HIGH)][:, 2:-2].mean() < 0.01
 
 
 def test_a_wall_as_pale_as_the_skin_beside_a_temple_is_no_forehead(face):
@@ -81,7 +83,7 @@ def test_a_wall_as_pale_as_the_skin_beside_a_temple_is_no_forehead(face):
     x, y = face.points[162, :2].long().tolist()
     wall = torch.zeros(256, 256, dtype=torch.bool)
     wall[y - 12 : y + 10, x - 40 : x + 3] = True
-    bare = bare_forehead(torch.where(wall, SKIN[:, None, None], image), face)
+    bare = bare_forehead(Seen.of(torch.where(wall, SKIN[:, None, None], image), face), face)
     assert not bare[wall & ~face.covered].any() and bare[face.covered].mean() > 0.6
 
 
@@ -90,7 +92,7 @@ def test_a_wall_of_nearly_the_skin_s_colour_around_a_bald_head_is_no_forehead(fa
     head = height_on_head(face) < 1.1
     wall = (SKIN * torch.tensor([1.06, 1.1, 1.12])).clamp(max=1)
     bald = torch.where(head | face.covered, SKIN[:, None, None], wall[:, None, None])
-    bare, beside = bare_forehead(bald, face), height_on_head(face).clamp(max=2)
+    bare, beside = bare_forehead(Seen.of(bald, face), face), height_on_head(face).clamp(max=2)
     assert bare[(beside > 1.15) & (beside < 2)].mean() < 0.01
     assert bare[head & Strip.of(face.points, 256).covered].mean() > 0.95
 
@@ -204,7 +206,7 @@ def test_and_has_them_in_the_native_detail_without_a_line_between(face):
     small = region.fine[0].skin
     dim = 0.5 * small  # a selfie in less light than its place: the tone of its own pixels is another
     made, mask = drawn(face, small, plain)
-    fine = replace(region.fine[0], warp=made, foreheads=(own(face, small), bare_forehead(plain, face)))
+    fine = replace(region.fine[0], warp=made, foreheads=(own(face, small), bare_forehead(Seen.of(plain, face), face)))
     photo = replace(fine.face.photo, light=0.5 * fine.face.photo.light)
     fine = replace(fine, face=replace(fine.face, image=dim, photo=photo), skin=dim)
     result, _ = composite(made.permute(1, 2, 0)[None], replace(region, fine=(fine,), mask=mask[None]), 1.0)
@@ -220,9 +222,9 @@ def test_soft_white_cloth_that_goes_on_beside_the_head_is_no_gleam(face):
     """It stays before the forehead, too, with a soft edge."""
     white, rows = torch.full((3, 256, 256), 0.97), torch.arange(256.0)[:, None] - top(face)
     cloth, lower = (torch.lerp(white, person(face), torch.sigmoid((rows + low) / 2)) for low in (4, -12))
-    assert bare_forehead(cloth, face)[column(face, 10)].mean() < 0.01
-    assert bare_forehead(lower, face)[column(face, -4, 10)].mean() < 0.01  # on the face, too
-    kept = in_front(cloth, face, torch.zeros(256, 256))
+    assert bare_forehead(Seen.of(cloth, face), face)[column(face, 10)].mean() < 0.01
+    assert bare_forehead(Seen.of(lower, face), face)[column(face, -4, 10)].mean() < 0.01  # on the face, too
+    kept = in_front(Seen.of(cloth, face), face, torch.zeros(256, 256))
     assert kept[column(face, 10)].min() > 0.9 and kept[column(face, -40, -20)].max() < 0.01
     assert kept.diff(dim=0)[:, 100:156].abs().max() < 0.5
 
@@ -238,7 +240,7 @@ def test_what_joins_skin_that_is_not_the_photo_s_own_is_not_trusted_above_the_me
     """Else it would have an edge there."""
     changed = torch.zeros(256, 256, dtype=torch.bool)
     changed[column(face, -20, 0)] = True
-    bare = bare_forehead(person(face), face, ALIKE[1])
+    bare = bare_forehead(Seen.of(person(face), face), face, ALIKE[1])
     one, other = (trusted(bare, face, None, where) for where in (None, changed))
     assert one[column(face, 2, 6)].min() > 0.9 and other[column(face, 2, 6)][:, 4:-4].max() < 0.2
     assert torch.equal(one[face.covered], other[face.covered])
@@ -261,7 +263,7 @@ def test_native_detail_is_the_selfie_s_above_the_mesh_too(face):
     region = place(face, selfie, background=scene[None])
     small = torch.nn.functional.interpolate(scene.permute(2, 0, 1)[None], size=256, mode="bilinear", antialias=True)[0]
     made, mask = drawn(face, region.fine[0].skin, small)
-    bare = own(face, region.fine[0].skin), bare_forehead(small, face)
+    bare = own(face, region.fine[0].skin), bare_forehead(Seen.of(small, face), face)
     rows, columns = (slice(LARGE * s.start, LARGE * s.stop) for s in column(face, -6, HIGH - 10)[1:])
     fine_of = lambda x: (x.mean(-1) - blurred(x.mean(-1)[None, None], 3.0)[0, 0])[rows, columns].flatten()  # noqa: E731
     for foreheads, least in ((bare, True), (None, False)):
