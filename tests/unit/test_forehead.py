@@ -94,7 +94,7 @@ def test_a_wall_of_nearly_the_skin_s_colour_around_a_bald_head_is_no_forehead(fa
     bald = torch.where(head | face.covered, SKIN[:, None, None], wall[:, None, None])
     bare, beside = bare_forehead(Seen.of(bald, face), face), height_on_head(face).clamp(max=2)
     assert bare[(beside > 1.15) & (beside < 2)].mean() < 0.01
-    assert bare[head & Strip.of(face.points, 256).covered].mean() > 0.95
+    assert bare[head & Strip.of(face).covered].mean() > 0.95
 
 
 def test_the_background_s_wrinkles_go_and_the_selfie_s_mole_comes(face):
