@@ -8,7 +8,7 @@ from ..affine import FRAME
 from ..faces.morphable import FaceShape
 from ..labels import BLENDSHAPES
 from ..types import Face
-from .light import GAMMA, gained
+from .light import GAMMA, LUMINANCE, gained
 from .masks import blurred, grow
 from .mesh import POINTS, Mesh, sampled
 
@@ -33,12 +33,23 @@ class Shade(NamedTuple):
 
     def on(self, image: torch.Tensor) -> torch.Tensor:
         """A picture [3, S, S] in this light."""
-        light = self.light
+        gain = folded(image, torch.exp(self.light))
         if self.gone is not None:
             bright = torch.log(image.clamp_min(0).pow(GAMMA) + 0.01)  # of each channel: folds are redder, too
-            fold = (bright - blurred(bright[None], WIDTH * len(light) / FRAME)[0]).clamp(-DEEPEST, 0)
-            light = light - self.gone * fold
-        return gained(image, torch.exp(light))
+            fold = (bright - blurred(bright[None], WIDTH * len(self.light) / FRAME)[0]).clamp(-DEEPEST, 0)
+            gain = gain * torch.exp(-self.gone * fold)
+        return gained(image, gain)
+
+
+def folded(image: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """A gain [S, S] of linear light as skin in a picture [3, S, S] takes it, [3, S, S] of the same luminance: what is darker is
+    redder, too, for in a fold light goes from skin to skin (interreflection after Jimenez et al. 2016, one albedo a channel).
+    """
+    linear = image.clamp(0, 1) ** GAMMA
+    dark = gain.clamp(max=1)
+    warm = dark / (1 - linear * (1 - dark))
+    luminance = lambda x: torch.einsum("chw,c->hw", x, x.new_tensor(LUMINANCE)).clamp_min(1e-6)  # noqa: E731
+    return warm * gain * luminance(linear) / luminance(linear * warm)
 
 
 def own_light(shape: FaceShape, face: Face) -> torch.Tensor | None:

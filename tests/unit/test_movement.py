@@ -14,10 +14,10 @@ from diffsfsr.modules.labels import BLENDSHAPES, prototype
 from diffsfsr.modules.types import Fit, Strength
 from diffsfsr.modules.warp.coarse import points_of
 from diffsfsr.modules.warp.eyes import EYES
-from diffsfsr.modules.warp.light import gained
+from diffsfsr.modules.warp.light import GAMMA, LUMINANCE, gained
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH
-from diffsfsr.modules.warp.wrinkles import expressed, own_light, shade_of, shade_on
+from diffsfsr.modules.warp.wrinkles import expressed, folded, own_light, shade_of, shade_on
 from diffsfsr.training.movement import WORDS, distance, learn_movement, strip, typical, with_extras
 from tests.unit.faces import mean_fit, photo, skin_picture
 
@@ -243,3 +243,15 @@ def test_calm_measures_are_no_expression():
 
 def test_the_words_of_the_labels_are_among_the_135_and_none_twice():
     assert set(WORDS.values()) <= set(labels.WORDS) and len(set(WORDS.values())) == len(WORDS) == 10
+
+
+@pytest.mark.parametrize("light", [1.0, 0.4])
+def test_folds_are_redder_and_as_dark_as_asked(light):
+    """A fold that is as grey as a shadow on paper looks dirty; what is brighter keeps its hue, and calm skin all."""
+    skin = light * torch.tensor([0.80, 0.62, 0.52])[:, None, None].expand(3, 1, 3)
+    gain = torch.tensor([[0.6, 1.0, 1.2]])
+    made = gained(skin, folded(skin, gain)) ** GAMMA / skin**GAMMA
+    assert made[0, 0, 0] > made[1, 0, 0] > made[2, 0, 0] and (made[0] - made[2])[0, 0] > 0.02 * light
+    assert (made[:, 0, 1:] - gain[0, 1:]).abs().max() < 1e-3
+    weight = torch.tensor(LUMINANCE) * skin[:, 0, 0] ** GAMMA
+    assert ((weight * made[:, 0, 0]).sum() / weight.sum() - 0.6).abs() < 0.02
