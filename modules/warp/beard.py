@@ -25,6 +25,7 @@ FINE, NEAR, NOISE = 1.2, 3.0, (0.06, 0.003)  # pixels of the 256 px crop: struct
 RIM, JAW, CHEEK = (2.0, 16.0), 6.0, 6.0  # the same: the rim of a face, how far above the mouth's corners a jaw begins, and how
 LEAST = 15  # far from the rim cheeks end; pixels of any of them that tell something
 SMOOTH, BEARDED = (-0.6, -1.2), (-0.8, -0.2)  # logits: at the first nothing is done, at the second all
+BARE = -0.6, -0.8  # the same, of a selfie: wrinkles are rough, too, and half of a beard that goes is left as a stub
 STUBBLE = -1.6, -1.0  # the same: of a line of it along the jaw
 OTHER = 0.2, 0.3  # the same: how much lighter or darker than another a beard is, as a share of the cheeks' light
 WIDE, NARROW = 10.0, 4.0  # pixels of the 256 px crop: how far a beard that is cut reaches beyond the mesh, and stubble
@@ -35,7 +36,7 @@ HAIRS, LIKE = 3.0, 25.0  # and stubble; half of its widest line; CIELAB distance
 # a neck's skin: how far from the mesh; paler and richer than cheeks, unlike them (`unlike.py`), brighter; the least of it
 NECK, PALE, RICH, UNLIKE, BRIGHT, SEEN = 40.0, (0.1, 0.3), -1.2, (0.8, 1.1), 0.2, 60
 HAIR, SPREAD = (-2.5, 1.0), 1.0  # log light and log chroma of hair beside those of the rim's: others are cloth
-WITHIN, SPARE, CUT = (6.0, 2.0), 2.0, 6.0  # pixels: the rim where hair begins; it is grown by; the crop's end, where it goes on
+WITHIN, SPARE = (6.0, 2.0), 2.0  # pixels: the rim where hair begins; it is grown by
 ASIDE, RAMP = 30.0, 8.0  # the same: how wide a chin is on either side, and over how far hair ends beside a neck
 SHADOW, DEEPEST = (0.4, 5.0), 0.2  # of a chin on its neck: log of linear light at the rim, pixels; the least share of light
 SHARP = 2.0  # pixels of the 256 px crop over which a face ends before a neck without its beard
@@ -106,7 +107,7 @@ def in_the_way(there: Jaw, here: Jaw) -> Way:
     it; and a little for that one's beard where it has none, or that would end in a band of its chin.
     """
     reach = max(WIDE * between(there.beard, BEARDED), NARROW * between(there.beard, STUBBLE))
-    reach *= max(between(here.beard, SMOOTH), between(abs(there.light - here.light), OTHER))
+    reach *= max(between(here.beard, BARE), between(abs(there.light - here.light), OTHER))
     room = NARROW * between(there.beard, SMOOTH) * between(here.beard, BEARDED)
     return Way(max(reach, room), reach > 0)
 
@@ -140,7 +141,7 @@ def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float) -> Beard:
     Below the chin, where the crop ends soon, hair is told from the neck; where no neck is seen, and beside it, there may be
     cloth or a wall of any colour, and the outline alone is wider. Stubble hangs before nothing.
     """
-    size, pixel = len(mesh.index), len(mesh.index) / FRAME
+    pixel = len(mesh.index) / FRAME
     outline = lambda chin: outline_with_beard(mesh.points, pixels * pixel, chin * pixel)  # noqa: E731
     none, whole = torch.zeros_like(image[0]), between(pixels, (NARROW, WIDE))
     if whole == 0:
@@ -155,8 +156,7 @@ def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float) -> Beard:
         return Beard(outline(pixels), none, none)
     before = before * _beside(neck, mesh)
     hair = _hair(light, pale, (colours.unlike > UNLIKE[1]) | (pale > PALE[1]), before, mesh)
-    left = (size - torch.arange(size, device=image.device)[:, None]) / (CUT * pixel)  # what is cut there ends softly
-    soft = blurred(hair, 1.5 * pixel)[0, 0] * before * left.clamp(0, 1) * whole
+    soft = blurred(hair, 1.5 * pixel)[0, 0] * before * whole
     return Beard(outline(min(pixels, NARROW)), soft, (neck * (hair == 0))[0, 0])
 
 

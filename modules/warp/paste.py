@@ -14,6 +14,7 @@ from .masks import feather
 from .palette import Palette
 
 EDGE = 5.0  # pixels of the 256 px crop over which what is pasted fades at the crop's edge: a dropped chin comes so near to it
+HUNG = 1.5  # the same where a beard hung, a stub of which would show through
 GREY = 0.5  # what the part to repaint is filled with before it is encoded
 
 
@@ -92,7 +93,14 @@ def soft_masks(region: PasteRegion, rows: slice = slice(None)) -> torch.Tensor:
     mask, size, wide = region.mask[rows][:, None], region.mask.shape[-1], math.ceil(3 * region.feather)
     beyond = F.pad(mask, (wide, wide, wide, wide), mode="replicate")  # a chin may come near to the crop's edge
     within = feather(beyond, region.feather)[..., wide : wide + size, wide : wide + size]
-    return within * edge(size, min(region.feather, EDGE * size / FRAME)).to(within)
+    hairs = [None] * len(mask) if region.fine is None else [fine.hair for fine in region.fine[rows]]
+    return within * torch.stack([_end(region, size, hair) for hair in hairs]).to(within)[:, None]
+
+
+def _end(region: PasteRegion, size: int, hair: torch.Tensor | None) -> torch.Tensor:
+    """How a crop fades at its edge [S, S], see `edge`: less far where the hair of a beard [S, S] 0..1 is gone."""
+    far, near = (edge(size, min(region.feather, pixels * size / FRAME)) for pixels in (EDGE, HUNG))
+    return far if hair is None else torch.lerp(far, near, hair.to(far))
 
 
 def edge(size: int, pixels: float) -> torch.Tensor:

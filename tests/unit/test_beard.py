@@ -1,8 +1,11 @@
 """Beards: told from bare chins, and gone round the smooth face of another."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from diffsfsr.modules.types import FineSkin, PasteRegion
 from diffsfsr.modules.warp.beard import (
     BEARDED,
     NARROW,
@@ -25,6 +28,7 @@ from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.jaw import parted
 from diffsfsr.modules.warp.masks import feather, grow
 from diffsfsr.modules.warp.mesh import Mesh
+from diffsfsr.modules.warp.paste import soft_masks
 from diffsfsr.modules.warp.skin import Skin
 from tests.unit.faces import HAIR, SKIN, photo, skin_picture
 
@@ -71,6 +75,8 @@ def test_round_a_smooth_face_no_beard_is_left(face):
         ((-0.5, 0.9), (-2, 1), (WIDE / 2, True)), ((-0.9, 0.9), (-2, 1), (NARROW, True)),
         ((sum(STUBBLE) / 2, 0.9), (-2, 1), (NARROW / 2, True)), ((1, 0.9), (1, 0.5), (WIDE, True)),
         ((1, 0.5), (1, 0.75), (WIDE / 2, True)), ((-2, 1), (1, 0.5), (NARROW, False)),
+        ((1, 0.5), (-0.7, 0.5), (WIDE / 2, True)), ((1, 0.5), (-0.84, 0.5), (WIDE, True)),
+        ((-0.9, 1), (1, 1), (NARROW / 2, False)),
     ],
 )  # fmt: skip
 def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none_like_it(there, here, way):
@@ -96,6 +102,18 @@ def test_where_a_beard_hung_is_the_neck_in_the_shadow_of_the_chin_and_cloth_stay
     assert 2 * made[hung].std(2).max() < around[hung].std(2).min()
     changed = (made - around).abs()
     assert changed[:, chin + 8 :, :100].mean() < 1e-3 and changed[:, chin + 14 :].max() < 0.01 and not changed[:, :100].any()
+
+
+def test_of_a_beard_that_hangs_to_the_crops_end_no_stub_is_left_there(face):
+    low = Mesh.of(face.points + torch.tensor([0, 252 - float(face.points[152, 1]), 0]), face.topology, 256)
+    picture, chin = with_beard(low), int(low.points[152, 0])
+    hair = beard_of(picture, low, WIDE).hair
+    assert hair[250:, chin].min() > 0.95
+    fine = FineSkin(photo(picture, low.points), picture, low.points, low.points, picture, low.topology, 1.0, hair=hair)
+    told = (torch.zeros(1, 256, 256, 3), torch.eye(2, 3)[None], torch.ones(1, 256, 256), None, 8.0, 256)
+    plain, bare = (soft_masks(PasteRegion(*told, fine=(one,)))[0, 0] for one in (replace(fine, hair=None), fine))
+    assert plain[253, chin] < 0.5 and bare[253, chin] > 0.95 and bare[255, chin] == 0
+    assert torch.equal(bare[hair == 0], plain[hair == 0])
 
 
 @pytest.mark.parametrize(("pixels", "hair", "hides"), [(WIDE, True, 1.0), (NARROW, True, 0.0), (WIDE, False, 0.0)])
