@@ -168,8 +168,11 @@ def foreheads_of(encoders: Encoders, person: Person, place: Place) -> Foreheads 
 
 def own_forehead(encoders: Encoders, person: Person, skin: Skin) -> torch.Tensor:
     """Where the person's photo surely shows skin, above the mesh, too [S, S] 0..1; skin: of it, see `skin_of`. Remembered."""
-    mesh, changed = own_place(encoders, person).background.mesh, (skin.image != soft_face(encoders, person).image).any(0)
-    make = lambda: trusted(own_bare(encoders, person), mesh, person.face.shown, changed)  # noqa: E731
+
+    def make() -> torch.Tensor:
+        mesh, soft = own_place(encoders, person).background.mesh, soft_face(encoders, person).image
+        return trusted(own_bare(encoders, person), mesh, person.face.shown, (skin.image != soft).any(0))
+
     return encoders.memo.get("own forehead", person.key, make)
 
 

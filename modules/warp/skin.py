@@ -29,7 +29,7 @@ FOREHEAD = (
 )  # fmt: skip
 # CIELAB distance from the face's skin above which the forehead may be hair; and is, if it begins as ROOT
 FRINGE, ROOT = 14.0, 24.0
-EVEN, DIMMEST = 9.0, 1.6  # distance of half of a face; where it is more even, as in dim light, hair is nearer, too; the most
+EVEN, DIMMEST = 9.0, 1.6  # for skin that differs so much on the median; where it does less, as in dim light, nearer; the most
 HAIRLINE = 5.0  # pixels of the 256 px crop from the mesh's border within which hair begins
 
 HIDDEN, BETTER = 30.0, 18.0  # CIELAB distance from skin of an occlusion, and how much nearer the other side must be

@@ -17,7 +17,7 @@ from .mesh import POINTS, Mesh, areas, at_points, sampled
 from .mouth import MOUTH
 from .strip import Strip
 
-# How far a face's skin is from its fit where its light begins to be hard, as a picture's values 0..1 (rms over the upper face):
+# Limits of how far a face's skin is from its fit in usual light, as a picture's values 0..1 (rms over the upper face):
 # in light, one side against the other, and in chroma. Of 98 portraits by daylight nine in ten have less than .12, .23 and .05
 HARD, LOPSIDED, TINTED, RIM = 0.16, 0.22, 0.075, 12.0
 ROUND, LARGEST = 2.0, 3.0  # pixels of the 256 px crop over which light is averaged; a point's weight by its area, over the mean
@@ -63,8 +63,8 @@ def fitted(network: LightNetwork, seen: torch.Tensor, weight: torch.Tensor) -> F
 
 
 def how_unlike(fit: Fit, weight: torch.Tensor, mesh: Mesh) -> float:
-    """How hard or coloured the light on a face is, by what its upper part differs from its fit: from 1 on it is hard; weight
-    [468] of points.
+    """How hard or coloured the light on a face is, by what its upper part differs from its fit, over the limits above;
+    `hard_light.UNLIKE` says from where on that is hard. weight [468] of points.
 
     As it is seen, not in logs: a gleam on dark skin is not the more of one. mesh: the face where it stands.
     """

@@ -9,8 +9,8 @@ from diffsfsr.modules.faces.morphable import retarget
 from diffsfsr.modules.labels import BLENDSHAPES
 from diffsfsr.modules.types import Face, FineSkin, PasteRegion
 from diffsfsr.modules.warp.beard import WIDE, outline_with_beard
-from diffsfsr.modules.warp.detail import _drawn, detail, how_much_coarser, luma, missing, photo_of
-from diffsfsr.modules.warp.layers import EDGE, Layer, faded, streaked
+from diffsfsr.modules.warp.detail import detail, how_much_coarser, luma, missing, photo_of
+from diffsfsr.modules.warp.layers import EDGE, faded
 from diffsfsr.modules.warp.masks import blurred, grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.mouth import MOUTH, Interior, finer, paint_mouth
@@ -156,20 +156,6 @@ def test_of_a_beard_that_is_gone_no_hair_comes_back(face, selfie):
     assert added.abs().mean() < 1e-3 and (made - plain).abs().max() > 0.05
 
 
-@pytest.mark.parametrize("led", [False, True])
-def test_a_small_layer_is_drawn_where_it_is_as_a_large_one_is_there(selfie, led):
-    """Its tone, too, where it is led to that of the layers before: that is averaged from beyond it."""
-    photo = photo_of(selfie, torch.eye(2, 3) / LARGE, 256)
-    x, y = torch.meshgrid(torch.arange(256) + 0.5, torch.arange(256) + 0.5, indexing="xy")
-    here, small, faint = torch.stack([x, y])[None], torch.zeros(256, 256), torch.full((256, 256), 1e-7)
-    small[100:140, 90:130] = 1
-    below, other = Layer(photo, here, 1 - small), replace(photo, light=0.5 * photo.light * (x + y).repeat(3, 3) / 256)
-    painted, window = torch.full((1, 768, 768), 0.4), torch.eye(2, 3)[None] / LARGE
-    weights = small, torch.maximum(small, faint)
-    one, two = (_drawn([below, Layer(other, here, weight, led)], painted, window, 768.0)[1] for weight in weights)
-    assert (one - two).abs().max() < 1e-4 and float(one.std()) > 0.01
-
-
 def test_a_selfie_without_detail_gives_none_and_is_told(face):
     coarse = torch.nn.functional.interpolate(textured(256).permute(2, 0, 1)[None], scale_factor=LARGE, mode="bicubic")
     region = place(face, coarse[0].permute(1, 2, 0), background=textured(256 * LARGE, 1)[None])
@@ -284,14 +270,6 @@ def test_what_is_drawn_between_the_lips_is_finer_than_the_crop(shape, topology):
     assert change[inside].max() > 0.012 > change[~inside].max()
     small = lambda x: torch.nn.functional.avg_pool2d(x.movedim(-1, 1), 8)  # noqa: E731
     assert (small(made) - small(without)).abs().max() < 0.1  # no tooth is moved
-
-
-@pytest.mark.parametrize(("across", "down", "streaks"), [(1.0, 1.0, 0), (0.5, 0.5, 0), (0.9, 0.3, 1), (0.9, 2.7, 1)])
-def test_lips_drawn_larger_one_way_than_the_other_are_streaks(across, down, streaks):
-    """Pixels of the photo to one of the drawing."""
-    x, y = torch.meshgrid(across * torch.arange(64.0), down * torch.arange(64.0), indexing="xy")
-    found = streaked(torch.stack([x, y])[None], 1.0)
-    assert (found[8:-8, 8:-8] - streaks).abs().max() < 0.1
 
 
 def test_a_photos_structure_fades_towards_where_it_is_not_drawn(face, selfie):
