@@ -79,10 +79,7 @@ class Pipeline:
         """
         seconds = {}
         with timed(seconds, "condition"):
-            positive, negative, latent, place, drafts = call(
-                BackgroundCondition, encoders=self.encoders, vae=self.vae, image=background, identity=identity,
-                expression=expression, **self._told("grow", "feather"),
-            )  # fmt: skip
+            positive, negative, latent, place, drafts = self.conditioned(identity, background, expression)
         latent = {**latent, "batch_index": [0] * len(expression.codes)}
         with timed(seconds, "sample"):
             painted = self.paint(positive, negative, latent)
@@ -91,6 +88,13 @@ class Pipeline:
         with timed(seconds, "composite"):
             images, mask = self.pasted(crops, place)
         return Rendered(images, mask, crops, drafts, place, seconds)
+
+    def conditioned(self, identity: Identity, background: torch.Tensor, expression: Expression) -> tuple:
+        """What Background Condition gives: positive, negative, LATENT, PasteRegion, coarse warps."""
+        return call(
+            BackgroundCondition, encoders=self.encoders, vae=self.vae, image=background, identity=identity,
+            expression=expression, **self._told("grow", "feather"),
+        )  # fmt: skip
 
     @torch.no_grad()  # as the host runs all nodes; else each picture keeps 70 MB of what a gradient would need
     def decoded(self, latent: dict) -> torch.Tensor:

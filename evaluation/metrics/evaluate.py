@@ -11,7 +11,7 @@ from PIL import Image
 from ...modules.errors import DiffSFSRError
 from ...modules.host.saving import MARKED_JPEG
 from ...modules.pipeline.face import measured
-from ...modules.types import PasteRegion
+from ...modules.types import Expression, Identity, PasteRegion
 from ..pictures import load, to_pil
 from ..pipeline import Pipeline, Rendered
 from .drawn import crops_of, rims
@@ -55,8 +55,8 @@ def check_page(args) -> None:
 class Study:
     """Results are kept under `out`: measures in pairs/*.pt, pictures in pictures/. A change of settings makes them anew."""
 
-    def __init__(self, pipeline: Pipeline, observer: Observer, files: dict[str, Path], out: Path, key: dict):
-        self.pipeline, self.observer, self.files, self.out = pipeline, observer, files, out
+    def __init__(self, pipeline: Pipeline, observer: Observer, files: dict[str, Path], out: Path, key: dict, labels=LABELS):
+        self.pipeline, self.observer, self.files, self.out, self.labels = pipeline, observer, files, out, labels
         self.settings, self.key = key, json.dumps({**key, "measures": MEASURES}, sort_keys=True)
         self.known, self.last = {}, (None, None)
         self.data, self.lite = None, None
@@ -67,13 +67,16 @@ class Study:
         return self
 
     @classmethod
-    def of(cls, pipeline: Pipeline, data: Path, part: str, out: Path) -> "Study":
-        """On a part of the data folder. What the pipeline is set to is the key under which results are kept."""
+    def of(cls, pipeline: Pipeline, data: Path, part: str, out: Path, labels=LABELS) -> "Study":
+        """On a part of the data folder. What the pipeline is set to is the key under which results are kept.
+
+        labels: (word, intensity) of each picture, the neutral face first.
+        """
         files = {i: picture_file(p) for i, p in portraits(data, part).items()}
-        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": LABELS}
+        key = {**pipeline.settings, "id": pipeline.encoders.id, "labels": labels}
         for folder in ("pairs", "pictures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key).judged_in(data)
+        return cls(pipeline, Observer(data, pipeline.encoders.shape), files, out, key, labels).judged_in(data)
 
     def evidence(self, pairs: list[tuple[str, str]]) -> Evidence:
         """Everything that is measured of the pairs, made where it is not there yet."""
@@ -82,7 +85,8 @@ class Study:
         done = self.records(pairs)
         selfies, ids = list(dict.fromkeys(selfie for selfie, _ in pairs)), sorted({i for pair in pairs for i in pair})
         about = {i: self.about(i) for i in selfies}
-        return Evidence(pairs, done, {i: self.person(i) for i in ids}, self.ceiling(selfies), about, self.mouths())
+        people, words = {i: self.person(i) for i in ids}, tuple(word for word, _ in self.labels[1:])
+        return Evidence(pairs, done, people, self.ceiling(selfies), about, self.mouths(), words)
 
     def mouths(self) -> np.ndarray | None:
         """Real mouths that are open, see `lite.py`."""
@@ -134,24 +138,25 @@ class Study:
             self.last = person, self.pipeline.identity(self.picture(person))[0]
         return self.last[1]
 
+    def given(self, selfie: str, background: str) -> tuple[Identity, torch.Tensor, Expression]:
+        """What the pipeline gets for a pair."""
+        return self.identity(selfie), self.picture(background), self.pipeline.expression(list(self.labels))
+
     def pair(self, selfie: str, background: str) -> dict:
         return self.stored(f"{selfie}_{background}", lambda: self._make(selfie, background))
 
     def _make(self, selfie: str, background: str) -> dict:
-        scene, expression = self.picture(background), self.pipeline.expression(list(LABELS))
-        who = self.identity(selfie)
+        who, scene, expression = self.given(selfie, background)
         start = time.perf_counter()
         made = self.pipeline.render(who, scene, expression)
-        seconds = (time.perf_counter() - start) / len(LABELS)
+        seconds = (time.perf_counter() - start) / len(self.labels)
         drafts, soft = self.pipeline.pasted(made.drafts, made.place)
-        outside = ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)
         covered, own = rims(self.pipeline.encoders, who, scene, expression)
         self._save(f"{selfie}_{background}", made, drafts)
-
         return {
             "results": self._measured(made.images, made.mask, scene, made.place, own, covered),
             "drafts": self._measured(drafts, soft, scene, made.place, own, covered),
-            "asked": expression.codes, "outside": outside, "seconds": seconds, "parts": made.seconds,
+            "asked": expression.codes, "outside": changed_outside(made, scene), "seconds": seconds, "parts": made.seconds,
         }  # fmt: skip
 
     def _measured(
@@ -164,7 +169,7 @@ class Study:
     def _save(self, name: str, made: Rendered, drafts: torch.Tensor) -> None:
         box, folder = box_around(made.place), self.out / "pictures"
         to_pil(made.place.background[0]).crop(box).save(folder / f"{name}_background.jpg", quality=92)
-        for k, (word, _) in enumerate(LABELS):
+        for k, (word, _) in enumerate(self.labels):
             to_pil(drafts[k]).crop(box).save(folder / f"{name}_{k}_{word}_draft.jpg", quality=92, **MARKED_JPEG)
             picture: Image.Image = to_pil(made.images[k])
             picture.save(folder / f"{name}_{k}_{word}.jpg", quality=92, **MARKED_JPEG)
@@ -183,3 +188,8 @@ class Study:
         vector = self.observer.teachers.faceres(planes[None], points[None, :, :2])[0]
         real = {name: value[0] for name, value in looks(self.lite, crop.permute(0, 3, 1, 2)).items()}
         return {"psnr": psnr(np.asarray(crop), np.asarray(back)), "vector": vector, "code": code, **real}
+
+
+def changed_outside(made: Rendered, scene: torch.Tensor) -> torch.Tensor:
+    """The largest difference of each picture to the scene [1, H, W, C] where nothing was repainted [E]."""
+    return ((made.images - scene).abs().amax(-1) * (made.mask == 0)).flatten(1).amax(1)

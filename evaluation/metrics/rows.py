@@ -22,7 +22,7 @@ from .figures import (
 )
 from .groups import GROUPS
 from .measure import Seen
-from .protocol import LABELS, WORDS
+from .protocol import WORDS
 
 RIM = "tone_step", "step_forehead", "step_jaw", "rim_gradient"  # what `tone.py` measures
 
@@ -37,6 +37,7 @@ class Evidence:
     ceiling: dict[str, dict]
     about: dict[str, dict[str, float]] = field(default_factory=dict)  # of the selfie people, see `groups.py`
     mouths: np.ndarray | None = None  # [R, D] of real people, see `lite.py`
+    words: tuple[str, ...] = WORDS  # of the pictures after each pair's neutral one
 
     def stack(self, kind: str, name: str) -> np.ndarray:
         """[pairs, labels, ...] of "results" or "drafts"."""
@@ -89,7 +90,7 @@ def expression_rows(e: Evidence, kind: str) -> list[dict]:
     found, codes = e.stack(kind, "found"), e.stack(kind, "code")
     people, rows, every = np.array([selfie for selfie, _ in e.pairs]), [], []
     for word in MOVES:
-        k = 1 + WORDS.index(word)
+        k = 1 + e.words.index(word)
         both = found[:, 0] & found[:, k]
         moved = both & (shifts(word, codes[:, k], codes[:, 0]) > 0)
         every.append(moved)
@@ -97,22 +98,22 @@ def expression_rows(e: Evidence, kind: str) -> list[dict]:
     rows.insert(0, row("expression: right way, four words", np.stack(every, 1).ravel(), np.repeat(people, len(every)), 0.85))
     change = (codes[:, 1:] - codes[:, :1]).reshape(-1, 52)
     ok = (found[:, 1:] & found[:, :1]).ravel()
-    families = family_indices(len(e.pairs))
+    families = family_indices(len(e.pairs), e.words)
     agree = ok & (nearest_family(change) == families)
-    return [*rows, row("expression: nearest family is the word's (chance 0.17)", agree, np.repeat(people, len(WORDS)), 0.7)]
+    return [*rows, row("expression: nearest family is the word's (chance 0.17)", agree, np.repeat(people, len(e.words)), 0.7)]
 
 
-def family_indices(pairs: int) -> np.ndarray:
+def family_indices(pairs: int, words: tuple[str, ...]) -> np.ndarray:
     """The right answer of `nearest_family` for each result [pairs * words]."""
     names, _ = centroids()
-    return np.tile([names.index(family_of(word)) for word in WORDS], pairs)
+    return np.tile([names.index(family_of(word)) for word in words], pairs)
 
 
 def channel_rows(e: Evidence, kind: str) -> list[dict]:
     """Correlation of asked and measured coefficients, over all results with a face, the neutral ones too."""
     asked = np.stack([np.asarray(d["asked"]) for d in e.done])
     seen = e.stack(kind, "found").ravel()
-    people = np.repeat([selfie for selfie, _ in e.pairs], len(LABELS))[seen]
+    people = np.repeat([selfie for selfie, _ in e.pairs], 1 + len(e.words))[seen]
     rows = [following_row(e, kind)]
     for name, group in CHANNELS.items():
         both = np.stack([part(asked, group).ravel()[seen], part(e.stack(kind, "code"), group).ravel()[seen]], 1)
@@ -124,7 +125,7 @@ def channel_rows(e: Evidence, kind: str) -> list[dict]:
 def following_row(e: Evidence, kind: str = "results") -> dict:
     """Mean correlation of asked and measured over the channels, with its interval. No target: true faces miss it too."""
     asked, seen = np.stack([np.asarray(d["asked"]) for d in e.done]), e.stack(kind, "found").ravel()
-    people = np.repeat([selfie for selfie, _ in e.pairs], len(LABELS))[seen]
+    people = np.repeat([selfie for selfie, _ in e.pairs], 1 + len(e.words))[seen]
     code = e.stack(kind, "code")
     both = [np.stack([part(c, group).ravel()[seen] for c in (asked, code)], 1) for group in CHANNELS.values()]
     found = interval(np.stack(both, 1), people, mean_correlation, rounds=200)
@@ -162,7 +163,7 @@ def border_rows(e: Evidence, kind: str) -> list[dict]:
         "ring_psnr": ("ring: PSNR to the background", "dB"),
         "ring_ssim": ("ring: SSIM to the background", "share"),
     }
-    people = np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(e.words))
     rows = [row(name, e.stack(kind, key)[:, 1:].ravel(), people, unit=unit) for key, (name, unit) in names.items()]
     step, brow, jaw, steep = (e.stack(kind, key)[:, 1:].ravel() for key in RIM)
     highest = lambda values: np.percentile(values, 95)  # noqa: E731
@@ -179,7 +180,7 @@ def border_rows(e: Evidence, kind: str) -> list[dict]:
 
 def sharpness_row(e: Evidence, kind: str) -> dict:
     """Of the pairs whose selfie is a whole scene too, see `sharpness.py`."""
-    values, people = e.stack(kind, "sharpness")[:, 1:].ravel(), np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
+    values, people = e.stack(kind, "sharpness")[:, 1:].ravel(), np.repeat([selfie for selfie, _ in e.pairs], len(e.words))
     name = "sharpness over the lesser of selfie's and background's (scenes)"
     return row(name, values, people, 0.8) if np.isfinite(values).any() else figures(name, *[np.nan] * 3, unit="share")
 
@@ -205,11 +206,11 @@ def lite_blocks(e: Evidence, kind: str) -> dict[str, dict[str, np.ndarray]]:
     """
     if e.mouths is None:
         return {}
-    count = len(WORDS)
+    count = len(e.words)
     people = np.array([e.gallery.index(selfie) for selfie, _ in e.pairs])
     whole, mouths = (e.stack(kind, name)[:, 1:] for name in ("lite", "mouth"))
     real = np.stack([np.asarray(e.ceiling[i]["lite"]) for i in e.gallery])
-    opened = [WORDS.index(word) for word in OPEN_WORDS]
+    opened = [k for k, word in enumerate(e.words) if word in OPEN_WORDS]
     flat = lambda x: x.reshape(-1, x.shape[-1])  # noqa: E731
     return {
         LITE: kernel_blocks(flat(whole), np.repeat(people, count), real),
@@ -233,7 +234,7 @@ def gain_rows(e: Evidence) -> list[dict]:
     blocks = [distance_blocks(e, kind) for kind in ("results", "drafts")]
     change = kernel_distance({name: blocks[0][name] - blocks[1][name] for name in blocks[0]})
     seams = [e.stack(kind, "seam")[:, 1:].ravel() for kind in ("results", "drafts")]
-    people = np.repeat([selfie for selfie, _ in e.pairs], len(WORDS))
+    people = np.repeat([selfie for selfie, _ in e.pairs], len(e.words))
     return [
         figures("distance to portraits (KID of faceres x 1000)", *change, scale=1000),
         row("seam: gradient added, grey levels a pixel", seams[0] - seams[1], people, unit="grey"),
@@ -257,7 +258,7 @@ def group_rows(e: Evidence) -> list[dict]:
         chosen = [k for k, (selfie, _) in enumerate(e.pairs) if selfie in people]
         if not chosen:
             continue
-        part_of = Evidence([e.pairs[k] for k in chosen], [e.done[k] for k in chosen], e.people, e.ceiling)
+        part_of = Evidence([e.pairs[k] for k in chosen], [e.done[k] for k in chosen], e.people, e.ceiling, words=e.words)
         who, vectors = identity_rows(part_of, "results"), part_of.stack("results", "vector")[:, 1:]
         own = np.repeat([place[selfie] for selfie, _ in part_of.pairs], vectors.shape[1])
         first = ranks(vectors.reshape(len(own), -1), gallery, own) == 1  # among all, not only among the group

@@ -3,16 +3,27 @@
     python -m evaluation versions --data DATA --trained "without losses on pictures=plain.safetensors" --write-docs
 
 Without the coarse warp and without balance are the default bundle, changed as in `ablation.py`; versions that were trained
-otherwise are bundles of their own.
+otherwise are bundles of their own. All versions paint on the coarse warps of the full model, which are drawn and measured
+once: pair by pair, one version after the other.
 """
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
 
 from dev.pack import ROOT
 
 from ...modules.errors import DiffSFSRError
+from ...modules.host.conditioning import KEY, changed
+from ...modules.pipeline.background import tokens_of
+from ...modules.types import Expression, Identity
 from ...training.perceptual import FILE
-from ..metrics.evaluate import Study, check_page
+from ..metrics.drawn import rims
+from ..metrics.evaluate import Study, changed_outside, check_page
+from ..metrics.figures import MOVES
 from ..metrics.perceptual import Stlpips
-from ..metrics.protocol import WORDS, read_pairs
+from ..metrics.protocol import BASELINE, read_pairs
 from ..metrics.report import figure, write_docs
 from ..metrics.rows import (
     Evidence,
@@ -31,6 +42,7 @@ from . import truths
 from .ablation import LOUD, Variant, painted
 
 MARKS = "<!-- versions:begin -->", "<!-- versions:end -->"
+LABELS = (BASELINE, *((word, 1.0) for word in MOVES))  # a family each: all words would take three times as long
 FULL = "full model"
 CHANGED = {
     "without the guide, from noise": (Variant("both"), False),
@@ -43,18 +55,71 @@ HEAD = (
 )  # fmt: skip
 
 
-class Changed(Pipeline):
-    """The pipeline with its conditioning changed in every picture."""
+class Full(Pipeline):
+    """The full model. The last condition is remembered, for all versions to paint on."""
 
-    def __init__(self, name: str, **settings):
+    last = None, None
+
+    def conditioned(self, *given) -> tuple:
+        if self.last[0] is None or any(one is not other for one, other in zip(self.last[0], given, strict=True)):
+            self.last = given, super().conditioned(*given)
+        return self.last[1]
+
+
+class Changed(Pipeline):
+    """The full model with its conditioning changed in every picture."""
+
+    def __init__(self, full: Pipeline, name: str, **settings):
         super().__init__(**settings)
         self.variant, self.guide = CHANGED[name]
         self.settings["version"] = name
+        self.conditioned = full.conditioned
 
     def paint(self, positive: list, negative: list, latent: dict, **changed) -> dict:
         if changed:  # as `painted` asks for it
             return super().paint(positive, negative, latent, **changed)
         return painted(self, positive, negative, latent, self.variant, self.guide)
+
+
+class Trained(Pipeline):
+    """Another bundle's UNet and tokens, on the full model's coarse warps."""
+
+    def __init__(self, full: Pipeline, bundle: str):
+        super().__init__(bundle=bundle)
+        self.full = full
+
+    def conditioned(self, identity: Identity, background: torch.Tensor, expression: Expression) -> tuple:
+        *sides, latent, place, drafts = self.full.conditioned(identity, background, expression)
+        with torch.inference_mode():
+            told = tokens_of(self.encoders, identity, expression.codes)
+        return *(self._told(*both) for both in zip(sides, told, strict=True)), latent, place, drafts
+
+    def _told(self, side: list, tokens: tuple[torch.Tensor, torch.Tensor]) -> list:
+        ((text, extras),) = side
+        count = len(extras[KEY].mask)
+        who, feeling = (value.expand(count, -1, -1).cpu() for value in tokens)
+        return [changed(text, extras, replace(extras[KEY], identity=who, expression=feeling, bundle=self.encoders.id))]
+
+
+class Version(Study):
+    """The study of one version. full: that of the full model, whose coarse warps and their measures it takes; None: it is it."""
+
+    full, last = None, (None, None)
+
+    def given(self, selfie: str, background: str) -> tuple[Identity, torch.Tensor, Expression]:
+        if self.last[0] != (selfie, background):
+            self.last = (selfie, background), super().given(selfie, background)
+        return self.last[1]
+
+    def _make(self, selfie: str, background: str) -> dict:
+        if self.full is None:
+            return super()._make(selfie, background)
+        drafts = self.full.pair(selfie, background)["drafts"]
+        who, scene, expression = given = self.full.given(selfie, background)
+        made = self.pipeline.render(*given)
+        covered, own = rims(self.full.pipeline.encoders, *given)
+        results = self._measured(made.images, made.mask, scene, made.place, own, covered)
+        return {"results": results, "drafts": drafts, "asked": expression.codes, "outside": changed_outside(made, scene)}
 
 
 def folder_of(name: str) -> str:
@@ -90,8 +155,8 @@ def table(versions: dict[str, Evidence], settings: dict) -> str:
     _, cosine, rank = ceiling_rows(first)[:3]
     return "\n".join([
         f"Bundle `{s['id']}`, {s['steps']} midpoint steps, cfg {s['cfg']:g}, denoise {s['denoise']:g}: {pairs} pairs of people "
-        f"kept out of training, {pairs * len(WORDS)} pictures a row, as in the table above. Brackets: 95 % bootstrap interval "
-        f"over people; rank 1 is among {len(first.gallery)}.", "",
+        f"kept out of training, {pairs * len(first.words)} pictures a row ({', '.join(first.words)}), as in the table above. "
+        f"Brackets: 95 % bootstrap interval over people; rank 1 is among {len(first.gallery)}.", "",
         f"| version | {' | '.join(HEAD)} |", f"|---|{'---|' * len(HEAD)}",
         f"| portraits through the autoencoder | {figure(cosine)} | | {figure(rank)} |{' |' * (len(HEAD) - 3)}",
         line("coarse warp alone", first, "drafts"),
@@ -102,20 +167,22 @@ def table(versions: dict[str, Evidence], settings: dict) -> str:
 def versions(args) -> int:
     """The command."""
     check_page(args)
-    others = trained(args.trained)
-    pairs, found, settings, near = read_pairs(args.people, args.limit, args.part), {}, {}, {}
-    true = (args.data / "expressions").exists() and (args.data / FILE).exists()
-    makers = {FULL: lambda: Pipeline(bundle=args.bundle)}
-    makers |= {name: lambda name=name: Changed(name, bundle=args.bundle) for name in CHANGED}
-    makers |= {name: lambda bundle=bundle: Pipeline(bundle=bundle) for name, bundle in others.items()}
-    for name, make in makers.items():
-        print(f"versions: {name}", flush=True)
-        study = Study.of(make(), args.data, args.part, args.out / folder_of(name))
-        found[name], settings = study.evidence(pairs), settings or study.settings
-        if true and name not in CHANGED:
-            near[name] = study.kept_table("truths", lambda s=study: truths.measured(s.pipeline, args.data, Stlpips(args.data)))
-    text = table(found, settings)
-    if near:
+    full = Full(bundle=args.bundle)
+    makers = {name: lambda name=name: Changed(full, name, bundle=args.bundle) for name in CHANGED}
+    makers |= {name: lambda bundle=bundle: Trained(full, bundle) for name, bundle in trained(args.trained).items()}
+    pipelines = {FULL: full, **{name: make() for name, make in makers.items()}}
+    studies = {name: Version.of(p, args.data, args.part, args.out / folder_of(name), LABELS) for name, p in pipelines.items()}
+    for name in makers:
+        studies[name].full = studies[FULL]
+    pairs = read_pairs(args.people, args.limit, args.part)
+    print(f"versions: {', '.join(studies)}", flush=True)
+    for count, pair in enumerate(pairs, 1):
+        for study in studies.values():
+            study.pair(*pair)
+        print(f"  {count} of {len(pairs)} pairs", flush=True)
+    text = table({name: study.evidence(pairs) for name, study in studies.items()}, studies[FULL].settings)
+    if (args.data / "expressions").exists() and (args.data / FILE).exists():
+        near = near_truth(studies, args.data)
         text += "\n" + truths.table(near)
         (args.out / "truths.md").write_text(truths.each_table(near[FULL]), encoding="utf-8")
     (args.out / "versions.md").write_text(text, encoding="utf-8")
@@ -123,3 +190,13 @@ def versions(args) -> int:
         write_docs(text, ROOT / "docs" / "results.md", MARKS)
     print(text)
     return 0
+
+
+def near_truth(studies: dict[str, Version], data: Path) -> dict[str, list[dict]]:
+    """Distances to true pictures, of all bundles, each with its own people and coarse warps."""
+    near, found = Stlpips(data), {}
+    for name, study in studies.items():
+        if name not in CHANGED:
+            make = lambda s=study: truths.measured(Pipeline(bundle=s.settings["bundle"]), data, near)  # noqa: E731
+            found[name] = study.kept_table("truths", make)
+    return found

@@ -10,6 +10,7 @@ import torch
 
 from ...modules.encoders.expression import split
 from ...modules.host.conditioning import KEY
+from ...modules.pipeline.background import tokens_of
 from ...modules.pipeline.draft import mesh_of
 from ...modules.pipeline.encoders import face_networks
 from ...modules.pipeline.face import measured
@@ -52,7 +53,7 @@ class Worn(Ablation):
         latent = {"samples": worn, "batch_index": [0] * len(LABELS)}
         for side in (positive, negative):
             side[0][1][KEY] = replace(side[0][1][KEY], warp=worn)
-        other, known, seen = self._tokens(p.identity(scene)[0]), [], {}
+        other, known, seen = tokens_of(p.encoders, p.identity(scene)[0], expression.codes)[0][0], [], {}
         for variant in self.variants:
             made = painted(p, positive, negative, latent, variant, True, other)
             seen[variant.name] = self._look(made["samples"], known)
@@ -82,11 +83,6 @@ class Worn(Ablation):
             changed = FAULTS[k % len(FAULTS)](guide, np.random.default_rng(k)).clamp(0, 1)
             rows.append(self.pipeline.vae.encode(changed.permute(1, 2, 0)[None]).float())
         return torch.cat(rows)
-
-    def _tokens(self, who: Identity) -> torch.Tensor:
-        tokens = self.pipeline.encoders.stack.ready().tokens
-        vectors = who.vector[None].expand(len(who.selfies), -1)
-        return tokens.identity_tokens(vectors, who.selfies).mean(0, keepdim=True)
 
 
 def displacement_errors(records: list[dict], name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..errors import DiffSFSRError, at, here
 from ..host.conditioning import KEY, seal
 from ..host.progress import steps
 from ..images import cast
-from ..types import Conditioning, FineSkin, PasteRegion
+from ..types import Conditioning, FineSkin, Identity, PasteRegion
 from ..warp.bare import bare_skin
 from ..warp.mesh import Mesh
 from ..warp.mouth import finer
@@ -245,10 +245,7 @@ def tell(
     Latents [n, C, h, w] of the masked background and of the coarse warp, mask [n, 1, h, w]. Both sides of the guidance get the
     same strengths: a group of strength 0 is then left out altogether, and the host can run both sides as one batch.
     """
-    identity, tokens, device = request.identity, encoders.stack.ready().tokens, encoders.stack.device
-    vectors = identity.vector[None].expand(len(identity.selfies), -1)
-    who = tokens.identity_tokens(vectors.to(device), identity.selfies.to(device)).mean(0, keepdim=True)
-    expression = tokens.expression_tokens(request.expression.codes.to(device))
+    said, nothing = tokens_of(encoders, request.identity, request.expression.codes)
     # the same background as the host's own inpainting models want it told; others do not look at it
     inpainting = {"concat_latent_image": background, "concat_mask": mask}
 
@@ -258,4 +255,14 @@ def tell(
         given = inpainting if entries else {}
         return [[tensor, {**given, **extras, KEY: ours}] for tensor, extras in entries or [[seal(ours), {}]]]
 
-    return side(who, expression, request.text[0]), side(*tokens.null(len(mask)), request.text[1])
+    return side(*said, request.text[0]), side(*nothing, request.text[1])
+
+
+def tokens_of(
+    encoders: Encoders, identity: Identity, codes: torch.Tensor
+) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Tokens of a person [1, N, D] and of expressions [n, N, D], and those that say nothing [1, N, D]."""
+    tokens, device = encoders.stack.ready().tokens, encoders.stack.device
+    vectors = identity.vector[None].expand(len(identity.selfies), -1)
+    who = tokens.identity_tokens(vectors.to(device), identity.selfies.to(device)).mean(0, keepdim=True)
+    return (who, tokens.expression_tokens(codes.to(device))), tokens.null(1)

@@ -13,16 +13,16 @@ def rendered(comfy, tmp_path_factory):
     """The astronaut's rage by the default pipeline and by every changed one, one step: latents' pictures [1, S, S, 3]."""
     from skimage.data import astronaut
 
-    from diffsfsr.evaluation.pipeline import Pipeline
-    from diffsfsr.evaluation.studies.versions import CHANGED, Changed
+    from diffsfsr.evaluation.studies.versions import CHANGED, Changed, Full
     from diffsfsr.modules.images import read_picture
 
     file = tmp_path_factory.mktemp("versions") / "a.png"
     Image.fromarray(astronaut()).save(file)
     picture, made = read_picture(file), {}
-    for name, pipeline in {"plain": Pipeline(steps=1), **{n: Changed(n, steps=1) for n in CHANGED}}.items():
-        who, _ = pipeline.identity(picture)
-        made[name] = pipeline, pipeline.render(who, picture, pipeline.expression([("rage", 1.0)]))
+    full = Full(steps=1)
+    who, rage = full.identity(picture)[0], full.expression([("rage", 1.0)])
+    for name, pipeline in {"plain": full, **{n: Changed(full, n, steps=1) for n in CHANGED}}.items():
+        made[name] = pipeline, pipeline.render(who, picture, rage)
     return made
 
 
