@@ -92,9 +92,10 @@ class Trained(Pipeline):
         *sides, latent, place, drafts = self.full.conditioned(identity, background, expression)
         with torch.inference_mode():
             told = tokens_of(self.encoders, identity, expression.codes)
-        return *(self._told(*both) for both in zip(sides, told, strict=True)), latent, place, drafts
+        return *(self.retold(*both) for both in zip(sides, told, strict=True)), latent, place, drafts
 
-    def _told(self, side: list, tokens: tuple[torch.Tensor, torch.Tensor]) -> list:
+    def retold(self, side: list, tokens: tuple[torch.Tensor, torch.Tensor]) -> list:
+        """One side of CONDITIONING with this bundle's tokens, of a person and of expressions."""
         ((text, extras),) = side
         count = len(extras[KEY].mask)
         who, feeling = (value.expand(count, -1, -1).cpu() for value in tokens)
@@ -102,7 +103,7 @@ class Trained(Pipeline):
 
 
 class Version(Study):
-    """The study of one version. full: that of the full model, whose coarse warps and their measures it takes; None: it is it."""
+    """The study of one version. full: that of the full model, whose coarse warps it takes with their measures, or None."""
 
     full, last = None, (None, None)
 
