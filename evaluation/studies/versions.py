@@ -181,7 +181,8 @@ def versions(args) -> int:
         for study in studies.values():
             study.pair(*pair)
         print(f"  {count} of {len(pairs)} pairs", flush=True)
-    text = table({name: study.evidence(pairs) for name, study in studies.items()}, studies[FULL].settings)
+    first = studies[FULL].evidence(pairs)  # people and places are the same for all
+    text = table({name: replace(first, done=study.records(pairs)) for name, study in studies.items()}, studies[FULL].settings)
     if (args.data / "expressions").exists() and (args.data / FILE).exists():
         near = near_truth(studies, args.data)
         text += "\n" + truths.table(near)
