@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from .. import affine
 from ..affine import FRAME
 from ..types import FineSkin, PasteRegion, Photo
-from .layers import NOISE, Layer, alike, layers_of, log_of
-from .light import luma
+from .layers import Layer, alike, layers_of
+from .light import NOISE, log_of, luma
 from .masks import blurred
 from .mesh import sampled
 

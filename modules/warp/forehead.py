@@ -15,9 +15,10 @@ from .front import Colours, colours_of, gleams
 from .light import gained, luma
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import POINTS, Mesh, sampled
-from .skin import COARSE, DARK, FOREHEAD, Skin
+from .skin import FOREHEAD, Skin
 from .skull import beyond_head
 from .strip import FOOT, HEIGHT, TOP, UPPER, Strip, border
+from .structure import FINE, over_and_over, structure_of
 
 TEMPLE = 162, 127, 34, 143, 139, 156, 70, 71, 21, 68  # of the right half: the temple, down to the corner of the eye
 CORNERS = 54, 284  # of the forehead, on that border
@@ -33,10 +34,6 @@ SPECK, GLEAM = 1.5, 5.0  # half the width of what joins nothing, and of a gleam 
 EDGE = 5.0  # of a selfie's skin at its hair, which is not drawn
 JOINED = 10.0  # above what of a face is not drawn as the photo shows it, where that would have an edge
 NEAR = 12.0  # beside what is drawn above, where the upper end of the mesh is none
-FINE, STRUCTURE = 3.0, (0.92, 1.08)  # structure of skin that is no fold:
-FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold differs, and the most by which skin does
-ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
-PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 SOFT = 4.0  # over which the forehead ends downwards
 ENDS = 20.0  # over which it fades towards the upper end of the crop, beyond which a high head goes on
 SMOOTH = 5.0  # over which tone is averaged
@@ -155,7 +152,7 @@ def above(
     pixel, strip = len(covered) / FRAME, Strip.of(mesh)
     inside, below = strip.covered & ~mesh.covered, upper_part(mesh)
     height = strip.interpolate(*(drawn.new_full((len(UPPER), 1), end) for end in (0.0, 1.0)))
-    factor, calm = _structure(skin.image, pixel)
+    factor, calm = structure_of(skin.image)
     calm = calm * own
     straight, *elsewhere = places(skin.points, mesh, strip, inside, height, calm)
     known = sampled(own[None], straight)[0] * torch.where(inside, 1.0, covered)
@@ -188,19 +185,12 @@ def places(
 
     inside [S, S] bool, height [S, S, 1] 0..1: the strip above the drawn mesh.
     """
-    (foot, end, rise), own, pixel = border(points), points[:POINTS, :2], len(calm) / FRAME
+    (foot, end, rise), own = border(points), points[:POINTS, :2]
     over = strip.interpolate(foot, foot) - DEPTH * swing(height) * strip.interpolate(rise, rise)
     both = lambda above_it, on_it: torch.where(inside[..., None], above_it, mesh.interpolate(on_it))  # noqa: E731
     straight, turned = both(strip.interpolate(foot, end), own), both(over, own)
     other = both(strip.interpolate(foot.flip(0), end.flip(0)), own[mesh.topology.mirror[:POINTS]])
-    middles = own[list(PATCHES)]
-    best = middles[sampled(blurred(calm[None, None], PATCH * pixel)[0], middles[:, None])[0, :, 0].argmax()]
-    return straight, turned, other, best + PATCH * pixel * wave((straight - best) / (PATCH * pixel))
-
-
-def wave(x: torch.Tensor) -> torch.Tensor:
-    """x from -1 to 1 as it is, farther out to and fro between those."""
-    return 1 - ((x + 1) % 4 - 2).abs()
+    return straight, turned, other, over_and_over(points, straight, calm)
 
 
 def dark(hair: torch.Tensor, drawn: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
@@ -246,17 +236,6 @@ def swing(height: torch.Tensor) -> torch.Tensor:
     """How far below the border, 0..1 of `DEPTH`, structure is taken from for a place so high 0..1: down and up again."""
     share = height * HEIGHT / DEPTH
     return 1 - (share % 2 - 1).abs()
-
-
-def _structure(image: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is finer than `FINE` in a picture [3, S, S], as a factor, and where it is that of skin without folds, strands and
-    moles [S, S] 0..1.
-    """
-    factor = (image + DARK) / (blurred(image[None], FINE * pixel)[0] + DARK)
-    coarser = (image.mean(0) + DARK) / (blurred(image.mean(0)[None, None], COARSE * pixel)[0, 0] + DARK)
-    even = ((coarser - 1).abs() < FOLD) & ((factor.mean(0) - 1).abs() < HAIR)
-    calm = grow(grow(plane(even), -ISLAND * pixel), (ISLAND - FINE / 2) * pixel)
-    return factor.clamp(*STRUCTURE), blurred(calm, FINE / 2 * pixel)[0, 0]
 
 
 def _taken(

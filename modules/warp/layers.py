@@ -16,15 +16,16 @@ from .beard import along_jaw
 from .coarse import drawn_share, keep_mask
 from .eyes import EYES
 from .forehead import Above, Foreheads, above, dark
-from .light import luma
+from .front import features
+from .light import log_of, luma
 from .masks import blurred, grow, plane
 from .mesh import POINTS, Mesh, sampled
 from .mouth import MOUTH, lips_of
 from .outline import surroundings_place
 from .skin import Skin, from_mirror, hair_mask, put_on, too_flat
+from .structure import grain_of, grain_place, structure_of
 from .unseen import gives_way, inside
 
-NOISE = 0.03  # luma below which a ratio is that of noise
 BORDER = 4.0  # pixels of the 256 px crop over which the skin of a coarse warp fades into what is around it
 EDGE = 3.0  # the same, over which a photo's structure ends
 STRUCTURE, NEAR = 8.0, 2.0  # the same: what is larger is tone, which may differ; over how far two drawings are compared
@@ -63,7 +64,7 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     places = _skin_places(skin, mesh, fine.face, top)
     shown, lips = known * fine.share, lips_of(mesh) * STREAKED
-    found = [Layer(fine.face.photo, at, shown * share * (1 - lips * streaked(at, pixel)), led) for at, share, led in places]
+    found = [Layer(of, at, shown * share * (1 - lips * streaked(at, pixel)), led) for of, at, share, led in places]
     if fine.mouth is not None:
         middles = pixel_middles(mask)
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
@@ -82,9 +83,9 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
 
 
 def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
-    """Where the skin comes from in the photo's crop [1, 2, S, S], the share [S, S] that it has from there, and whether that is
-    another place: as the photo shows it, as a mirror does, and on the forehead from where there is more; none where the skin is
-    not that of the photo.
+    """Where the skin comes from: a photo and the places in its crop [1, 2, S, S], the share [S, S] that it has from there, and
+    whether that is another place: as the photo shows it, as a mirror does, on the forehead from where there is more; and where
+    the skin is not that of the photo its grain.
     """
     own = faded((skin.image == face.image).all(0))[None]
     if face.shown is not None:  # the image is continued beyond the photo
@@ -100,11 +101,28 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     for place, share in ((here, seen * (1 - mirror)), (there, seen * mirror)):
         share = share * sampled(own, place)[0]
         left = left - share
-        yield place.movedim(-1, 0)[None], share, False
+        yield face.photo, place.movedim(-1, 0)[None], share, False
     for place, share in () if top is None else top.others:
         share = left * share * sampled(own, place)[0]
         left = left - share
-        yield place.movedim(-1, 0)[None], share, True
+        yield face.photo, place.movedim(-1, 0)[None], share, True
+    if top is not None:
+        grain = grain_of(face.photo, skin.points, structure_of(skin.image)[1] * own[0])
+        if grain is not None:
+            place = grain_place(level_place(skin.points, mesh), grain)
+            yield grain, place.movedim(-1, 0)[None], left * bare_skin_of(mesh), True
+
+
+def level_place(points: torch.Tensor, mesh: Mesh) -> torch.Tensor:
+    """Places [S, S, 2] in a picture of a face, whose points are [478, >= 2], as far apart as in the drawing on the whole."""
+    size = (own[:POINTS, :2].std(0).norm() for own in (points, mesh.points))
+    middles = pixel_middles(mesh.weight[..., 0])
+    return torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) * (next(size) / next(size))
+
+
+def bare_skin_of(mesh: Mesh) -> torch.Tensor:
+    """Where a drawn face has neither brows, eyes nor lips [S, S] 0..1."""
+    return 1 - blurred(plane(features(mesh)), NEAR * len(mesh.index) / FRAME)[0, 0]
 
 
 def faded(own: torch.Tensor) -> torch.Tensor:
@@ -151,7 +169,3 @@ def alike(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor, pixel: fl
     products = blurred(torch.stack([a * b, a * a + b * b]), NEAR * pixel)
     low, high = SAME
     return (((2 * products[0] + PLAIN) / (products[1] + PLAIN) - low) / (high - low)).clamp(0, 1)
-
-
-def log_of(light: torch.Tensor) -> torch.Tensor:
-    return (light.clamp(0, 1) + NOISE).log()

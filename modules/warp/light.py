@@ -16,12 +16,18 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light, ITU-R BT.709
 SMOOTH = 0.08  # of the face's width: how far side light is averaged, so that no mole or strand of hair is taken for it
 FAINT = 0.01  # linear light that is added, so that black has a logarithm
 MOST, STEADY = 0.7, 3.0  # the most that a mirror image gets brighter or darker, and over how many blocks that is averaged
+NOISE = 0.03  # luma below which a ratio is that of noise
 DEEPEST = 0.9  # the most that side light is believed to be, as a logarithm: what differs more is hair or a hand
 
 
 def luma(image: torch.Tensor) -> torch.Tensor:
     """Pictures [*, 3, H, W] -> [*, 1, H, W]."""
     return torch.einsum("...chw,c->...hw", image, image.new_tensor(LUMA)).unsqueeze(-3)
+
+
+def log_of(light: torch.Tensor) -> torch.Tensor:
+    """The logarithm of luma 0..1, that noise in the dark does not tell much."""
+    return (light.clamp(0, 1) + NOISE).log()
 
 
 def gained(image: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
