@@ -71,15 +71,15 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
         within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -pixel) * mask * painted
         found.append(Layer(fine.mouth, here, within * fine.share))
     own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
-    found.append(Layer(background, own.movedim(-1, 0)[None], known * (1 - fine.share)))
+    beside = [(own.movedim(-1, 0)[None], known * (1 - fine.share))]
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
     keep = torch.maximum(keep, way)
     if fine.hair is not None:
         gone = along_jaw(mesh, fine.old, fine.outline, fine.warp)
         keep = keep * (1 - torch.maximum(sampled(fine.hair[None], place)[0], gone))
-    found.append(Layer(background, place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
-    found = [layer for layer in found if layer.weight.any()]
-    return [layer._replace(weight=layer.weight * (1 - _stretched(layer.place, pixel))) for layer in found]
+    beside.append((place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
+    found += [Layer(background, at, share * (1 - _stretched(at, pixel))) for at, share in beside if share.any()]
+    return [layer for layer in found if layer.weight.any()]
 
 
 def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
@@ -97,15 +97,13 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
     seen = sure = 1 - too_flat(skin, other, mesh, mirror)
     if top is not None:
         here, seen = top.own[0], top.own[1] * sure
-    left = torch.ones_like(mirror)
-    for place, share in ((here, seen * (1 - mirror)), (there, seen * mirror)):
-        share = share * sampled(own, place)[0]
+    left, pixel = torch.ones_like(mirror), len(mirror) / FRAME
+    straight = [(here, seen * (1 - mirror), False), (there, seen * mirror, False)]
+    for place, share, led in [*straight, *(() if top is None else ((*other, True) for other in top.others))]:
+        at = place.movedim(-1, 0)[None]
+        share = (left if led else 1.0) * share * sampled(own, place)[0] * (1 - _stretched(at, pixel))
         left = left - share
-        yield face.photo, place.movedim(-1, 0)[None], share, False
-    for place, share in () if top is None else top.others:
-        share = left * share * sampled(own, place)[0]
-        left = left - share
-        yield face.photo, place.movedim(-1, 0)[None], share, True
+        yield face.photo, at, share, led
     if top is not None:
         grain = grain_of(face.photo, skin.points, structure_of(skin.image)[1] * own[0])
         if grain is not None:

@@ -8,9 +8,13 @@ import torch.nn.functional as F
 from ..affine import FRAME
 from .aperture import pixel_middles
 from .masks import blurred, fill, grow
-from .mesh import Mesh, sampled
+from .mesh import POINTS, Mesh, sampled
 
 GRID = 128  # pixels a side at which distances are measured
+BROW = 46, 53, 70, 63, 156, 124  # points about the outer end of the right half's brow
+TIP, TURNED = 70, (0.02, 0.005)  # its tip; how near the outline that is, in shares of the face's width, where heads are turned
+LEVEL = 0.08  # of that width, above and below the tip: where the outline is beside it
+TUFT = 5.0  # pixels of the 256 px crop that a brow's hairs stand out there
 RIM = 3.0  # pixels of the 256 px crop: the border of the face whose way goes on beside it, and over how far that is averaged
 
 
@@ -34,6 +38,7 @@ def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> tor
     has moved, and between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
     """
     mask, pixel = F.pad(mask[1:-1, 1:-1], (1, 1, 1, 1)), len(mask) / FRAME
+    old = with_brows(old, mesh, TUFT * pixel)
     face, outside = (mesh.covered * mask)[None, None], (1 - mask)[None, None]
     way = mesh.interpolate((old[:468, :2] - mesh.points[:468, :2]).to(mask)).movedim(-1, 0)[None]
     share = fading(face, outside)
@@ -44,6 +49,23 @@ def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> tor
     way = torch.where(inner > 0, way, fill(along * rim, rim) * torch.where(face > 0, 1.0, share)) * mask
     middles = pixel_middles(mask)
     return torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) + way[0].movedim(0, -1)
+
+
+def with_brows(points: torch.Tensor, mesh: Mesh, reach: float) -> torch.Tensor:
+    """Face points [478, >= 2] so many pixels farther out where a brow stands out beyond the outline of a turned head: it goes
+    with the face that goes.
+    """
+    moved, face = points.clone(), points[:POINTS]
+    along = torch.nn.functional.normalize((points[454] - points[234])[:2], dim=0)  # from the right ear to the left one
+    x = face[:, :2] @ along.to(face)
+    for sign, brow in ((-1, BROW), (1, mesh.opposite(BROW))):
+        tip = brow[BROW.index(TIP)]
+        level = ((face[:, :2] - face[tip, :2]) @ along.flip(0).mul(along.new_tensor([-1.0, 1.0])).to(face)).abs()
+        outline = (sign * x[level < LEVEL * (x.max() - x.min())]).max()
+        near = (outline - sign * x[tip]) / (x.max() - x.min())
+        share = ((TURNED[0] - near) / (TURNED[0] - TURNED[1])).clamp(0, 1)
+        moved[list(brow), :2] += sign * share * reach * along.to(face)
+    return moved
 
 
 def fading(face: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
