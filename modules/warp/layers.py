@@ -62,7 +62,9 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     soft = drawn_share(covered, mask, mesh, fine.old, fine.outline, top, BORDER)[0, 0]
     painted = openings * (1 - alike(log_of(luma(image)), log_of(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
-    places = _skin_places(skin, mesh, fine.face, top)
+    own = _own(skin, fine.face)
+    grain = None if top is None else _grain(skin, mesh, fine.face, own)
+    places = _skin_places(skin, mesh, fine.face, top, own, grain)
     shown, lips = known * fine.share, lips_of(mesh) * STREAKED
     found = [Layer(of, at, shown * share * (1 - lips * streaked(at, pixel)), led) for of, at, share, led in places]
     if fine.mouth is not None:
@@ -70,26 +72,44 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
         within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -pixel) * mask * painted
         found.append(Layer(fine.mouth, here, within * fine.share))
-    own = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
-    beside = [(own.movedim(-1, 0)[None], known * (1 - fine.share))]
+    there = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
-    keep = torch.maximum(keep, way)
+    keep = torch.maximum(keep, way) * mask * (1 - soft)
     if fine.hair is not None:
-        gone = along_jaw(mesh, fine.old, fine.outline, fine.warp)
-        keep = keep * (1 - torch.maximum(sampled(fine.hair[None], place)[0], gone))
-    beside.append((place.movedim(-1, 0)[None], keep * mask * (1 - soft)))
+        hair = sampled(fine.hair[None], place)[0]
+        if grain is not None:
+            found.append(Layer(*grain, keep * hair, True))
+        keep = keep * (1 - torch.maximum(hair, along_jaw(mesh, fine.old, fine.outline, fine.warp)))
+    beside = ((at.movedim(-1, 0)[None], share) for at, share in ((there, known * (1 - fine.share)), (place, keep)))
     found += [Layer(background, at, share * (1 - _stretched(at, pixel))) for at, share in beside if share.any()]
     return [layer for layer in found if layer.weight.any()]
 
 
-def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
+def _own(skin: Skin, face: Face) -> torch.Tensor:
+    """How far the skin is drawn as its photo shows it [1, S, S] 0..1."""
+    own = faded((skin.image == face.image).all(0))[None]
+    if face.shown is None:
+        return own
+    return own * inside(face.photo.matrix, face.size, tuple(face.photo.light.shape[-2:]))  # it is continued beyond the photo
+
+
+def _grain(skin: Skin, mesh: Mesh, face: Face, own: torch.Tensor) -> tuple[Photo, torch.Tensor] | None:
+    """The grain of the skin, and the places in it [1, 2, S, S], as far apart as those of the skin are on the whole."""
+    grain = grain_of(face.photo, skin.points, structure_of(skin.image)[1] * own[0])
+    if grain is None:
+        return None
+    size, drawn = (points[:POINTS, :2].std(0).norm() for points in (skin.points, mesh.points))
+    middles = pixel_middles(own) * (size / drawn)
+    return grain, grain_place(torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1), grain).movedim(-1, 0)[None]
+
+
+def _skin_places(
+    skin: Skin, mesh: Mesh, face: Face, top: Above | None, own: torch.Tensor, grain: tuple[Photo, torch.Tensor] | None
+):
     """Where the skin comes from: a photo and the places in its crop [1, 2, S, S], the share [S, S] that it has from there, and
     whether that is another place: as the photo shows it, as a mirror does, on the forehead from where there is more; and where
     the skin is not that of the photo its grain.
     """
-    own = faded((skin.image == face.image).all(0))[None]
-    if face.shown is not None:  # the image is continued beyond the photo
-        own = own * inside(face.photo.matrix, face.size, tuple(face.photo.light.shape[-2:]))
     other = skin.mirrored(mesh.topology)
     mirror = from_mirror(skin, other, mesh)
     here, there = (mesh.interpolate(s.points[:POINTS, :2]) for s in (skin, other))
@@ -104,18 +124,8 @@ def _skin_places(skin: Skin, mesh: Mesh, face: Face, top: Above | None):
         share = (left if led else 1.0) * share * sampled(own, place)[0] * (1 - _stretched(at, pixel))
         left = left - share
         yield face.photo, at, share, led
-    if top is not None:
-        grain = grain_of(face.photo, skin.points, structure_of(skin.image)[1] * own[0])
-        if grain is not None:
-            place = grain_place(level_place(skin.points, mesh), grain)
-            yield grain, place.movedim(-1, 0)[None], left * bare_skin_of(mesh), True
-
-
-def level_place(points: torch.Tensor, mesh: Mesh) -> torch.Tensor:
-    """Places [S, S, 2] in a picture of a face, whose points are [478, >= 2], as far apart as in the drawing on the whole."""
-    size = (own[:POINTS, :2].std(0).norm() for own in (points, mesh.points))
-    middles = pixel_middles(mesh.weight[..., 0])
-    return torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1) * (next(size) / next(size))
+    if grain is not None:
+        yield *grain, left * bare_skin_of(mesh), True
 
 
 def bare_skin_of(mesh: Mesh) -> torch.Tensor:
