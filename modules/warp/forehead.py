@@ -38,6 +38,7 @@ SOFT = 4.0  # over which the forehead ends downwards
 ENDS = 20.0  # over which it fades towards the upper end of the crop, beyond which a high head goes on
 SMOOTH = 5.0  # over which tone is averaged
 UNEVEN, LEVEL = 0.12, 0.25  # log of light by which a shadow or gleam may differ from the forehead, from so high on;
+SHADE = 10.0  # how far from there its sides get less, too
 BROAD = 10.0  # over which such a difference goes on beyond what is seen, that it shows no line where that ends
 EVENED = 0.5, 1.0  # share of the way from the brows to the mesh's upper end from which on it gets less, and where it has
 SEEN = 0.5  # share of the forehead below that a selfie must show, that it can go on
@@ -163,7 +164,9 @@ def above(
     tone, left = tone_field(image, plain, SMOOTH * pixel)
     structure, others = _taken(factor, calm, elsewhere)
     low, high = EVENED
-    level = torch.maximum(height[..., 0] / LEVEL, (along(mesh, FOOT, TOP) - low) / (high - low)).clamp(0, 1) * (inside | below)
+    level = torch.maximum(height[..., 0] / LEVEL, (along(mesh, FOOT, TOP) - low) / (high - low)).clamp(0, 1)
+    beside = blurred(grow(plane(inside), SHADE * pixel), SHADE / 2 * pixel)[0, 0]  # at its sides, where hair throws shadows
+    level = torch.maximum(level, beside * (-left.mean(0) / UNEVEN - 0.5).clamp(0, 1)) * (inside | below)
     weak = left * (UNEVEN / left.abs().amax(0).clamp_min(1e-3)).clamp(max=1)
     even = averaged(weak, inside | below, BROAD * pixel)
     image = image * torch.exp(level * (even - left))
