@@ -28,7 +28,7 @@ def rims(
         mesh = mesh_of(encoders, person, place, geometry, USUAL)
         skin, area = skin_of(encoders, person, place), area_of(encoders, person, place, mesh, GROW)
         face, covered = put_on(skin, mesh, complete=True)
-        moved = surroundings_place(place.background.outline, mesh, area)
+        moved = surroundings_place(place.background.outline, mesh, area, foreheads is not None)
         hair = hair_mask(face, covered, mesh)
         bare = covered * (1 - hair)
         if foreheads is not None:

@@ -157,7 +157,7 @@ def coarse_warp(
     covered = photo * (1 - hair)
     gain = None if skin.gain is None else mesh.interpolate(skin.gain[:, None]).movedim(-1, -3)
     drawn, covered = paint_eyes(drawn, covered, mesh, skin.image, skin.points, gain)
-    place, top, whole = surroundings_place(background.outline, mesh, mask), None, covered
+    place, top, whole = surroundings_place(background.outline, mesh, mask, foreheads is not None), None, covered
     if foreheads is not None:
         foreheads = foreheads.beside(place)
         top = above(skin, mesh, drawn, photo * (1 - dark(hair, drawn, photo)), *foreheads)

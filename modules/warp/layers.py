@@ -51,7 +51,8 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     image, covered = put_on(skin, mesh, complete=True)
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     way = gives_way(skin, mesh)
-    place = surroundings_place(fine.old if fine.outline is None else fine.outline, mesh, mask)
+    outline = fine.old if fine.outline is None else fine.outline
+    place = surroundings_place(outline, mesh, mask, fine.foreheads is not None)
     photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
     covered = torch.maximum(photo * (1 - hair), openings)
     top, face = None, mesh.covered

@@ -31,14 +31,16 @@ def warp_surroundings(image: torch.Tensor, keep_mask: torch.Tensor, place: torch
     return Surroundings(torch.where(mask > 0, moved[:3], image), moved[3])
 
 
-def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor) -> torch.Tensor:
+def surroundings_place(old: torch.Tensor, mesh: Mesh, mask: torch.Tensor, another: bool = False) -> torch.Tensor:
     """Where each pixel of the surroundings comes from [S, S, 2], x and y, of a face at the points old [478, >= 2].
 
     Inside the new face each point comes from its like on the old one, at the border of `mask` [S, S] and of the crop nothing
     has moved, and between them the way fades from the one to the other: hair, neck and ears are pushed or pulled along.
+    another: whether the old face is somebody else's, whose brows go.
     """
     mask, pixel = F.pad(mask[1:-1, 1:-1], (1, 1, 1, 1)), len(mask) / FRAME
-    old = with_brows(old, mesh, TUFT * pixel)
+    if another:
+        old = with_brows(old, mesh, TUFT * pixel)
     face, outside = (mesh.covered * mask)[None, None], (1 - mask)[None, None]
     way = mesh.interpolate((old[:468, :2] - mesh.points[:468, :2]).to(mask)).movedim(-1, 0)[None]
     share = fading(face, outside)

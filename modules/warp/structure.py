@@ -16,6 +16,7 @@ ISLAND = 3.0  # half the width of what is too narrow between folds for structure
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 AROUND, LEAST = 24.0, 60.0  # half the width of the patch that tells the grain of skin, and its calm pixels, at least
 GRAIN = 512  # pixels to a side of the grain's picture
+LESS = 0.75  # of it: towards its sides, where most of what is not seen lies, a face is smoother
 MIDDLE, LOUDEST = 0.4, 0.3  # luma of that picture, and the most by which the logarithm of light differs from that
 
 
@@ -62,7 +63,7 @@ def grain_of(photo: Photo, points: torch.Tensor, calm: torch.Tensor) -> Photo | 
     there = apply(invert(photo.matrix[None]), at.flatten(0, 1)[None])[0].view_as(at)
     light = log_of(sampled(photo.light, there.to(calm), "bicubic"))
     spot = light - blurred(light[None], FINE * pixels * size / FRAME)[0]
-    spot = weight * (spot - (weight * spot).sum() / weight.sum()) / weight.square().sum().sqrt()
+    spot = LESS * weight * (spot - (weight * spot).sum() / weight.sum()) / weight.square().sum().sqrt()
     noise = torch.randn(1, GRAIN, GRAIN, generator=torch.Generator().manual_seed(0)).to(calm)
     grain = torch.fft.irfft2(torch.fft.rfft2(noise) * torch.fft.rfft2(spot, (GRAIN, GRAIN)), (GRAIN, GRAIN))
     return Photo(MIDDLE * torch.exp(grain.clamp(-LOUDEST, LOUDEST)), photo.matrix.new_tensor([[1, 0, 0], [0, 1, 0]]) / pixels)

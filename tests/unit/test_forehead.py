@@ -193,6 +193,18 @@ def test_a_gleam_at_the_upper_end_of_the_mesh_is_softer(face):
     assert shown.diff()[row - 12 : row + 24].abs().max() < 1.5 * seen.diff()[row - 12 : row + 24].abs().max()
 
 
+def test_a_shadow_of_hair_at_the_side_of_a_forehead_is_weaker(face):
+    """Skin above it has none, so it would be a patch."""
+    x, y = (face.points[68, :2] + torch.tensor([2.0, 2.0])).tolist()
+    rows, columns = torch.arange(256)[:, None] - y, torch.arange(256) - x
+    plain, shadow = skin_picture(), torch.exp(-0.6 * torch.exp(-(rows**2 + columns**2) / 60))
+    selfie, bare = person(face, 24, skin=plain * shadow), torch.ones(256, 256)
+    made = above(Skin(selfie, face.points), face, selfie, face.covered.float(), own(face, selfie), bare).image
+    at = (..., slice(int(y) - 2, int(y) + 3), slice(int(x) - 2, int(x) + 3))
+    seen, shown = (float(-torch.log(image / plain)[at].mean()) for image in (selfie, made))
+    assert seen > 0.5 and shown < 0.85 * seen
+
+
 def test_a_hidden_half_of_a_forehead_has_the_selfie_s_pores(face):
     made, _ = drawn(face, pored(face, person(face)), person(face))
     hidden, seen = pores_of(made, left_and_right(face))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffsfsr.modules.warp.masks import grow
-from diffsfsr.modules.warp.outline import surroundings_place, warp_surroundings
+from diffsfsr.modules.warp.outline import BROW, TIP, surroundings_place, warp_surroundings, with_brows
 from tests.unit.faces import moved
 
 OVAL = [
@@ -82,3 +82,24 @@ def test_at_the_border_of_the_crop_nothing_has_moved(face):
     made = warp_surroundings(picture, (~face.covered).float(), surroundings_place(face.points, new, mask), mask)
     assert torch.equal(made.image[:, [0, -1]], picture[:, [0, -1]])
     assert torch.equal(made.image[:, :, [0, -1]], picture[:, :, [0, -1]])
+
+
+def turned(face, degrees: float):
+    """The points of the face with the head turned about its vertical axis."""
+    angle = torch.deg2rad(torch.tensor(degrees))
+    points = face.points - face.points[:468].mean(0)
+    x = points[:, 0] * angle.cos() + points[:, 2] * angle.sin()
+    z = points[:, 2] * angle.cos() - points[:, 0] * angle.sin()
+    return torch.stack([x, points[:, 1], z], 1) + face.points[:468].mean(0)
+
+
+@pytest.mark.parametrize(("degrees", "which"), [(0, None), (35, 1), (-35, 0)])
+def test_the_brow_at_the_outline_of_a_turned_head_goes_with_its_face(face, degrees, which):
+    """The hairs that stand out there are beyond the mesh; so the outline is farther out, of that side alone."""
+    old = turned(face, degrees)
+    shift = (with_brows(old, face, 5.0) - old)[:, 0]
+    sides = [BROW, face.opposite(BROW)]
+    out = [sign * shift[side[BROW.index(TIP)]] for sign, side in zip((-1, 1), sides, strict=True)]
+    assert [round(float(x), 1) for x in out] == [5.0 if k == which else 0.0 for k in (0, 1)]
+    rest = [k for k in range(478) if k not in sum(sides, ())]
+    assert not shift[rest].any()
