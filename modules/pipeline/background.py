@@ -32,6 +32,9 @@ from .request import Request, checked
 
 BURNT = 0.2  # how far a face is burnt out (`palette.Exposure`), from which on it is said: bare ones have 0
 LED = 0.3  # skin tone below which neck, ears and forehead are led to the face's tone, and not the face to theirs
+LONG_BEARD = (
+    "the beard in the picture goes on below the face's crop, and stays under the new chin; a picture with a shorter one helps"
+)
 log = logging.getLogger(__name__)
 
 
@@ -83,12 +86,15 @@ def results_of(
     encoders: Encoders, request: Request, person: Person, spots: list[Spot | Faceless]
 ) -> tuple[list[Result], torch.Tensor, torch.Tensor]:
     """All results, their masks [n, S, S] and drafts [n, 3, S, S]. A place has its meshes only while a face is drawn there."""
-    results, size = [], encoders.size
+    results, size, bearded = [], encoders.size, set()
     masks, drafts = torch.empty(request.total, size, size), torch.empty(request.total, 3, size, size)
     places = places_before(encoders, request, person, spots)
     for i, place in zip(steps(range(request.total)), places, strict=True):
         with at(f"image {i}"):
             results.append(result_of(encoders, request, person, place, i).laid(drafts[i], masks[i]))
+        if isinstance(place, Place) and place.background.beard is not None and place.background.beard.stays:
+            bearded.add(i if len(spots) > 1 else 0)
+    warn_of_places(sorted(bearded), LONG_BEARD)
     return results, masks, drafts
 
 
@@ -144,10 +150,15 @@ def stood_before(
 def warn_of_burnt(spots: list[Spot | Faceless]) -> None:
     """Says which pictures have a face that is white over a large part: in such light no other face can be drawn."""
     faces = {i: Exposure.of(spot.face.image) for i, spot in enumerate(spots) if isinstance(spot, Spot)}
-    burnt = [str(i) for i, exposure in faces.items() if exposure.burnt > BURNT]
-    if burnt:
-        names = ", ".join(burnt[:10]) + (" and more" if len(burnt) > 10 else "")
-        what = "the face in the picture is burnt out, and a face drawn there has other colours; a better exposed picture helps"
+    burnt = [i for i, exposure in faces.items() if exposure.burnt > BURNT]
+    what = "the face in the picture is burnt out, and a face drawn there has other colours; a better exposed picture helps"
+    warn_of_places(burnt, what)
+
+
+def warn_of_places(images: list[int], what: str) -> None:
+    """What is said of some pictures, if there are any, in one line."""
+    if images:
+        names = ", ".join(str(i) for i in images[:10]) + (" and more" if len(images) > 10 else "")
         log.warning("%s: %s", here(f"image {names}"), what)
 
 

@@ -52,7 +52,7 @@ def shaven(encoders: Encoders, person: Person, place: Place) -> Place:
     if way.pixels == 0:
         return place
     background = encoders.memo.get("shaven", (place.key, way), lambda: place.background.without_beard(*way))
-    return replace(place, background=background, key=f"{place.key} {way.pixels:.3f} {way.hair} without beard")
+    return replace(place, background=background, key=f"{place.key} {way.pixels:.3f} {way.hair} {way.full} without beard")
 
 
 def _found(encoders: Encoders, place: Place) -> torch.Tensor | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..affine import apply
+from ..affine import FRAME, apply, invert, sample
 from ..errors import at
 from ..faces.pose import turned
 from ..types import Face, Identity, Topology
@@ -22,6 +22,7 @@ from .memo import content
 
 # degrees that a face may be turned further than the head around it: by more hair comes in beside it
 TURNS = {"yaw": 6.0, "pitch": 10.0, "roll": 7.0}
+BELOW = 20.0  # pixels of the 256 px crop below it that are looked at
 SAME = 0.03  # mean difference of two aligned crops below which they are one photo: a JPEG of quality 40 is .024 off, others .1
 
 
@@ -41,10 +42,11 @@ class Spot:
     matrix: torch.Tensor  # [2, 3] from the picture's pixels to the crop
     key: str
     others: tuple[torch.Tensor, ...] = ()  # points [478, 3] of the other clear faces, in the picture's pixels
+    below: torch.Tensor | None = None  # [3, h, S] of the picture below the crop
 
     @property
     def place(self) -> "Place":
-        own = BackgroundFace.of(self.face, topology())
+        own = BackgroundFace.of(self.face, topology(), self.below)
         return Place(own, self.matrix, self.key, beside(own.mesh, self.matrix, self.others))
 
 
@@ -111,8 +113,12 @@ def spots_of(
 
 
 def _spot(encoders: Encoders, image: torch.Tensor, found: Found) -> Spot:
+    face, matrix = aligned(encoders, image, found.face)
+    to_source = invert(matrix[None])
+    to_source[:, :, 2] += face.size * to_source[:, :, 1]
+    below = sample(image.permute(2, 0, 1)[None], to_source, (round(BELOW * face.size / FRAME), face.size), "zeros")[0]
     others = tuple(other.points for other in found.others)
-    return Spot(*aligned(encoders, image, found.face), f"{found.key} {found.which}", others)
+    return Spot(face, matrix, f"{found.key} {found.which}", others, below)
 
 
 def beside(own: Mesh, matrix: torch.Tensor, others: Iterable[torch.Tensor]) -> torch.Tensor | None:

@@ -37,6 +37,8 @@ HAIRS, LIKE = 3.0, 25.0  # and stubble; half of its widest line; CIELAB distance
 NECK, PALE, RICH, UNLIKE, BRIGHT, SEEN = 40.0, (0.1, 0.3), -1.2, (0.8, 1.1), 0.2, 60
 HAIR, SPREAD = (-2.5, 1.0), 1.0  # log light and log chroma of hair beside those of the rim's: others are cloth
 WITHIN, SPARE = (6.0, 2.0), 2.0  # pixels: the rim where hair begins; it is grown by
+FULL = 3.5  # logit from which on a beard may be long
+LONG, HALF, ALIKE = (2.0, 8.0), 12.0, (1.0, 0.45)  # pixels below a crop where a long beard is, of half a chin; logs as above
 ASIDE, RAMP = 30.0, 8.0  # the same: how wide a chin is on either side, and over how far hair ends beside a neck
 SHADOW, DEEPEST = (0.4, 5.0), 0.2  # of a chin on its neck: log of linear light at the rim, pixels; the least share of light
 SHARP = 2.0  # pixels of the 256 px crop over which a face ends before a neck without its beard
@@ -96,10 +98,11 @@ def _beside_cheeks(
 
 
 class Way(NamedTuple):
-    """How far an outline gives way beyond the mesh, pixels of the 256 px crop, and whether there is hair that goes."""
+    """How far an outline gives way beyond the mesh, pixels of the 256 px crop; whether hair goes, and whether that is full."""
 
     pixels: float
     hair: bool
+    full: bool
 
 
 def in_the_way(there: Jaw, here: Jaw) -> Way:
@@ -109,7 +112,7 @@ def in_the_way(there: Jaw, here: Jaw) -> Way:
     reach = max(WIDE * between(there.beard, BEARDED), NARROW * between(there.beard, STUBBLE))
     reach *= max(between(here.beard, BARE), between(abs(there.light - here.light), OTHER))
     room = NARROW * between(there.beard, SMOOTH) * between(here.beard, BEARDED)
-    return Way(max(reach, room), reach > 0)
+    return Way(max(reach, room), reach > 0, there.beard > FULL)
 
 
 def outline_with_beard(points: torch.Tensor, pixels: float, chin: float) -> torch.Tensor:
@@ -133,11 +136,13 @@ class Beard(NamedTuple):
     points: torch.Tensor  # [478, 3] of the face's outline with it
     hair: torch.Tensor | None = None  # [S, S] 0..1 where it hangs before the neck, of stubble nowhere; None: none is to go
     neck: torch.Tensor | None = None  # [S, S] 0 or 1, where the neck's skin is seen
+    stays: bool = False  # below the chin, since it goes on below the crop
 
 
-def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float) -> Beard:
+def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float, below: torch.Tensor | None = None) -> Beard:
     """The beard in a face's picture [3, S, S] that reaches so many pixels of the 256 px crop beyond its mesh.
 
+    below [3, h, S]: what the picture shows below the crop. A beard that goes on there stays: a band of it would on the neck.
     Below the chin, where the crop ends soon, hair is told from the neck; where no neck is seen, and beside it, there may be
     cloth or a wall of any colour, and the outline alone is wider. Stubble hangs before nothing.
     """
@@ -156,8 +161,22 @@ def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float) -> Beard:
         return Beard(outline(pixels), none, none)
     before = before * _beside(neck, mesh)
     hair = _hair(light, pale, (colours.unlike > UNLIKE[1]) | (pale > PALE[1]), before, mesh)
+    if below is not None and _goes_on(below, colours.logs, hair[0, 0] > 0, mesh):
+        return Beard(outline(NARROW), none, none, True)
     soft = blurred(hair, 1.5 * pixel)[0, 0] * before * whole
     return Beard(outline(min(pixels, NARROW)), soft, (neck * (hair == 0))[0, 0])
+
+
+def _goes_on(below: torch.Tensor, logs: torch.Tensor, hair: torch.Tensor, mesh: Mesh) -> bool:
+    """Whether a beard goes on below the crop, under most of a chin: logs [3, S, S] of the crop's colours, hair [S, S] bool."""
+    pixel, chin = len(mesh.index) / FRAME, float(mesh.points[CHIN, 0])
+    rows = slice(*(round(at * pixel) for at in LONG))
+    columns = slice(*(max(round(chin + sign * HALF * pixel), 0) for sign in (-1, 1)))
+    if not hair.any():
+        return False
+    tone = lambda values: torch.stack([values[0], values[1] - values[2]])  # noqa: E731
+    light, chroma = (tone(logs_of(below))[:, rows, columns] - tone(logs)[:, hair].median(1).values[:, None, None]).abs()
+    return bool(((light < ALIKE[0]) & (chroma < ALIKE[1])).float().mean() > 0.5)
 
 
 def _before_neck(mesh: Mesh) -> torch.Tensor:

@@ -44,6 +44,7 @@ class BackgroundFace:
     keep_mask: torch.Tensor  # [S, S] 0..1, see `keep_mask`
     in_front: torch.Tensor | None = None  # [S, S] 0..1, what stands before it
     beard: Beard | None = None  # that is to go, or comes
+    below: torch.Tensor | None = None  # [3, h, S] of its picture below the crop
 
     @property
     def outline(self) -> torch.Tensor:
@@ -51,9 +52,9 @@ class BackgroundFace:
         return self.face.points if self.beard is None else self.beard.points
 
     @classmethod
-    def of(cls, face: Face, topology: Topology) -> "BackgroundFace":
+    def of(cls, face: Face, topology: Topology, below: torch.Tensor | None = None) -> "BackgroundFace":
         mesh = Mesh.of(face.points, topology, face.size)
-        return cls(face, mesh, tone(colours(face.image, mesh.covered)), keep_mask(mesh))
+        return cls(face, mesh, tone(colours(face.image, mesh.covered)), keep_mask(mesh), below=below)
 
     def behind(self, in_front: torch.Tensor) -> "BackgroundFace":
         """The same face where `in_front` [S, S] 0..1 stands before it, which says nothing of its skin."""
@@ -61,10 +62,12 @@ class BackgroundFace:
         keep = self.keep_mask * torch.where(self.mesh.covered, 1 - in_front, 1)
         return replace(self, tone=seen, keep_mask=keep, in_front=in_front)
 
-    def without_beard(self, pixels: float, hair: bool = True) -> "BackgroundFace":
-        """The same face, which gives way so many pixels of the 256 px crop beyond its mesh; its hair there goes, if any."""
+    def without_beard(self, pixels: float, hair: bool = True, full: bool = False) -> "BackgroundFace":
+        """The same face, which gives way so many pixels of the 256 px crop beyond its mesh; its hair there goes, if any. full:
+        whether it may be too long for that.
+        """
         if hair:
-            return replace(self, beard=beard_of(self.face.image, self.mesh, pixels))
+            return replace(self, beard=beard_of(self.face.image, self.mesh, pixels, self.below if full else None))
         pixels *= self.face.size / FRAME
         return replace(self, beard=Beard(outline_with_beard(self.face.points, pixels, pixels)))
 

@@ -27,6 +27,7 @@ SURE = 3.0  # the same, inside that end: where a place's skin tells what is like
 BESIDE = 0.1  # weight of a rim from which on it is near enough to tell what its skin is like
 # logarithms of light and of chroma by which skin beside a face's own differs from it, and of light from which on hair does
 DARKER, PALER, HUE, DEEP = (0.35, 0.7), (0.1, 0.3), (0.15, 0.3), (-0.2, 0.0)
+FARTHER, APART = (5.0, 14.0), (0.2, 0.5)  # pixels beside a face where something else is, and logs by which it is told from skin
 MEAN, DEEPEST = 0.25, 0.7  # the most that a face gets brighter or darker, as a logarithm: on the whole, and anywhere
 
 
@@ -78,14 +79,29 @@ def led_rim(around: torch.Tensor, drawn: torch.Tensor, face: torch.Tensor, skin:
     near = blurred(torch.cat([step * rim, theirs * rim, rim, theirs * inner, inner], 1), LINE * pixel)[0]
     step, (light, hue) = near[:3] / (near[6:7] + FEW), _off(theirs[0], near[3:7])
     darker, other = _off(theirs[0], near[7:])
+    own = near[3:6] / near[6:7].clamp_min(1e-4)
     beside = _until(light, PALER) * (near[6] / BESIDE).clamp(max=1)
     sure = _until(-torch.minimum(light, darker), DARKER) * _until(torch.maximum(hue, other), HUE)
     hue = _until(hue, HUE)
-    alike = sure * beside
+    alike = sure * beside * skin_share(theirs[0], own, whole)
     brighter = step.mean(0)
     share = torch.where(brighter < 0, torch.maximum(hue, _until(light, DEEP)) * beside, alike)
     step = brighter.clamp(LEAST, MOST) * share + (step - brighter).clamp(-TINT, TINT) * alike
     return (around * torch.exp(step)).clamp(0, 1)
+
+
+def skin_share(logs: torch.Tensor, skin: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+    """How much of each pixel beside a face [1, 1, S, S], 0 or 1, is skin and not what lies farther out: [S, S] 0..1.
+
+    logs [3, S, S] of the picture, and of its skin near there. Of two colours that are nearly the same all is skin.
+    """
+    pixel, (low, high) = len(face[0, 0]) / FRAME, FARTHER
+    ring = grow(face, high * pixel) - grow(face, low * pixel)
+    both = blurred(torch.cat([logs[None] * ring, ring], 1), (high - low) * pixel)[0]
+    way = skin - both[:3] / both[3:].clamp_min(1e-4)
+    apart, told = way.square().sum(0).sqrt(), (both[3] > 1e-3).to(logs)
+    share = ((logs - skin + way) * way).sum(0) / apart.square().clamp_min(1e-4)
+    return torch.lerp(torch.ones_like(share), share.clamp(0, 1), told * (1 - _until(apart, APART)))
 
 
 def _off(logs: torch.Tensor, near: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

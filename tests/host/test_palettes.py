@@ -1,10 +1,13 @@
-"""Places and selfies of another kind: black and white, sepia, night, burnt. The whole graph, and what it leaves alone."""
+"""Places and selfies of another kind: black and white, sepia, night, burnt, long beards. The whole graph, and what it leaves
+alone.
+"""
 
 import logging
 
 import pytest
 import torch
 
+from diffsfsr.evaluation.pictures import painted
 from diffsfsr.modules.affine import FRAME
 from diffsfsr.modules.warp.palette import Exposure, Palette, lit
 from tests.host.graphs import COMPOSITE, astronaut, portrait, run, somebody_else
@@ -75,3 +78,13 @@ def test_a_burnt_face_in_the_picture_is_said(studio, caplog):
     run(studio, portrait(astronaut(), batch).set("7", steps=1))
     assert "Background Condition, image 1: the face in the picture is burnt out" in caplog.text
     assert "image 0" not in caplog.text
+
+
+def test_a_long_beard_in_the_picture_stays_under_the_chin_and_is_said(studio, caplog):
+    """Not in the same person's own place, nor of a short one."""
+    places = torch.cat([painted(who, "portrait", 512) for who in ("P002", "P005", "P008")])
+    run(studio, portrait(astronaut(), places).set("7", steps=1))
+    assert "Background Condition, image 1: the beard in the picture goes on below the face's crop" in caplog.text
+    caplog.clear()
+    run(studio, portrait(places[1:2], places[1:2]).set("7", steps=1))
+    assert "beard" not in caplog.text

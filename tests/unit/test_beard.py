@@ -80,7 +80,7 @@ def test_round_a_smooth_face_no_beard_is_left(face):
     ],
 )  # fmt: skip
 def test_a_beard_goes_only_where_the_other_has_one_and_this_one_has_none_like_it(there, here, way):
-    assert in_the_way(Jaw(*there), Jaw(*here)) == pytest.approx(way)
+    assert in_the_way(Jaw(*there), Jaw(*here))[:2] == pytest.approx(way)
 
 
 def test_a_dark_beard_has_less_light_than_a_white_one(face):
@@ -166,3 +166,19 @@ def test_a_line_of_stubble_along_the_jaw_goes_and_the_edge_of_a_collar_stays(fac
 
 def test_stubble_alone_leaves_what_is_below_the_chin(face):
     assert [bool(beard_of(with_beard(face), face, pixels).hair.any()) for pixels in (NARROW, WIDE)] == [False, True]
+
+
+@pytest.mark.parametrize(("under", "stays"), [(HAIR, True), (NECK, False), (SKIN, False), (torch.zeros(3), False)])
+def test_a_beard_that_goes_on_below_the_crop_stays_under_the_chin(face, under, stays):
+    """Else a band of it would stand on the neck. Black is what lies beyond the picture."""
+    low = Mesh.of(face.points + torch.tensor([0, 250 - float(face.points[152, 1]), 0]), face.topology, 256)
+    noise = 0.05 * torch.randn(1, 20, 256, generator=torch.Generator().manual_seed(1)) * (under.sum() > 0)
+    below = (under[:, None, None] + noise).expand(3, 20, 256).clamp(0, 1)
+    found = beard_of(with_beard(low), low, WIDE, below)
+    assert found.stays == stays and bool(found.hair.any()) != stays
+    assert beard_of(with_beard(low), low, WIDE).stays is False
+
+
+def test_only_a_full_beard_may_be_too_long(face):
+    bare = Jaw(-4.0, 1.0)
+    assert [in_the_way(Jaw(logit, 0.3), bare).full for logit in (1.0, 6.0)] == [False, True]

@@ -121,6 +121,18 @@ def test_a_wall_within_an_outline_that_misses_by_two_pixels_is_no_skin():
     assert (led / around)[:, 100:156, 84].log().min() > 0.1
 
 
+def test_a_wall_that_is_a_little_darker_and_greyer_than_the_skin_keeps_its_colour():
+    """It had brown smears beside a jaw; what is as far off skin where skin goes on is skin in shadow."""
+    face, wall = torch.zeros(256, 256), 0.7 * SKIN * torch.tensor([0.93, 1.0, 1.06])
+    face[60:200, 80:176] = 1
+    for shadow in (False, True):
+        around = skin_picture()
+        around[:, :, 72 if shadow else 0 : 80] = wall[:, None, None]
+        led = led_rim(around, 1.25 * skin_picture(), face, face)
+        changed = (led / around)[:, 100:156, 74:79].log().mean()
+        assert (changed > 0.05) == shadow and (shadow or changed.abs() < 0.02)
+
+
 def test_a_fringe_of_the_drawn_face_does_not_go_on_above_it():
     """It was a dark patch on the forehead of the place."""
     around, face, drawn = skin_picture(), torch.zeros(256, 256), skin_picture()
