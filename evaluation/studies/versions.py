@@ -105,12 +105,12 @@ class Trained(Pipeline):
 class Version(Study):
     """The study of one version. full: that of the full model, whose coarse warps it takes with their measures, or None."""
 
-    full, last = None, (None, None)
+    full, held = None, (None, None)
 
     def given(self, selfie: str, background: str) -> tuple[Identity, torch.Tensor, Expression]:
-        if self.last[0] != (selfie, background):
-            self.last = (selfie, background), super().given(selfie, background)
-        return self.last[1]
+        if self.held[0] != (selfie, background):
+            self.held = (selfie, background), super().given(selfie, background)
+        return self.held[1]
 
     def _make(self, selfie: str, background: str) -> dict:
         if self.full is None:

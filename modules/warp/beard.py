@@ -38,7 +38,7 @@ NECK, PALE, RICH, UNLIKE, BRIGHT, SEEN = 40.0, (0.1, 0.3), -1.2, (0.8, 1.1), 0.2
 HAIR, SPREAD = (-2.5, 1.0), 1.0  # log light and log chroma of hair beside those of the rim's: others are cloth
 WITHIN, SPARE = (6.0, 2.0), 2.0  # pixels: the rim where hair begins; it is grown by
 FULL = 3.5  # logit from which on a beard may be long
-LONG, HALF, ALIKE = (2.0, 8.0), 12.0, (1.0, 0.45)  # pixels below a crop where a long beard is, of half a chin; logs as above
+LONG, HALF, ALIKE = (2.0, 8.0), 12.0, (1.0, 0.45)  # pixels below a crop where a long beard is, of half a chin; logs
 ASIDE, RAMP = 30.0, 8.0  # the same: how wide a chin is on either side, and over how far hair ends beside a neck
 SHADOW, DEEPEST = (0.4, 5.0), 0.2  # of a chin on its neck: log of linear light at the rim, pixels; the least share of light
 SHARP = 2.0  # pixels of the 256 px crop over which a face ends before a neck without its beard
@@ -169,11 +169,11 @@ def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float, below: torch.Tensor
 
 def _goes_on(below: torch.Tensor, logs: torch.Tensor, hair: torch.Tensor, mesh: Mesh) -> bool:
     """Whether a beard goes on below the crop, under most of a chin: logs [3, S, S] of the crop's colours, hair [S, S] bool."""
+    if not hair.any():
+        return False
     pixel, chin = len(mesh.index) / FRAME, float(mesh.points[CHIN, 0])
     rows = slice(*(round(at * pixel) for at in LONG))
     columns = slice(*(max(round(chin + sign * HALF * pixel), 0) for sign in (-1, 1)))
-    if not hair.any():
-        return False
     tone = lambda values: torch.stack([values[0], values[1] - values[2]])  # noqa: E731
     light, chroma = (tone(logs_of(below))[:, rows, columns] - tone(logs)[:, hair].median(1).values[:, None, None]).abs()
     return bool(((light < ALIKE[0]) & (chroma < ALIKE[1])).float().mean() > 0.5)

@@ -12,6 +12,7 @@ from .mesh import POINTS, Mesh, sampled
 
 GRID = 128  # pixels a side at which distances are measured
 BROW = 46, 53, 70, 63, 156, 124  # points about the outer end of the right half's brow
+EARS = 234, 454  # points of both sides, the right one first
 TIP, TURNED = 70, (0.02, 0.005)  # its tip; how near the outline that is, in shares of the face's width, where heads are turned
 LEVEL = 0.08  # of that width, above and below the tip: where the outline is beside it
 TUFT = 5.0  # pixels of the 256 px crop that a brow's hairs stand out there
@@ -57,16 +58,15 @@ def with_brows(points: torch.Tensor, mesh: Mesh, reach: float) -> torch.Tensor:
     """Face points [478, >= 2] so many pixels farther out where a brow stands out beyond the outline of a turned head: it goes
     with the face that goes.
     """
-    moved, face = points.clone(), points[:POINTS]
-    along = torch.nn.functional.normalize((points[454] - points[234])[:2], dim=0)  # from the right ear to the left one
-    x = face[:, :2] @ along.to(face)
+    moved, face = points.clone(), points[:POINTS, :2]
+    across = F.normalize(face[EARS[1]] - face[EARS[0]], dim=0)
+    x, y = face @ across, face @ torch.stack([-across[1], across[0]])
+    width = x.max() - x.min()
     for sign, brow in ((-1, BROW), (1, mesh.opposite(BROW))):
         tip = brow[BROW.index(TIP)]
-        level = ((face[:, :2] - face[tip, :2]) @ along.flip(0).mul(along.new_tensor([-1.0, 1.0])).to(face)).abs()
-        outline = (sign * x[level < LEVEL * (x.max() - x.min())]).max()
-        near = (outline - sign * x[tip]) / (x.max() - x.min())
-        share = ((TURNED[0] - near) / (TURNED[0] - TURNED[1])).clamp(0, 1)
-        moved[list(brow), :2] += sign * share * reach * along.to(face)
+        outline = (sign * x[(y - y[tip]).abs() < LEVEL * width]).max()
+        share = ((TURNED[0] - (outline - sign * x[tip]) / width) / (TURNED[0] - TURNED[1])).clamp(0, 1)
+        moved[list(brow), :2] += sign * share * reach * across
     return moved
 
 

@@ -13,7 +13,7 @@ def rendered(comfy, tmp_path_factory):
     """The astronaut's rage by the default pipeline and by every changed one, one step: latents' pictures [1, S, S, 3]."""
     from skimage.data import astronaut
 
-    from diffsfsr.evaluation.studies.versions import CHANGED, Changed, Full
+    from diffsfsr.evaluation.studies.versions import CHANGED, Changed, Full, Trained
     from diffsfsr.modules.images import read_picture
 
     file = tmp_path_factory.mktemp("versions") / "a.png"
@@ -23,13 +23,22 @@ def rendered(comfy, tmp_path_factory):
     who, rage = full.identity(picture)[0], full.expression([("rage", 1.0)])
     for name, pipeline in {"plain": full, **{n: Changed(full, n, steps=1) for n in CHANGED}}.items():
         made[name] = pipeline, pipeline.render(who, picture, rage)
-    return made
+    own = Trained(full, full.settings["bundle"])
+    own.settings["steps"] = 1
+    return {**made, "trained": (own, own.render(who, picture, rage))}
+
+
+def test_a_bundle_is_told_its_own_tokens_on_the_full_model_s_coarse_warps(rendered):
+    """So the same bundle paints the same."""
+    (full, one), (_, other) = rendered["plain"], rendered["trained"]
+    assert other.drafts is one.drafts and torch.equal(other.crops, one.crops)
+    assert full.last[1][3] is other.place, "drawn once"
 
 
 def test_a_version_lacks_its_part_and_nothing_else(rendered):
     plain, before = rendered["plain"]
     for name, (pipeline, after) in rendered.items():
-        if name == "plain":
+        if name in ("plain", "trained"):
             continue
         assert torch.equal(after.drafts, before.drafts) and torch.equal(after.mask, before.mask)
         assert pipeline.settings == {**plain.settings, "version": name}, "results are kept under settings of their own"
