@@ -22,6 +22,7 @@ from ..modules.faces.networks import FaceNetworks
 from ..modules.labels import MIRROR
 from ..modules.types import Face
 from ..modules.warp.coarse import BackgroundFace
+from ..modules.warp.long_beard import BELOW
 from ..modules.warp.masks import grow
 from ..modules.warp.mesh import Mesh
 from ..modules.warp.mouth import MOUTH
@@ -112,8 +113,9 @@ class PairMaker:
         offset = offset + torch.from_numpy(rng.normal(0, OFFSET_NOISE, offset.shape))
         return replace(face, fit=replace(face.fit, neutral_offset=offset))
 
-    def background(self, face: Face) -> BackgroundFace:
-        return BackgroundFace.of(self.shape.face(face.image, face.points, face.code), self.topology)
+    def background(self, face: Face, below: torch.Tensor | None = None) -> BackgroundFace:
+        """below [3, h, S]: of the face's picture, below its frame."""
+        return BackgroundFace.of(self.shape.face(face.image, face.points, face.code), self.topology, below)
 
     def mask(self, background: BackgroundFace, mesh: Mesh, rng) -> torch.Tensor:
         """Grown by a random amount, often joined with a stranger's silhouette, so that its outline does not tell the face."""
@@ -166,7 +168,8 @@ class PairMaker:
         others = [k for k in range(len(self.people)) if k != person]
         near = [k for k in others if abs(self.people[k].yaw * (-1 if flip else 1) - yaw) < TURNED] or others
         wide, points, code = read(self.people[int(rng.choice(near))], flip, self.mirror, self.size)
-        return self.background(Face(self.inner(wide), points - self.offset, code))
+        below = wide[:, self.margin + self.size :, self.margin : self.margin + self.size]
+        return self.background(Face(self.inner(wide), points - self.offset, code), below[:, : round(BELOW * self.pixel)])
 
     def inner(self, wide: torch.Tensor) -> torch.Tensor:
         """[3, W, W] -> the frame [3, S, S]."""

@@ -4,7 +4,7 @@
 
 Without the coarse warp and without balance are the default bundle, changed as in `ablation.py`; versions that were trained
 otherwise are bundles of their own. All versions paint on the coarse warps of the full model, which are drawn and measured
-once: pair by pair, one version after the other.
+once: pair by pair, one version after the other. Pictures are kept of the full model alone.
 """
 
 from dataclasses import replace
@@ -69,11 +69,10 @@ class Full(Pipeline):
 class Changed(Pipeline):
     """The full model with its conditioning changed in every picture."""
 
-    def __init__(self, full: Pipeline, name: str, **settings):
-        super().__init__(**settings)
+    def __init__(self, full: Full, name: str):
+        self.model, self.vae, self.encoders, self.conditioned = full.model, full.vae, full.encoders, full.conditioned
+        self.settings = {**full.settings, "version": name}
         self.variant, self.guide = CHANGED[name]
-        self.settings["version"] = name
-        self.conditioned = full.conditioned
 
     def paint(self, positive: list, negative: list, latent: dict, **changed) -> dict:
         if changed:  # as `painted` asks for it
@@ -86,7 +85,7 @@ class Trained(Pipeline):
 
     def __init__(self, full: Pipeline, bundle: str):
         super().__init__(bundle=bundle)
-        self.full = full
+        self.settings["coarse warps"], self.full = full.encoders.id, full
 
     def conditioned(self, identity: Identity, background: torch.Tensor, expression: Expression) -> tuple:
         *sides, latent, place, drafts = self.full.conditioned(identity, background, expression)
@@ -105,7 +104,7 @@ class Trained(Pipeline):
 class Version(Study):
     """The study of one version. full: that of the full model, whose coarse warps it takes with their measures, or None."""
 
-    full, held = None, (None, None)
+    full, held, rim = None, (None, None), (None, None)
 
     def given(self, selfie: str, background: str) -> tuple[Identity, torch.Tensor, Expression]:
         if self.held[0] != (selfie, background):
@@ -116,11 +115,17 @@ class Version(Study):
         if self.full is None:
             return super()._make(selfie, background)
         drafts = self.full.pair(selfie, background)["drafts"]
-        who, scene, expression = given = self.full.given(selfie, background)
+        _, scene, expression = given = self.full.given(selfie, background)
         made = self.pipeline.render(*given)
-        covered, own = rims(self.full.pipeline.encoders, *given)
+        covered, own = self.full.rim_of(given)
         results = self._measured(made.images, made.mask, scene, made.place, own, covered)
         return {"results": results, "drafts": drafts, "asked": expression.codes, "outside": changed_outside(made, scene)}
+
+    def rim_of(self, given: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `rims`; remembered for what is `given`."""
+        if self.rim[0] is not given:
+            self.rim = given, rims(self.pipeline.encoders, *given)
+        return self.rim[1]
 
 
 def folder_of(name: str) -> str:
@@ -156,8 +161,8 @@ def table(versions: dict[str, Evidence], settings: dict) -> str:
     _, cosine, rank = ceiling_rows(first)[:3]
     return "\n".join([
         f"Bundle `{s['id']}`, {s['steps']} midpoint steps, cfg {s['cfg']:g}, denoise {s['denoise']:g}: {pairs} pairs of people "
-        f"kept out of training, {pairs * len(first.words)} pictures a row ({', '.join(first.words)}), as in the table above. "
-        f"Brackets: 95 % bootstrap interval over people; rank 1 is among {len(first.gallery)}.", "",
+        f"kept out of training, {pairs * len(first.words)} pictures a row ({', '.join(first.words)}), measured as those of the "
+        f"table above. Brackets: 95 % bootstrap interval over people; rank 1 is among {len(first.gallery)}.", "",
         f"| version | {' | '.join(HEAD)} |", f"|---|{'---|' * len(HEAD)}",
         f"| portraits through the autoencoder | {figure(cosine)} | | {figure(rank)} |{' |' * (len(HEAD) - 3)}",
         line("coarse warp alone", first, "drafts"),
@@ -169,7 +174,7 @@ def versions(args) -> int:
     """The command."""
     check_page(args)
     full = Full(bundle=args.bundle)
-    makers = {name: lambda name=name: Changed(full, name, bundle=args.bundle) for name in CHANGED}
+    makers = {name: lambda name=name: Changed(full, name) for name in CHANGED}
     makers |= {name: lambda bundle=bundle: Trained(full, bundle) for name, bundle in trained(args.trained).items()}
     pipelines = {FULL: full, **{name: make() for name, make in makers.items()}}
     studies = {name: Version.of(p, args.data, args.part, args.out / folder_of(name), LABELS) for name, p in pipelines.items()}

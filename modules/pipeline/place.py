@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..affine import FRAME, apply, invert, sample
+from ..affine import apply
 from ..errors import at
 from ..faces.pose import turned
 from ..types import Face, Identity, Topology
 from ..warp.coarse import BackgroundFace
 from ..warp.covers import answer
 from ..warp.forehead import Seen
+from ..warp.long_beard import below_crop
 from ..warp.mesh import Mesh
 from .encoders import Encoders, cover_network, face_networks
 from .face import aligned
@@ -22,7 +23,6 @@ from .memo import content
 
 # degrees that a face may be turned further than the head around it: by more hair comes in beside it
 TURNS = {"yaw": 6.0, "pitch": 10.0, "roll": 7.0}
-BELOW = 20.0  # pixels of the 256 px crop below it that are looked at
 SAME = 0.03  # mean difference of two aligned crops below which they are one photo: a JPEG of quality 40 is .024 off, others .1
 
 
@@ -114,11 +114,8 @@ def spots_of(
 
 def _spot(encoders: Encoders, image: torch.Tensor, found: Found) -> Spot:
     face, matrix = aligned(encoders, image, found.face)
-    to_source = invert(matrix[None])
-    to_source[:, :, 2] += face.size * to_source[:, :, 1]
-    below = sample(image.permute(2, 0, 1)[None], to_source, (round(BELOW * face.size / FRAME), face.size), "zeros")[0]
     others = tuple(other.points for other in found.others)
-    return Spot(face, matrix, f"{found.key} {found.which}", others, below)
+    return Spot(face, matrix, f"{found.key} {found.which}", others, below_crop(image, matrix, face.size))
 
 
 def beside(own: Mesh, matrix: torch.Tensor, others: Iterable[torch.Tensor]) -> torch.Tensor | None:

@@ -11,6 +11,7 @@ import torch
 from ..affine import FRAME
 from .front import colours_of, features
 from .light import GAMMA, gained, luma
+from .long_beard import goes_on
 from .masks import blurred, connected, feather, fill, grow, plane
 from .mesh import Mesh, sampled
 from .palette import between
@@ -38,7 +39,6 @@ NECK, PALE, RICH, UNLIKE, BRIGHT, SEEN = 40.0, (0.1, 0.3), -1.2, (0.8, 1.1), 0.2
 HAIR, SPREAD = (-2.5, 1.0), 1.0  # log light and log chroma of hair beside those of the rim's: others are cloth
 WITHIN, SPARE = (6.0, 2.0), 2.0  # pixels: the rim where hair begins; it is grown by
 FULL = 3.5  # logit from which on a beard may be long
-LONG, HALF, ALIKE = (2.0, 8.0), 12.0, (1.0, 0.45)  # pixels below a crop where a long beard is, of half a chin; logs
 ASIDE, RAMP = 30.0, 8.0  # the same: how wide a chin is on either side, and over how far hair ends beside a neck
 SHADOW, DEEPEST = (0.4, 5.0), 0.2  # of a chin on its neck: log of linear light at the rim, pixels; the least share of light
 SHARP = 2.0  # pixels of the 256 px crop over which a face ends before a neck without its beard
@@ -142,7 +142,7 @@ class Beard(NamedTuple):
 def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float, below: torch.Tensor | None = None) -> Beard:
     """The beard in a face's picture [3, S, S] that reaches so many pixels of the 256 px crop beyond its mesh.
 
-    below [3, h, S]: what the picture shows below the crop. A beard that goes on there stays: a band of it would on the neck.
+    below [3, h, S]: what the picture shows below the crop. A beard that goes on there stays: a band of it would be left.
     Below the chin, where the crop ends soon, hair is told from the neck; where no neck is seen, and beside it, there may be
     cloth or a wall of any colour, and the outline alone is wider. Stubble hangs before nothing.
     """
@@ -154,29 +154,18 @@ def beard_of(image: torch.Tensor, mesh: Mesh, pixels: float, below: torch.Tensor
     colours, cheeks = colours_of(image, mesh), _cheeks(mesh)
     light, chroma = colours.logs[0], colours.logs[1] - colours.logs[2]
     light, pale = (value - value[cheeks].median() if cheeks.any() else value for value in (light, -chroma))
-    before = _before_neck(mesh)
+    before, unlike = _before_neck(mesh), (colours.unlike > UNLIKE[1]) | (pale > PALE[1])
+    rim = (_rim(mesh, *WITHIN) * before > 0.5) & unlike
+    if below is not None and goes_on(below, colours.logs, rim, float(mesh.points[CHIN, 0])):
+        return Beard(outline(NARROW), none, none, True)
     skin = ((pale < PALE[0]) & (pale > RICH) | (colours.unlike < UNLIKE[0])) & (light < BRIGHT) & (before > 0) & ~mesh.covered
     neck = grow(plane(skin) * _rim(mesh, 0, NECK), -pixel)
     if neck.sum() < SEEN * pixel**2:
         return Beard(outline(pixels), none, none)
     before = before * _beside(neck, mesh)
-    hair = _hair(light, pale, (colours.unlike > UNLIKE[1]) | (pale > PALE[1]), before, mesh)
-    if below is not None and _goes_on(below, colours.logs, hair[0, 0] > 0, mesh):
-        return Beard(outline(NARROW), none, none, True)
+    hair = _hair(light, pale, unlike, before, mesh)
     soft = blurred(hair, 1.5 * pixel)[0, 0] * before * whole
     return Beard(outline(min(pixels, NARROW)), soft, (neck * (hair == 0))[0, 0])
-
-
-def _goes_on(below: torch.Tensor, logs: torch.Tensor, hair: torch.Tensor, mesh: Mesh) -> bool:
-    """Whether a beard goes on below the crop, under most of a chin: logs [3, S, S] of the crop's colours, hair [S, S] bool."""
-    if not hair.any():
-        return False
-    pixel, chin = len(mesh.index) / FRAME, float(mesh.points[CHIN, 0])
-    rows = slice(*(round(at * pixel) for at in LONG))
-    columns = slice(*(max(round(chin + sign * HALF * pixel), 0) for sign in (-1, 1)))
-    tone = lambda values: torch.stack([values[0], values[1] - values[2]])  # noqa: E731
-    light, chroma = (tone(logs_of(below))[:, rows, columns] - tone(logs)[:, hair].median(1).values[:, None, None]).abs()
-    return bool(((light < ALIKE[0]) & (chroma < ALIKE[1])).float().mean() > 0.5)
 
 
 def _before_neck(mesh: Mesh) -> torch.Tensor:

@@ -4,6 +4,7 @@ Only as they were photographed: not where one fades into the other, behind hair,
 streaks, or painted.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -51,12 +52,12 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     image, covered = put_on(skin, mesh, complete=True)
     openings = torch.stack([aperture.soft(mesh)[0] for aperture in (MOUTH, *(eye for eye, _ in EYES))]).amax(0)
     way = gives_way(skin, mesh)
-    outline = fine.old if fine.outline is None else fine.outline
-    place = surroundings_place(outline, mesh, mask, fine.foreheads is not None)
+    outline, another = fine.old if fine.outline is None else fine.outline, fine.foreheads is not None
+    place = surroundings_place(outline, mesh, mask, another and fine.share > 0)
     photo, hair = covered * (1 - way), hair_mask(image, covered, mesh)
     covered = torch.maximum(photo * (1 - hair), openings)
     top, face = None, mesh.covered
-    if fine.foreheads is not None:
+    if another:
         photo = photo * (1 - dark(hair, image, photo))
         top = above(skin, mesh, image, photo, *Foreheads(*fine.foreheads).beside(place))
         face = face | (top.share > 0.5)
@@ -64,7 +65,7 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
     painted = openings * (1 - alike(log_of(luma(image)), log_of(luma(fine.warp)), covered[None], pixel)[0])
     known = soft * (1 - painted) * grow((face * mask)[None, None], -2 * pixel)[0, 0]
     own = _own(skin, fine.face)
-    grain = None if top is None else _grain(skin, mesh, fine.face, own)
+    grain = _grain(skin, mesh, fine.face, own) if another else None
     places = _skin_places(skin, mesh, fine.face, top, own, grain)
     shown, lips = known * fine.share, lips_of(mesh) * STREAKED
     found = [Layer(of, at, shown * share * (1 - lips * streaked(at, pixel)), led) for of, at, share, led in places]
@@ -73,17 +74,31 @@ def layers_of(fine: FineSkin, background: Photo, mask: torch.Tensor) -> list[Lay
         here = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))[None]
         within = MOUTH.cover(mesh.points, len(mask), 2 * pixel, -pixel) * mask * painted
         found.append(Layer(fine.mouth, here, within * fine.share))
-    there = mesh.interpolate(fine.old[:POINTS, :2])  # the skin of the face that was there, below full strength of identity
+    found += _beside(fine, background, mesh, mask, place, (known, soft, way), grain)
+    return [layer for layer in found if layer.weight.any()]
+
+
+def _beside(
+    fine: FineSkin, background: Photo, mesh: Mesh, mask: torch.Tensor, place: torch.Tensor, shares: tuple, grain: tuple | None
+) -> Iterator[Layer]:
+    """The background's picture around the drawn face, and, below full strength of identity, the skin of its own one; and the
+    grain of the new skin where a beard hung before its neck. shares [S, S] 0..1: where the new face's skin is known, how far
+    it is drawn, and how far the old one takes its place.
+    """
+    known, soft, way = shares
+    pixel, own = len(mask) / FRAME, mesh.interpolate(fine.old[:POINTS, :2])
     keep = sampled(keep_mask(Mesh.of(fine.old, fine.topology, len(mask)))[None], place)[0]
-    keep = torch.maximum(keep, way) * mask * (1 - soft)
+    keep, hung = torch.maximum(keep, way) * mask * (1 - soft), None
     if fine.hair is not None:
         hair = sampled(fine.hair[None], place)[0]
-        if grain is not None:
-            found.append(Layer(*grain, keep * hair, True))
-        keep = keep * (1 - torch.maximum(hair, along_jaw(mesh, fine.old, fine.outline, fine.warp)))
-    beside = ((at.movedim(-1, 0)[None], share) for at, share in ((there, known * (1 - fine.share)), (place, keep)))
-    found += [Layer(background, at, share * (1 - _stretched(at, pixel))) for at, share in beside if share.any()]
-    return [layer for layer in found if layer.weight.any()]
+        hung, gone = keep * hair, torch.maximum(hair, along_jaw(mesh, fine.old, fine.outline, fine.warp))
+        keep = keep * (1 - gone)
+    for where, share in ((own, known * (1 - fine.share)), (place, keep)):
+        if share.any():
+            at = where.movedim(-1, 0)[None]
+            yield Layer(background, at, share * (1 - _stretched(at, pixel)))
+    if grain is not None and hung is not None:
+        yield Layer(*grain, hung * fine.share, True)
 
 
 def _own(skin: Skin, face: Face) -> torch.Tensor:

@@ -61,10 +61,10 @@ def with_brows(points: torch.Tensor, mesh: Mesh, reach: float) -> torch.Tensor:
     moved, face = points.clone(), points[:POINTS, :2]
     across = F.normalize(face[EARS[1]] - face[EARS[0]], dim=0)
     x, y = face @ across, face @ torch.stack([-across[1], across[0]])
-    width = x.max() - x.min()
+    width = (x.max() - x.min()).clamp_min(1e-3)
     for sign, brow in ((-1, BROW), (1, mesh.opposite(BROW))):
         tip = brow[BROW.index(TIP)]
-        outline = (sign * x[(y - y[tip]).abs() < LEVEL * width]).max()
+        outline = (sign * x[(y - y[tip]).abs() <= LEVEL * width]).max()
         share = ((TURNED[0] - (outline - sign * x[tip]) / width) / (TURNED[0] - TURNED[1])).clamp(0, 1)
         moved[list(brow), :2] += sign * share * reach * across
     return moved

@@ -10,8 +10,8 @@ from .mesh import POINTS, sampled
 from .skin import COARSE, DARK
 
 # lengths are pixels of the 256 px crop
-FINE, STRUCTURE = 3.0, (0.92, 1.08)  # structure of skin that is no fold:
-FOLD, HAIR = 0.1, 0.08  # share of the light of what is around, by which a fold differs, and the most by which skin does
+FINE, STRUCTURE = 3.0, (0.92, 1.08)  # what is finer is structure, and the most and least of it as a factor
+FOLD, HAIR = 0.1, 0.08  # share of the light around by which a fold differs, and the most by which skin that is none does
 ISLAND = 3.0  # half the width of what is too narrow between folds for structure to come from
 PATCHES, PATCH = (151, 50, 280), 12.0  # points in the middle of forehead and cheeks, and half the width of a patch there
 AROUND, LEAST = 24.0, 60.0  # half the width of the patch that tells the grain of skin, and its calm pixels, at least

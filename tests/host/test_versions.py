@@ -21,7 +21,7 @@ def rendered(comfy, tmp_path_factory):
     picture, made = read_picture(file), {}
     full = Full(steps=1)
     who, rage = full.identity(picture)[0], full.expression([("rage", 1.0)])
-    for name, pipeline in {"plain": full, **{n: Changed(full, n, steps=1) for n in CHANGED}}.items():
+    for name, pipeline in {"plain": full, **{n: Changed(full, n) for n in CHANGED}}.items():
         made[name] = pipeline, pipeline.render(who, picture, rage)
     own = Trained(full, full.settings["bundle"])
     own.settings["steps"] = 1

@@ -26,6 +26,7 @@ from diffsfsr.modules.warp.beard import (
 )
 from diffsfsr.modules.warp.coarse import BackgroundFace, coarse_warp, face_mask
 from diffsfsr.modules.warp.jaw import parted
+from diffsfsr.modules.warp.long_beard import below_crop
 from diffsfsr.modules.warp.masks import feather, grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import soft_masks
@@ -168,15 +169,35 @@ def test_stubble_alone_leaves_what_is_below_the_chin(face):
     assert [bool(beard_of(with_beard(face), face, pixels).hair.any()) for pixels in (NARROW, WIDE)] == [False, True]
 
 
-@pytest.mark.parametrize(("under", "stays"), [(HAIR, True), (NECK, False), (SKIN, False), (torch.zeros(3), False)])
-def test_a_beard_that_goes_on_below_the_crop_stays_under_the_chin(face, under, stays):
-    """Else a band of it would stand on the neck. Black is what lies beyond the picture."""
+BLACK = torch.tensor([0.1, 0.08, 0.07])
+
+
+@pytest.mark.parametrize("colour", [HAIR, BLACK])
+@pytest.mark.parametrize(("under", "stays"), [("hair", True), (NECK, False), (SKIN, False), ("nothing", False)])
+def test_a_beard_that_goes_on_below_the_crop_stays_under_the_chin(face, colour, under, stays):
+    """Else a band of it would stand on the neck. Where the picture ends there is no band."""
     low = Mesh.of(face.points + torch.tensor([0, 250 - float(face.points[152, 1]), 0]), face.topology, 256)
-    noise = 0.05 * torch.randn(1, 20, 256, generator=torch.Generator().manual_seed(1)) * (under.sum() > 0)
-    below = (under[:, None, None] + noise).expand(3, 20, 256).clamp(0, 1)
-    found = beard_of(with_beard(low), low, WIDE, below)
-    assert found.stays == stays and bool(found.hair.any()) != stays
-    assert beard_of(with_beard(low), low, WIDE).stays is False
+    beneath = colour if under == "hair" else NECK if under == "nothing" else under
+    noise = 0.02 * torch.randn(1, 200, 256, generator=torch.Generator().manual_seed(1))
+    picture = torch.cat([with_beard(low, colour, 0.02), (beneath[:, None, None] + noise).clamp(0, 1)], 1)
+    picture = picture[:, : 258 if under == "nothing" else None].permute(1, 2, 0)
+    below = below_crop(picture, torch.eye(2, 3), 256)
+    assert (below is None) == (under == "nothing")
+    found = beard_of(picture[:256].permute(2, 0, 1), low, WIDE, below)
+    assert found.stays == stays and not (stays and found.hair.any())
+
+
+@pytest.mark.parametrize(("scale", "size"), [(1.0, 256), (3.0, 256), (1.5, 512)])
+def test_what_is_below_a_crop_is_seen_at_its_scale(scale, size):
+    """A row's brightness is its place in the picture, in pixels of the crop."""
+    rows = (torch.arange(900) + 0.5)[:, None, None] / (900 * scale * 256 / size)
+    picture = rows.expand(900, 800, 3).contiguous()
+    matrix = torch.tensor([[1 / scale, 0.0, -5.0], [0.0, 1 / scale, -7.0]])
+    seen = below_crop(picture, matrix, size)
+    wanted = (torch.arange(seen.shape[1]) + size + 0.5 + 7) / (900 * 256 / size)
+    assert seen.shape == (3, 8 * size // 256, size)
+    torch.testing.assert_close(seen[0, :, size // 2], wanted, atol=2e-3, rtol=0)
+    assert below_crop(picture[: int((size + 4 + 7) * scale)], matrix, size) is None
 
 
 def test_only_a_full_beard_may_be_too_long(face):

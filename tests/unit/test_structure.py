@@ -7,6 +7,7 @@ import torch
 
 from diffsfsr.modules.affine import invert
 from diffsfsr.modules.warp.detail import detail, luma, photo_of
+from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.structure import GRAIN, LESS, grain_of, grain_place
 from tests.unit.test_detail import LARGE, fine_of, place, textured
 
@@ -64,3 +65,19 @@ def test_skin_that_is_not_the_photo_s_has_grain_in_somebody_else_s_place(face, s
     put_on, own = (float(fine_of(found)[rows, columns].std()) for columns in (left, right))
     assert own > 0.01
     assert 0.4 * own < put_on < 1.2 * own if another else put_on < 0.05 * own
+
+
+def test_a_neck_whose_beard_went_has_grain_as_far_as_the_face_is_the_new_one_s(face, selfie):
+    region = place(face, selfie)
+    crop, chin = region.fine[0].skin, int(face.points[152, 1])
+    hair, mask = torch.zeros(256, 256), grow(region.mask[None], 14)[0, 0]
+    hair[chin + 3 : chin + 11, 108:148] = 1
+    fine = replace(region.fine[0], foreheads=(torch.ones(256, 256), face.covered.float()), outline=face.points, hair=hair)
+    painted = torch.nn.functional.interpolate(crop[None], size=256 * LARGE, mode="bicubic")[0].clamp(0, 1)
+    plain = torch.full((1, 256 * LARGE, 256 * LARGE), float(luma(crop).mean()))
+    at = slice(LARGE * (chin + 5), LARGE * (chin + 9)), slice(LARGE * 116, LARGE * 140)
+    window = torch.eye(2, 3)[None] / LARGE
+    noisy = plain * torch.exp(0.05 * torch.randn(plain.shape, generator=torch.Generator().manual_seed(2)))
+    found = [detail(luma(painted), 256, noisy, replace(fine, share=share), mask, window)[0] for share in (1.0, 0.0)]
+    assert float(fine_of(found[0])[at].std()) > 0.005
+    assert found[1][at].abs().max() < 0.01
