@@ -88,7 +88,7 @@ def found_in(colours: Colours, mesh: Mesh, doubt: float = 1.0) -> torch.Tensor:
         return kept[0, 0]
     pixel = kept.shape[-1] / FRAME
     kept = without_halves(connected(plane(found) * grow(kept, FADED * pixel), kept), mesh)
-    kept = joined(connected(torch.maximum(kept, plane(hair_beside(colours, mesh))), kept), mesh)
+    kept = joined(kept, mesh)
     kept = torch.maximum(kept * (1 - skin_within(kept, colours, mesh)), covered_features(kept, colours, mesh))
     brows = bare_brows(kept, colours, mesh)
     return (softened(kept * (1 - brows), mesh) * (1 - grow(brows, pixel)))[0, 0]

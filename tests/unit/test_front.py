@@ -8,9 +8,8 @@ from PIL import Image, ImageDraw
 from dev.people import PEOPLE, PeopleError, head
 from diffsfsr.modules.faces.landmarker import find_faces, landmarks_in_crop
 from diffsfsr.modules.faces.networks import FaceNetworks
-from diffsfsr.modules.warp import front
 from diffsfsr.modules.warp.front import Colours, colours_of, found_by_colour, gleams, hair_beside, joined
-from diffsfsr.modules.warp.masks import grow, plane
+from diffsfsr.modules.warp.masks import grow
 from diffsfsr.modules.warp.mesh import Mesh
 from diffsfsr.modules.warp.paste import cut
 from diffsfsr.modules.warp.skin import uncovered
@@ -193,16 +192,3 @@ def test_gaps_between_locks_close_at_the_rim_alone(face):
         kept[..., y - 6 : y - 2, column : column + 4] = kept[..., y + 2 : y + 6, column : column + 4] = 1
     made = joined(kept, face)
     assert made[0, 0, y, edge + 4] and not made[0, 0, y, x + 1] and (made >= kept).all()
-
-
-def test_what_is_hair_at_the_rim_joins_what_is_kept_above_and_below(face, monkeypatch):
-    """Beside an eye a lock of a place was not followed, and ended there."""
-    eye = int(face.points[33, 1])
-    image, over = locks(face, 16, eye + 60)
-    gap = over & ((torch.arange(256)[:, None] - eye).abs() < 10)
-    seen = plane(over & ~gap), torch.full((256, 256), 9.0)
-    monkeypatch.setattr(front, "led_inwards", lambda colours, mesh: (seen[0][0, 0] > 0, seen[1]))
-    found = found_by_colour(image, face)
-    rim = gap & ~(grow(plane(face.covered), -8)[0, 0] > 0) & (grow(plane(face.covered), -3)[0, 0] > 0)
-    rim = rim & ~colours_of(image, face).feature
-    assert rim.sum() > 20 and found[rim].mean() > 0.6
