@@ -173,13 +173,12 @@ def table(versions: dict[str, Evidence], settings: dict) -> str:
 def versions(args) -> int:
     """The command."""
     check_page(args)
-    full = Full(bundle=args.bundle)
-    makers = {name: lambda name=name: Changed(full, name) for name in CHANGED}
-    makers |= {name: lambda bundle=bundle: Trained(full, bundle) for name, bundle in trained(args.trained).items()}
-    pipelines = {FULL: full, **{name: make() for name, make in makers.items()}}
+    others, full = trained(args.trained), Full(bundle=args.bundle)
+    pipelines = {FULL: full, **{name: Changed(full, name) for name in CHANGED}}
+    pipelines |= {name: Trained(full, bundle) for name, bundle in others.items()}
     studies = {name: Version.of(p, args.data, args.part, args.out / folder_of(name), LABELS) for name, p in pipelines.items()}
-    for name in makers:
-        studies[name].full = studies[FULL]
+    for name, study in studies.items():
+        study.full = None if name == FULL else studies[FULL]
     pairs = read_pairs(args.people, args.limit, args.part)
     print(f"versions: {', '.join(studies)}", flush=True)
     for count, pair in enumerate(pairs, 1):

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..affine import FRAME, apply, invert, sample, shifted
+from ..affine import FRAME, apply, extent, invert, sample, shifted
 from .unlike import logs_of
 
 # lengths are pixels of the 256 px crop
@@ -17,22 +17,13 @@ def below_crop(image: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Te
     ends before that.
     """
     height, (rows, columns) = round(BELOW * size / FRAME), image.shape[:2]
-    ends = matrix.new_tensor([[0, size], [size, size], [0, size + height], [size, size + height], [size / 2, size + height]])
-    *corners, (x, y) = apply(invert(matrix[None]), ends[None])[0].tolist()
+    lower = matrix[None] - matrix.new_tensor([[0, 0, 0], [0, 0, size]])  # to the frame below the crop
+    x, y = apply(invert(lower), matrix.new_tensor([[[size / 2, height]]]))[0, 0].tolist()
     if not (0 <= x < columns and 0 <= y < rows):
         return None
-    left, top, right, bottom = (
-        int(min(max(value, 0), most)) for value, most in zip(_around(corners), (columns, rows, columns, rows), strict=True)
-    )
-    to_source = invert(shifted(matrix[None], left, top))
-    to_source[:, :, 2] += size * to_source[:, :, 1]
-    return sample(image[top:bottom, left:right].permute(2, 0, 1)[None], to_source, (height, size))[0]
-
-
-def _around(points: list[list[float]]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of points, with a pixel to spare."""
-    x, y = zip(*points, strict=True)
-    return min(x) - 1, min(y) - 1, max(x) + 2, max(y) + 2
+    top, bottom, left, right = extent(lower, size, (rows, columns))
+    part = image[top:bottom, left:right].permute(2, 0, 1)[None]
+    return sample(part, invert(shifted(lower, left, top)), (height, size))[0]
 
 
 def goes_on(below: torch.Tensor, logs: torch.Tensor, hair: torch.Tensor, chin: float) -> bool:
